@@ -1,0 +1,1 @@
+"""Aegle: small language models for healthcare and cybersecurity, run where the data is."""

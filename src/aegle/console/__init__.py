@@ -1,0 +1,1 @@
+"""The browser door: pages over the same flows."""

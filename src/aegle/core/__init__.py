@@ -1,0 +1,1 @@
+"""The ground rules: records, ports, packs, errors, plugins, settings, artifacts, observation."""

@@ -1,0 +1,75 @@
+"""(port, name) -> a class: a table of strings plus entry points, imported when named."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from aegle.core.errors import MissingExtraError, NotFoundError
+
+BUILT_IN: Final[dict[str, dict[str, str]]] = {
+    "packs": {
+        "healthcare": "aegle.packs.healthcare:PACK",
+        "cybersecurity": "aegle.packs.cybersecurity:PACK",
+        "general": "aegle.packs.general:PACK",
+    },
+    "corpus": {"sqlite": "aegle.backends.corpus_sqlite:SqliteCorpus"},
+    "index": {"qdrant-edge": "aegle.backends.index_qdrant_edge:QdrantEdgeIndex"},
+    "graph": {"ladybug": "aegle.backends.graph_ladybug:LadybugGraph"},
+    "encoder": {"onnx": "aegle.backends.encoder_onnx:OnnxEncoder"},
+    "generator": {
+        "llamacpp": "aegle.backends.generator_llamacpp:LlamaCppGenerator",
+        "openai": "aegle.backends.generator_openai:OpenAIGenerator",
+    },
+}
+
+EXTRAS: Final[dict[str, str]] = {
+    "pypdfium2": "documents",
+    "docx": "documents",
+    "pytesseract": "ocr",
+    "opentelemetry": "telemetry",
+}
+"""Top-level import name -> the extra that installs it."""
+
+
+def names(port: str) -> list[str]:
+    """The plugins of a port, built in and installed, sorted."""
+    installed = {point.name for point in entry_points(group=f"aegle.{port}")}
+    return sorted(installed | set(BUILT_IN.get(port, {})))
+
+
+def load(target: str) -> Any:
+    """The object that ``module:name`` names.
+
+    Raises:
+        MissingExtraError: when importing it needs a package that one of Aegle's extras installs.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in EXTRAS:
+            raise MissingExtraError(missing, EXTRAS[missing]) from error
+        raise
+    return getattr(module, attribute)
+
+
+def find(port: str, name: str) -> Any:
+    """The class, pack or function registered for a port under a name.
+
+    Raises:
+        NotFoundError: no such name; the message lists what there is.
+    """
+    for point in entry_points(group=f"aegle.{port}"):
+        if point.name == name:
+            return point.load()
+    target = BUILT_IN.get(port, {}).get(name)
+    if target is None:
+        known = names(port)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise NotFoundError(f"no {port} named {name!r}; there are: {', '.join(known)}{hint}")
+    return load(target)

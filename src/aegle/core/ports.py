@@ -1,0 +1,144 @@
+"""The swappable verbs: what a store, an index, a graph, an encoder and a generator must do.
+
+Batch first, at most five methods each. Every backend of a port passes the same contract test
+(`aegle.testing`). A backend raises `BackendError` for a failure of its own and never returns a
+partial result in silence. All are closed by the ``close`` that `Closes` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegle.core.records import Chunk, Document, Edge, Node, Stored
+
+Vectors = NDArray[np.float32]
+Found = tuple[str, float]
+"""A chunk id and its score; higher is better, scores of two methods are not comparable."""
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """Something that holds a file, a lock or a connection."""
+
+    def close(self) -> None:
+        """Let go; calling it twice is harmless."""
+
+
+class CorpusStore(Closes, Protocol):
+    """Documents, chunks and facts: the source of truth that every index is derived from."""
+
+    def put(self, batch: Sequence[Stored]) -> None:
+        """Store a batch in one transaction; what a document said before is replaced."""
+
+    def get(self, document_ids: Sequence[str]) -> list[Document]:
+        """The documents that exist, in the order asked for."""
+
+    def chunks(self, chunk_ids: Sequence[str]) -> list[Chunk]:
+        """The chunks that exist, in the order asked for."""
+
+    def remove(self, document_ids: Sequence[str]) -> int:
+        """Remove documents with all that came of them, leaving no byte behind; how many existed."""
+
+    def scan(self) -> Iterator[Stored]:
+        """Every document, in the order of its id."""
+
+
+class Index(Closes, Protocol):
+    """Chunks to be found by meaning and by words. It keeps ids, never text."""
+
+    def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        """Index chunks with their vectors (len(chunks), width), replacing those of the same id."""
+
+    def remove(self, document_ids: Sequence[str]) -> None:
+        """Remove all chunks of some documents, leaving no vector behind."""
+
+    def search_dense(
+        self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The ``k`` nearest chunks by cosine to a vector (width,), best first.
+
+        ``where`` maps any of document_id, group, domain, kind to the values allowed.
+        """
+
+    def search_text(
+        self, query: str, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The ``k`` best chunks by BM25, best first."""
+
+    def count(self) -> int:
+        """How many chunks are indexed."""
+
+
+class GraphStore(Closes, Protocol):
+    """Nodes and edges with evidence. A node exists as long as an edge or a mention rests on it."""
+
+    def add(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
+        """Add in bulk; adding the same again changes nothing. Edges name nodes known or given."""
+
+    def retract(self, document_ids: Sequence[str]) -> None:
+        """Remove what some documents said, and every node that nothing else speaks of."""
+
+    def nodes(self, keys: Sequence[str] | None = None) -> list[Node]:
+        """The nodes that exist among ``keys``, in that order; all nodes for None."""
+
+    def edges(self, keys: Sequence[str] | None = None, *, limit: int = 0) -> list[Edge]:
+        """The edges that touch any of ``keys`` (all for None); at most ``limit`` unless it is 0."""
+
+    def match(self, text: str, *, limit: int) -> list[Node]:
+        """Nodes (not chunks) whose name or key holds ``text``, ignoring case; shortest name first."""
+
+
+class Encoder(Closes, Protocol):
+    """Text to vectors."""
+
+    name: str
+    width: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors (len(texts), width), in the order given, whatever the batching."""
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has, without special tokens."""
+
+
+class Generator(Closes, Protocol):
+    """A language model that continues a conversation."""
+
+    name: str
+
+    def generate(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        seed: int = 0,
+        temperature: float = 0.0,
+        stop: Sequence[str] = (),
+    ) -> str:
+        """The reply to ``[{"role": "system"|"user"|"assistant", "content": ...}]``."""
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        seed: int = 0,
+        temperature: float = 0.0,
+        stop: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """The same reply in pieces."""
+
+
+class Progress(Protocol):
+    """Told how far a step has come; a progress bar in the shell, an event over the socket."""
+
+    def __call__(self, step: str, done: int, total: int | None = None) -> None:
+        """``done`` of ``total`` units of ``step`` (bytes, documents...); None: not known."""
+
+
+def quiet(step: str, done: int, total: int | None = None) -> None:
+    """A `Progress` that shows nothing."""

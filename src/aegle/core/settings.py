@@ -1,0 +1,208 @@
+"""One typed tree of settings: defaults < aegle.toml < environment < command line.
+
+An unknown key is an error with a suggestion. The environment says ``AEGLE_RETRIEVE__K=20`` for
+``retrieve.k``. Settings are read at the door; below `flows` functions take the values they use.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aegle.core.errors import SettingsError
+
+RESERVED = ("AEGLE_DATA", "AEGLE_CACHE")
+"""Environment names that are not settings: where test data and downloaded weights lie."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sources(_Table):
+    """What is read, and what is refused."""
+
+    max_file_mb: float = Field(2048, gt=0, description="a larger file goes to quarantine")
+    max_text_mb: float = Field(
+        16, gt=0, description="a single line, record or page of more text goes to quarantine"
+    )
+    max_ratio: float = Field(
+        200, gt=1, description="an archive that grows more than this many times is a bomb"
+    )
+    max_members: int = Field(100_000, ge=1, description="an archive with more members is refused")
+    log_window_s: int = Field(300, ge=1, description="seconds of one host's log in one document")
+    ocr: bool = Field(False, description="read scanned pages by OCR (extra: ocr, and tesseract)")
+
+
+class Redact(_Table):
+    """How identifiers are replaced."""
+
+    shift_days: int = Field(365, ge=0, description="dates move by up to this many days a group")
+    override_reason: str = Field(
+        "", description="index text WITHOUT de-identification, for this audited reason"
+    )
+    keep: tuple[str, ...] = Field((), description="identifier classes kept in every domain")
+    remove_accounts: bool = Field(False, description="replace account names in security texts, too")
+
+
+class Chunks(_Table):
+    """How documents are cut."""
+
+    budget: int = Field(180, ge=16, le=480, description="most tokens in a chunk")
+    overlap: int = Field(0, ge=0, description="tokens of the chunk before that are repeated")
+
+
+class Retrieve(_Table):
+    """How chunks are found."""
+
+    k: int = Field(8, ge=1, le=200, description="how many chunks a search returns")
+    pool: int = Field(60, ge=1, le=1000, description="how many each searcher gives to the fusion")
+    rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+    graph: bool = Field(True, description="expand through the graph")
+    hops: int = Field(2, ge=1, le=4, description="how far the graph expansion walks")
+
+
+class Answers(_Table):
+    """How answers are made."""
+
+    generate: bool = Field(False, description="let the generator phrase answers")
+    max_claims: int = Field(4, ge=1, le=20, description="most sentences in an answer")
+    min_support: float = Field(
+        0.42, ge=0, le=1, description="an answer supported less than this is a refusal"
+    )
+    max_tokens: int = Field(160, ge=8, description="most tokens that the generator writes")
+
+
+class Backends(_Table):
+    """Which technology stands behind each port."""
+
+    corpus: str = "sqlite"
+    index: str = "qdrant-edge"
+    graph: str = "ladybug"
+    encoder: str = "onnx"
+    encoder_model: str = Field("minilm", description="a name of `aegle models`, path: or hf:")
+    generator: str = "llamacpp"
+    generator_model: str = Field("smollm2", description="a name of `aegle models`, path: or hf:")
+    generator_url: str = Field("", description="base URL of an OpenAI-compatible server")
+    threads: int = Field(0, ge=0, description="threads of the encoder and generator; 0: all cores")
+
+
+class Serve(_Table):
+    """Where the server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8471, ge=0, le=65535)
+    open_browser: bool = False
+
+
+class Observe(_Table):
+    """Where events go."""
+
+    format: Literal["people", "json"] = "people"
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+    otlp_endpoint: str = Field("", description="OTLP/HTTP traces endpoint (extra: telemetry)")
+
+
+class Settings(_Table):
+    """All settings of a workspace, as they stand in its ``aegle.toml``."""
+
+    seed: int = Field(17, description="every random choice derives from it")
+    packs: tuple[str, ...] = ("healthcare", "cybersecurity", "general")
+    wait_s: float = Field(30, ge=0, description="how long a command waits for a busy workspace")
+    sources: Sources = Sources()
+    redact: Redact = Redact()
+    chunks: Chunks = Chunks()
+    retrieve: Retrieve = Retrieve()
+    answers: Answers = Answers()
+    backends: Backends = Backends()
+    serve: Serve = Serve()
+    observe: Observe = Observe()
+
+
+def load(
+    file: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings of a workspace.
+
+    Args:
+        file: its ``aegle.toml``; a missing file is no error.
+        environ: ``AEGLE_TABLE__KEY=value``; ``os.environ`` when None.
+        options: dotted names from the command line, ``{"retrieve.k": 20}``.
+
+    Raises:
+        SettingsError: an unknown key, a value of the wrong kind, or a file that is not TOML.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None and file.exists():
+        try:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file} is not TOML: {error}") from error
+    for name, value in (os.environ if environ is None else environ).items():
+        if name.startswith("AEGLE_") and name not in RESERVED:
+            _put(tree, name.removeprefix("AEGLE_").lower().split("__"), _parse(value))
+    for dotted, value in (options or {}).items():
+        _put(tree, dotted.split("."), _parse(value) if isinstance(value, str) else value)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Every setting as (dotted name, type, default, description), for the reference."""
+    for name, info in Settings.model_fields.items():
+        default = info.default
+        if isinstance(default, _Table):
+            for key, inner in type(default).model_fields.items():
+                about = inner.description or ""
+                yield f"{name}.{key}", _type_name(inner.annotation), repr(inner.default), about
+        else:
+            yield name, _type_name(info.annotation), repr(default), info.description or ""
+
+
+def _type_name(annotation: Any) -> str:
+    return (
+        getattr(annotation, "__name__", "")
+        if isinstance(annotation, type)
+        else str(annotation).replace("typing.", "")
+    )
+
+
+def _parse(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(f"{'.'.join(path)}: {key!r} is a value, not a table")
+    tree[path[-1]] = value
+
+
+def _explain(error: ValidationError) -> str:
+    known = [name for name, *_ in rows()]
+    lines = []
+    for problem in error.errors():
+        dotted = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            lines.append(f"no setting {dotted!r}{hint}")
+        else:
+            lines.append(f"setting {dotted!r}: {problem['msg']}, got {problem['input']!r}")
+    return "; ".join(lines)

@@ -1,0 +1,1 @@
+"""From raw documents to de-identified chunks: clean, redact, chunk."""

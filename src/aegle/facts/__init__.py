@@ -1,0 +1,1 @@
+"""From documents to facts: entities, assertions, relations, concept links."""

@@ -1,0 +1,1 @@
+"""From facts to a knowledge graph, and walks on it."""

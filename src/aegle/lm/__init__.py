@@ -1,0 +1,1 @@
+"""Model files and what runs them: catalog, encoder, segmentation. No torch."""

@@ -1,0 +1,1 @@
+"""Domains as data: readers, identifiers, ontology, patterns, cues and rules of each."""

@@ -1,0 +1,1 @@
+"""Readers of the cybersecurity pack, one format a file."""

@@ -1,0 +1,1 @@
+"""Readers of the general pack, one format a file."""

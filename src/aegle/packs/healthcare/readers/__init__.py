@@ -1,0 +1,1 @@
+"""Readers of the healthcare pack, one format a file."""

@@ -1,0 +1,1 @@
+"""The sample hospital: seeded patients, wards, devices, hosts, logs, an intrusion, gold labels."""

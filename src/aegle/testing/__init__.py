@@ -1,0 +1,1 @@
+"""Contract tests that every backend of a port passes; yours too."""
