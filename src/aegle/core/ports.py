@@ -89,7 +89,7 @@ class GraphStore(Closes, Protocol):
         """The edges that touch any of ``keys`` (all for None); at most ``limit`` unless it is 0."""
 
     def match(self, text: str, *, limit: int) -> list[Node]:
-        """Nodes (not chunks) whose name or key holds ``text``, ignoring case; shortest name first."""
+        """Nodes (not chunks) whose name or key holds ``text`` in any case; shortest name first."""
 
 
 class Encoder(Closes, Protocol):

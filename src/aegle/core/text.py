@@ -1,4 +1,4 @@
-"""Two types of text that keep privacy honest: `RawText` may hold identifiers, `SafeText` may not."""
+"""Two types of text keep privacy honest: `RawText` may hold identifiers, `SafeText` may not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class RawText:
-    """Text that may hold identifiers: it shows its length, never itself; `reveal` gives the text."""
+    """Text that may hold identifiers: it shows its length, never itself."""
 
     __slots__ = ("_value",)
 
@@ -35,12 +35,13 @@ class RawText:
 class SafeText(str):
     """Text that passed de-identification. `by` names who vouches (``redact/1``, ``override``...).
 
-    It is a `str`, so it reads and slices as one; a slice is a plain `str` until `cut` vouches again.
+    It is a `str` and slices as one; a slice is a plain `str` until `cut` vouches again.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: str, *, by: str) -> Self:
+        """Vouch for ``value`` as ``by``."""
         if not by:
             raise ValueError("SafeText needs the name of the step that vouches for it")
         return super().__new__(cls, value)
