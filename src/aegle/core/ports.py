@@ -1,6 +1,6 @@
 """The swappable verbs: what a store, an index, a graph, an encoder and a generator must do.
 
-Batch first, at most five methods each. Every backend of a port passes the same contract test
+Batch first, six methods each at most. Every backend of a port passes the same contract test
 (`aegle.testing`). A backend raises `BackendError` for a failure of its own and never returns a
 partial result in silence. All are closed by the ``close`` that `Closes` asks for.
 """
@@ -43,8 +43,13 @@ class CorpusStore(Closes, Protocol):
     def remove(self, document_ids: Sequence[str]) -> int:
         """Remove documents with all that came of them, leaving no byte behind; how many existed."""
 
-    def scan(self) -> Iterator[Stored]:
-        """Every document, in the order of its id."""
+    def scan(
+        self, document_ids: Sequence[str] | None = None, *, group: str | None = None
+    ) -> Iterator[Stored]:
+        """Documents with all that was made of them, in the order of their ids; all for None."""
+
+    def counts(self) -> dict[str, int]:
+        """How many documents, chunks, entities, relations and characters of text there are."""
 
 
 class Index(Closes, Protocol):

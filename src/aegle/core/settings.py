@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aegle.core.errors import SettingsError
 
-RESERVED = ("AEGLE_DATA", "AEGLE_CACHE")
-"""Environment names that are not settings: where test data and downloaded weights lie."""
+RESERVED = ("AEGLE_DATA", "AEGLE_CACHE", "AEGLE_WORKSPACE")
+"""Environment names that are no settings: where test data, weights and the workspace lie."""
 
 
 class _Table(BaseModel):

@@ -1,0 +1,79 @@
+"""The command line: groups its commands and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from aegle.cli import asking, filling, serving, show
+from aegle.core.errors import AegleError
+
+app = typer.Typer(
+    name="aegle",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 not found, 4 unreadable input, "
+        "5 privacy, 6 workspace, 7 workspace busy, 8 backend, 9 missing extra, 130 interrupted."
+    ),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        show.out.print(f"aegle {version('aegle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Small language models for healthcare and cybersecurity, run where the data is.
+
+    \b
+    Start here:
+      aegle demo                          a sample hospital, in the browser
+      aegle init -w hospital              a workspace of your own
+      aegle ingest notes/ logs/           your files into it
+      aegle ask "What is PUMP-0042 connected to?"
+    """
+
+
+filling.register(app)
+asking.register(app)
+serving.register(app)
+
+
+def main() -> None:
+    """Run the command line; errors end with their class's exit code."""
+    try:
+        app()
+    except AegleError as error:
+        show.fail(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        show.fail("interrupted; what was stored is whole, run the command again to go on")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            show.fail("the disk is full; free some space and run the command again")
+            sys.exit(6)
+        show.fail_unforeseen(error)
+        sys.exit(1)
+    except Exception as error:
+        show.fail_unforeseen(error)
+        sys.exit(1)

@@ -1,0 +1,56 @@
+"""The options that every command takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from aegle.core.errors import UsageError
+from aegle.flows import workspace
+
+DEFAULT: Final = "hospital"
+
+
+def default_workspace() -> Path:
+    """``AEGLE_WORKSPACE``, else this folder when it is a workspace, else ``./hospital``."""
+    named = os.environ.get("AEGLE_WORKSPACE")
+    if named:
+        return Path(named)
+    here = Path()
+    return here if workspace.Layout(here.resolve()).manifest.exists() else here / DEFAULT
+
+
+Workspace = Annotated[
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="DIR",
+        default_factory=default_workspace,
+        show_default="this folder if it is a workspace, else ./hospital",
+        help="The workspace folder.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting for this run; repeatable."),
+]
+
+
+def parse_set(pairs: list[str]) -> dict[str, Any]:
+    """``["retrieve.k=20"]`` -> ``{"retrieve.k": "20"}``.
+
+    Raises:
+        UsageError: a pair has no ``=``.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes KEY=VALUE, got {pair!r}")
+        found[key] = value
+    return found

@@ -1,0 +1,236 @@
+"""From settings to open ports and packs, opened when first used and closed together."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aegle.core import observe, plugins
+from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule
+from aegle.core.ports import (
+    Closes,
+    CorpusStore,
+    Encoder,
+    Generator,
+    GraphStore,
+    Index,
+    Progress,
+    quiet,
+)
+from aegle.core.settings import Settings
+from aegle.corpus.redact import Policy
+from aegle.corpus.vault import Vault
+from aegle.facts.lexicon import Lexicon
+from aegle.flows import workspace
+from aegle.flows.ledger import Ledger
+from aegle.flows.workspace import Layout
+from aegle.graph.walk import Walker
+from aegle.lm import catalog
+
+
+class Kit:
+    """Everything that a command needs of a workspace. Use `open_kit`; it owns the lock."""
+
+    def __init__(self, layout: Layout, settings: Settings, progress: Progress = quiet) -> None:
+        self.layout = layout
+        self.settings = settings
+        self.progress = progress
+        self.lock = threading.RLock()
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        """Close every port that was opened."""
+        self._stack.close()
+
+    def drop(self, *ports: str) -> None:
+        """Close ports and open them anew when next used."""
+        for port in (*ports, "walker"):
+            opened = self.__dict__.pop(port, None)
+            if port != "walker" and opened is not None:
+                opened.close()
+
+    def _open(self, port: str, name: str, *args: Any, **options: Any) -> Any:
+        opened: Closes = plugins.find(port, name)(*args, **options)
+        self._stack.callback(opened.close)
+        return opened
+
+    # stores
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The journal of sources, quarantine and audit."""
+        ledger = Ledger(self.layout.ledger)
+        self._stack.callback(ledger.close)
+        return ledger
+
+    @cached_property
+    def corpus(self) -> CorpusStore:
+        """Documents, chunks and facts: the truth."""
+        store: CorpusStore = self._open("corpus", self.settings.backends.corpus, self.layout.corpus)
+        return store
+
+    @cached_property
+    def index(self) -> Index:
+        """Chunks by meaning and by words."""
+        index: Index = self._open(
+            "index", self.settings.backends.index, self.layout.index, width=self.encoder.width
+        )
+        return index
+
+    @cached_property
+    def graph(self) -> GraphStore:
+        """Entities and relations with evidence."""
+        store: GraphStore = self._open("graph", self.settings.backends.graph, self.layout.graph)
+        return store
+
+    @cached_property
+    def walker(self) -> Walker:
+        """Walks on the graph as it stands now; dropped when the graph changes."""
+        return Walker(self.graph)
+
+    def graph_changed(self) -> None:
+        """Forget the walker, so that the next question sees the new graph."""
+        self.__dict__.pop("walker", None)
+
+    # models
+
+    def _model(self, name: str) -> Path:
+        return catalog.resolve(name, progress=self.progress)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Text to vectors."""
+        backends = self.settings.backends
+        model = self._model(backends.encoder_model)
+        encoder: Encoder = self._open("encoder", backends.encoder, model, threads=backends.threads)
+        return encoder
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Phrases answers; opened only when asked for."""
+        backends = self.settings.backends
+        if backends.generator_url:
+            generator: Generator = self._open(
+                "generator", "openai", backends.generator_url, model=backends.generator_model
+            )
+            return generator
+        model = self._model(backends.generator_model)
+        local: Generator = self._open(
+            "generator", backends.generator, model, threads=backends.threads
+        )
+        return local
+
+    # packs
+
+    @cached_property
+    def packs(self) -> dict[str, Pack]:
+        """The domains that this workspace reads, by name."""
+        return {name: plugins.find("packs", name) for name in self.settings.packs}
+
+    @cached_property
+    def readers(self) -> list[Reader]:
+        """Every reader of the packs, with the options that its constructor takes."""
+        columns: dict[str, str] = {}
+        ties: dict[tuple[str, str], str] = {}
+        for pack in self.packs.values():
+            columns |= pack.columns
+            ties |= pack.ties
+        options = {
+            "columns": columns,
+            "ties": ties,
+            "ocr": self.settings.sources.ocr,
+            "window_s": self.settings.sources.log_window_s,
+        }
+        targets = [target for pack in self.packs.values() for target in pack.readers.values()]
+        return [_construct(plugins.load(target), options) for target in targets]
+
+    @cached_property
+    def recognisers(self) -> dict[str, Sequence[Recogniser]]:
+        """Recognisers by domain; the neutral ones serve every domain."""
+        return {name: plugins.load(pack.recognisers)() for name, pack in self.packs.items()}
+
+    @cached_property
+    def policies(self) -> dict[str, Policy]:
+        """What de-identification keeps and shifts, by domain."""
+        redact = self.settings.redact
+        extra = frozenset(redact.keep)
+        dropped = frozenset({"account"}) if redact.remove_accounts else frozenset()
+        return {
+            name: Policy(
+                keeps=(pack.keeps | extra) - dropped,
+                shifts_dates=pack.shifts_dates,
+                override_reason=redact.override_reason,
+            )
+            for name, pack in self.packs.items()
+        }
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Surrogates and pseudonyms."""
+        return Vault(workspace.secret(self.layout), shift_days=self.settings.redact.shift_days)
+
+    # facts
+
+    @cached_property
+    def lexicons(self) -> dict[str, list[Lexicon]]:
+        """Terminologies by domain; general documents use every pack's."""
+        cache = catalog.cache_folder() / "lexicons"
+        own = {
+            name: Lexicon.cached(cache, name, pack.terms_version, plugins.load(pack.terms))
+            for name, pack in self.packs.items()
+        }
+        return {
+            name: list(own.values()) if name == "general" else [own[name]] for name in self.packs
+        }
+
+    def _of_pack(self, attribute: str, domain: str) -> list[Any]:
+        every = [
+            (name, plugins.load(getattr(pack, attribute))) for name, pack in self.packs.items()
+        ]
+        chosen = [make for name, make in every if domain in ("general", name) or name == "general"]
+        return [item for make in chosen for item in make()]
+
+    @cached_property
+    def patterns(self) -> dict[str, list[Pattern]]:
+        """Patterns by domain; the neutral ones serve every domain."""
+        return {name: self._of_pack("patterns", name) for name in self.packs}
+
+    @cached_property
+    def cues(self) -> dict[str, list[Cue]]:
+        """Assertion cues by domain."""
+        return {name: self._of_pack("cues", name) for name in self.packs}
+
+    @cached_property
+    def rules(self) -> dict[str, list[Rule]]:
+        """Relation rules by domain."""
+        return {name: self._of_pack("rules", name) for name in self.packs}
+
+
+def _construct(make: Callable[..., Reader], options: Mapping[str, Any]) -> Reader:
+    taken = inspect.signature(make).parameters
+    return make(**{name: value for name, value in options.items() if name in taken})
+
+
+def watch(settings: Settings) -> None:
+    """Send events where the settings say."""
+    wanted = settings.observe
+    sinks = [observe.to_json if wanted.format == "json" else observe.to_people]
+    if wanted.otlp_endpoint:
+        sinks.append(observe.open_telemetry(wanted.otlp_endpoint))
+    observe.configure(*sinks, level=wanted.level)
+
+
+@contextmanager
+def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
+    """A kit over a workspace that the caller owns; closed with the block."""
+    watch(settings)
+    kit = Kit(layout, settings, progress)
+    try:
+        yield kit
+    finally:
+        kit.close()

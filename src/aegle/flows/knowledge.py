@@ -1,0 +1,320 @@
+"""The knowledge lane as verbs: ask, search, extract, graph, forget, reindex, status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from aegle.answer import rag
+from aegle.core.errors import NotFoundError, UsageError
+from aegle.core.pack import Origin
+from aegle.core.ports import Found, Progress, Vectors
+from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node, RawDocument
+from aegle.core.text import RawText, SafeText
+from aegle.corpus.vault import resolve
+from aegle.flows import ingest as ingesting
+from aegle.flows.kit import Kit
+from aegle.retrieve.search import search as retrieve
+
+_OPEN_DOMAINS: Final = ("cybersecurity", "general")
+MODES: Final = ("dense", "text", "hybrid", "graph")
+
+
+class Scoped:
+    """An index in which a question about a patient sees no other patient's chart."""
+
+    def __init__(self, kit: Kit, groups: Sequence[str]) -> None:
+        self._index = kit.index
+        self._scopes: list[dict[str, Sequence[str]] | None] = [None]
+        patients = [group for group in groups if group.startswith("patient:")]
+        if patients:
+            self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
+
+    def search_dense(
+        self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The nearest chunks of every scope, best first."""
+        found = [
+            one
+            for scope in self._scopes
+            for one in self._index.search_dense(vector, k=k, where=scope or where)
+        ]
+        return _best(found, k)
+
+    def search_text(
+        self, query: str, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The best chunks of every scope by BM25, best first."""
+        found = [
+            one
+            for scope in self._scopes
+            for one in self._index.search_text(query, k=k, where=scope or where)
+        ]
+        return _best(found, k)
+
+
+def _best(found: Sequence[Found], k: int) -> list[Found]:
+    best: dict[str, float] = {}
+    for chunk_id, score in found:
+        best[chunk_id] = max(score, best.get(chunk_id, score))
+    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:k]
+
+
+def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
+    """A question with the identifiers that the workspace knows replaced by their surrogates.
+
+    Returns:
+        The question as the corpus would say it, and the groups (patients) that it names.
+
+    Raises:
+        UsageError: the question is empty or longer than 2,000 characters.
+    """
+    text = " ".join(question.split())
+    if not text or len(text) > 2000:
+        raise UsageError(f"a question has 1 to 2000 characters, got {len(text)}")
+    safe, groups = resolve(text, kit.vault, kit.ledger.lookup)
+    return SafeText(safe, by="question/1"), groups
+
+
+def find(
+    kit: Kit, question: SafeText, groups: Sequence[str], *, k: int, mode: str = "graph"
+) -> list[Hit]:
+    """Hits for a de-identified question, best first; ``mode`` is one of `MODES`."""
+    wanted = kit.settings.retrieve
+    graph = mode == "graph" and wanted.graph
+    hits = retrieve(
+        question,
+        embed=kit.encoder.embed,
+        index=Scoped(kit, groups),
+        link=(lambda text: [*groups, *kit.walker.link(text)]) if graph else None,
+        expand=kit.walker.expand if graph else None,
+        k=k * 4 if groups else k,
+        pool=wanted.pool,
+        rrf_k=wanted.rrf_k,
+        hops=wanted.hops,
+        searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
+    )
+    return _allowed(kit, hits, groups)[:k]
+
+
+def _allowed(kit: Kit, hits: list[Hit], groups: Sequence[str]) -> list[Hit]:
+    """Without the charts of patients that a question about one patient did not name."""
+    patients = {group for group in groups if group.startswith("patient:")}
+    if not patients:
+        return hits
+    group_of = {one.id: one.group for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
+    return [
+        hit
+        for hit in hits
+        if not group_of.get(hit.chunk_id, "").startswith("patient:")
+        or group_of[hit.chunk_id] in patients
+    ]
+
+
+def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[str, Any]:
+    """Chunks that speak of a question, with why each was found."""
+    if mode not in MODES:
+        raise UsageError(f"mode is one of {', '.join(MODES)}; got {mode!r}")
+    with kit.lock:
+        safe, groups = safe_question(kit, question)
+        hits = find(kit, safe, groups, k=k or kit.settings.retrieve.k, mode=mode)
+        chunks = {one.id: one for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
+    return {
+        "question": str(safe),
+        "hits": [
+            {**_hit(hit), **_shown(chunks[hit.chunk_id])} for hit in hits if hit.chunk_id in chunks
+        ],
+    }
+
+
+def _shown(chunk: Any) -> dict[str, Any]:
+    return {
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": str(chunk.text),
+        "title": str(chunk.title),
+        "kind": chunk.kind,
+        "group": chunk.group,
+        "time": chunk.time,
+    }
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    return {
+        "chunk_id": hit.chunk_id,
+        "document_id": hit.document_id,
+        "score": round(hit.score, 6),
+        "via": list(hit.via),
+    }
+
+
+def ask(kit: Kit, question: str, *, generate: bool | None = None, k: int = 0) -> dict[str, Any]:
+    """An answer whose every claim cites characters of stored documents, or a refusal."""
+    wanted = kit.settings.answers
+    use_generator = wanted.generate if generate is None else generate
+    with kit.lock:
+        safe, groups = safe_question(kit, question)
+        found: Answer = rag.answer(
+            safe,
+            search=lambda text: find(kit, text, groups, k=k or kit.settings.retrieve.k),
+            chunks=kit.corpus.chunks,
+            embed=kit.encoder.embed,
+            generate=_writer(kit) if use_generator else None,
+            max_claims=wanted.max_claims,
+            min_support=wanted.min_support,
+        )
+    return {
+        "question": str(safe),
+        "answer": found.text,
+        "claims": [
+            {"text": str(claim.text), "citations": [asdict(one) for one in claim.citations]}
+            for claim in found.claims
+        ],
+        "refusal": found.refusal or None,
+        "hits": [_hit(hit) for hit in found.hits],
+    }
+
+
+def _writer(kit: Kit) -> rag.Generate:
+    def write(messages: Sequence[Mapping[str, str]]) -> str:
+        return kit.generator.generate(
+            messages, max_tokens=kit.settings.answers.max_tokens, seed=kit.settings.seed
+        )
+
+    return write
+
+
+def extract(kit: Kit, path: str, *, progress: Progress) -> dict[str, Any]:
+    """Entities and relations of a file's de-identified text; nothing is stored."""
+    entities: list[dict[str, Any]] = []
+    relations: list[dict[str, Any]] = []
+    documents = 0
+    for raw in ingesting.read_only(kit, path, progress):
+        stored, _, _ = ingesting.prepare(kit, raw)
+        shown = facts_json(stored.facts, first=len(entities), document=documents)
+        entities += shown["entities"]
+        relations += shown["relations"]
+        documents += 1
+    return {"entities": entities, "relations": relations, "documents": documents}
+
+
+def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, Any]:
+    """Entities and relations of a text given as it is; the offsets are of its safe form.
+
+    The safe text is returned with them, since de-identification may have moved the offsets.
+    """
+    origin = Origin("text")
+    raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
+    with kit.lock:
+        stored, _, _ = ingesting.prepare(kit, raw)
+    return {"text": str(stored.document.text), **facts_json(stored.facts)}
+
+
+def facts_json(facts: Facts, *, first: int = 0, document: int = 0) -> dict[str, Any]:
+    """Facts as JSON: a relation's head and tail are positions in the list of entities."""
+    place = {entity.id: first + n for n, entity in enumerate(facts.entities)}
+    return {
+        "entities": [
+            {
+                "start": one.start,
+                "end": one.end,
+                "text": str(one.text),
+                "type": one.type,
+                "assertion": one.assertion,
+                "concepts": [asdict(concept) for concept in one.concepts],
+                "score": round(one.score, 4),
+                "key": one.key,
+                "extractor": one.extractor,
+                "document": document,
+            }
+            for one in facts.entities
+        ],
+        "relations": [
+            {
+                "head": place[one.head],
+                "tail": place[one.tail],
+                "type": one.type,
+                "score": round(one.score, 4),
+                "start": one.start,
+                "end": one.end,
+                "assertion": one.assertion,
+                "document": document,
+            }
+            for one in facts.relations
+            if one.head in place and one.tail in place
+        ],
+    }
+
+
+def graph(kit: Kit, entity: str, *, hops: int = 1, limit: int = 60, to: str = "") -> dict[str, Any]:
+    """The neighbourhood of an entity, or the shortest explanation from it ``to`` another.
+
+    Raises:
+        NotFoundError: no node has this name or key.
+    """
+    with kit.lock:
+        start = node_of(kit, entity)
+        if to:
+            nodes, edges = kit.walker.path(start.key, node_of(kit, to).key)
+        else:
+            nodes, edges = kit.walker.k_hop([start.key], hops=hops, limit=limit)
+    return {
+        "entity": asdict(start),
+        "nodes": [asdict(node) for node in nodes],
+        "edges": [asdict(edge) for edge in edges],
+    }
+
+
+def node_of(kit: Kit, entity: str) -> Node:
+    """The node that a person means by a name or key; real identifiers lead to their patient.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    exact = kit.graph.nodes([entity])
+    if exact:
+        return exact[0]
+    safe, groups = safe_question(kit, entity)
+    for group in groups:
+        if found := kit.graph.nodes([group]):
+            return found[0]
+    matches = kit.graph.match(safe, limit=1)
+    if not matches:
+        raise NotFoundError(f"the graph has no entity of this name ({len(entity)} characters)")
+    return matches[0]
+
+
+def document(kit: Kit, document_id: str) -> dict[str, Any]:
+    """A stored, de-identified document with its entities.
+
+    Raises:
+        NotFoundError: no document has this id.
+    """
+    with kit.lock:
+        found = next(iter(kit.corpus.scan([document_id])), None)
+    if found is None:
+        raise NotFoundError(f"no document {document_id!r}")
+    one: Document = found.document
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "domain": one.domain,
+        "title": str(one.title),
+        "text": str(one.text),
+        "group": one.group,
+        "time": one.time,
+        "redactions": len([edit for edit in one.edits if edit.kind != "clean"]),
+        **facts_json(found.facts),
+    }
+
+
+def evidence(kit: Kit, edges: Sequence[Edge]) -> list[str]:
+    """The words that state each edge, from its document; empty where the document is gone."""
+    documents = {one.id: one for one in kit.corpus.get([edge.document_id for edge in edges])}
+    return [
+        str(documents[edge.document_id].text[edge.start : edge.end])
+        if edge.document_id in documents
+        else ""
+        for edge in edges
+    ]

@@ -1,0 +1,234 @@
+"""What was read, refused, replaced, overridden and forgotten, and what is half done.
+
+It holds paths and reasons, counts and keyed hashes; never a document's text.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.core.errors import WorkspaceError
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS files (
+  sha256 TEXT, path TEXT, size_bytes INTEGER, documents INTEGER, at REAL,
+  PRIMARY KEY (sha256, path));
+CREATE TABLE IF NOT EXISTS sources (
+  document_id TEXT, sha256 TEXT, PRIMARY KEY (document_id, sha256)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sources_by_file ON sources (sha256);
+CREATE TABLE IF NOT EXISTS quarantine (path TEXT PRIMARY KEY, reason TEXT, at REAL);
+CREATE TABLE IF NOT EXISTS aliases (
+  digest TEXT, grp TEXT, surrogate TEXT, PRIMARY KEY (digest, grp)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS redactions (document_id TEXT PRIMARY KEY, account TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending (document_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (document_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (at REAL, action TEXT, detail TEXT);
+"""
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _in_parts(values: Iterable[str], size: int = 500) -> Iterator[list[str]]:
+    part: list[str] = []
+    for value in values:
+        part.append(value)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+class Ledger:
+    """The journal of a workspace in one SQLite file; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA secure_delete=ON")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(
+                f"{path} is damaged or unreadable ({error}); move it away and run `aegle ingest` "
+                "again: documents already in the corpus stay"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                    raise WorkspaceError(
+                        "the disk is full: the last batch was not recorded; free some space and "
+                        "run the command again, it goes on where it stopped"
+                    ) from error
+                raise
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # files and quarantine
+
+    def seen(self, sha256: str) -> bool:
+        """Whether a file of this content was read to its end."""
+        return bool(self._rows("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", (sha256,)))
+
+    def file_done(self, path: str, sha256: str, size_bytes: int, documents: int) -> None:
+        """Record that a file was read to its end."""
+        row = (sha256, path, size_bytes, documents, time.time())
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", row)
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Put a file, or a part of one, into quarantine."""
+        with self._write() as db:
+            row = (path, reason, time.time())
+            db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", row)
+
+    def release(self, path: str) -> None:
+        """Take a file and its parts out of quarantine, before it is read again."""
+        with self._write() as db:
+            db.execute(
+                "DELETE FROM quarantine WHERE path = ? OR substr(path, 1, ?) = ?",
+                (path, len(path) + 1, path + "!"),
+            )
+
+    def quarantine(self) -> list[dict[str, str]]:
+        """What could not be read, by path: ``path`` and ``reason``."""
+        rows = self._rows("SELECT path, reason FROM quarantine ORDER BY path")
+        return [{"path": path, "reason": reason} for path, reason in rows]
+
+    # documents
+
+    def begin(self, document_ids: Sequence[str]) -> None:
+        """Note documents as half done, before the stores are touched."""
+        with self._write() as db:
+            rows = [(document_id,) for document_id in document_ids]
+            db.executemany("INSERT OR IGNORE INTO pending VALUES (?)", rows)
+
+    def finish(self, document_ids: Sequence[str]) -> None:
+        """Note documents as whole in every store."""
+        with self._write() as db:
+            rows = [(document_id,) for document_id in document_ids]
+            db.executemany("DELETE FROM pending WHERE document_id = ?", rows)
+
+    def pending(self) -> list[str]:
+        """Documents that a crash may have left half done."""
+        return [row[0] for row in self._rows("SELECT document_id FROM pending ORDER BY 1")]
+
+    def record(
+        self,
+        came_from: Iterable[tuple[str, str]],
+        accounts: Mapping[str, Mapping[str, Any]],
+        aliases: Iterable[tuple[str, str, str]],
+    ) -> None:
+        """Record documents' files (document id, sha256), redaction accounts and aliases."""
+        with self._write() as db:
+            db.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", came_from)
+            rows = [(key, json.dumps(value, sort_keys=True)) for key, value in accounts.items()]
+            db.executemany("INSERT OR REPLACE INTO redactions VALUES (?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", aliases)
+
+    def lookup(self, digests: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Keyed hashes of identifiers -> (group, surrogate) of each patient who has one."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for part in _in_parts(digests):
+            sql = f"SELECT digest, grp, surrogate FROM aliases WHERE digest IN ({_marks(part)})"  # noqa: S608 - only placeholders are put in
+            for digest, group, surrogate in self._rows(sql, part):
+                found.setdefault(digest, []).append((group, surrogate))
+        return found
+
+    def account(self, document_id: str) -> dict[str, Any]:
+        """The redaction account of a document; empty when there is none."""
+        rows = self._rows("SELECT account FROM redactions WHERE document_id = ?", (document_id,))
+        found: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
+        return found
+
+    def documents_of(self, path: str) -> list[str]:
+        """Ids of the documents that came from a file, by its path."""
+        rows = self._rows(
+            "SELECT DISTINCT document_id FROM sources JOIN files USING (sha256) WHERE path = ? "
+            "ORDER BY 1",
+            (path,),
+        )
+        return [row[0] for row in rows]
+
+    def forget(self, document_ids: Sequence[str], groups: Sequence[str]) -> None:
+        """Remove every row about some documents, and the aliases of groups that are gone.
+
+        A file that only held them loses its row; the ids stay as tombstones (content hashes), so
+        that reading the same file again does not bring them back.
+        """
+        with self._write() as db:
+            for part in _in_parts(document_ids):
+                marks = _marks(part)
+                for table in ("sources", "redactions", "pending"):
+                    db.execute(f"DELETE FROM {table} WHERE document_id IN ({marks})", part)  # noqa: S608 - constants
+            db.executemany("DELETE FROM aliases WHERE grp = ?", [(group,) for group in groups])
+            db.execute(
+                "DELETE FROM files WHERE documents > 0 "
+                "AND sha256 NOT IN (SELECT sha256 FROM sources)"
+            )
+            rows = [(document_id, time.time()) for document_id in document_ids]
+            db.executemany("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", rows)
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def forgotten(self, document_ids: Sequence[str]) -> set[str]:
+        """Which of some documents were forgotten."""
+        found: set[str] = set()
+        for part in _in_parts(document_ids):
+            sql = f"SELECT document_id FROM forgotten WHERE document_id IN ({_marks(part)})"  # noqa: S608 - only placeholders are put in
+            found |= {row[0] for row in self._rows(sql, part)}
+        return found
+
+    # counts and audit
+
+    def audit(self, action: str, **detail: Any) -> None:
+        """Record a decision that someone may have to answer for."""
+        with self._write() as db:
+            row = (time.time(), action, json.dumps(detail, sort_keys=True))
+            db.execute("INSERT INTO audit VALUES (?, ?, ?)", row)
+
+    def audits(self) -> list[dict[str, Any]]:
+        """The audited decisions, oldest first."""
+        rows = self._rows("SELECT at, action, detail FROM audit ORDER BY at")
+        return [{"at": at, "action": action, **json.loads(detail)} for at, action, detail in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many files were read, how many bytes they had, and how many lie in quarantine."""
+        files, size_bytes = self._rows("SELECT count(*), coalesce(sum(size_bytes), 0) FROM files")[
+            0
+        ]
+        refused = self._rows("SELECT count(*) FROM quarantine")[0][0]
+        forgotten = self._rows("SELECT count(*) FROM forgotten")[0][0]
+        return {
+            "files": files,
+            "bytes": size_bytes,
+            "quarantined": refused,
+            "forgotten": forgotten,
+        }

@@ -1,0 +1,118 @@
+"""What keeps a workspace healthy: status, quarantine, forget, reindex."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.core import observe
+from aegle.core.errors import NotFoundError
+from aegle.core.ports import Progress
+from aegle.core.records import Stored
+from aegle.flows.ingest import index_stored
+from aegle.flows.kit import Kit
+from aegle.flows.knowledge import safe_question
+
+_BATCH: Final = 400
+
+
+def status(kit: Kit) -> dict[str, Any]:
+    """Counts of what the workspace holds, its size on disk, and whether it is whole."""
+    with kit.lock:
+        ledger = kit.ledger.counts()
+        corpus = kit.corpus.counts()
+        pending = len(kit.ledger.pending())
+    size = sum(path.stat().st_size for path in kit.layout.root.rglob("*") if path.is_file())
+    return {
+        "workspace": str(kit.layout.root),
+        **corpus,
+        "files": ledger["files"],
+        "bytes": ledger["bytes"],
+        "quarantined": ledger["quarantined"],
+        "forgotten": ledger["forgotten"],
+        "unfinished": pending,
+        "size_bytes": size,
+    }
+
+
+def quarantine(kit: Kit) -> list[dict[str, str]]:
+    """What could not be read: ``path`` and ``reason``, by path."""
+    return kit.ledger.quarantine()
+
+
+def ids_of(kit: Kit, group: str) -> list[str]:
+    """Ids of a group's documents."""
+    return [stored.document.id for stored in kit.corpus.scan(group=group)]
+
+
+def targets(kit: Kit, what: str) -> list[str]:
+    """Ids of the documents that a word names: an id, a group, a real identifier, or a path.
+
+    Raises:
+        NotFoundError: it names none.
+    """
+    if kit.corpus.get([what]):
+        return [what]
+    ids = ids_of(kit, what)
+    if not ids:
+        _, groups = safe_question(kit, what)
+        ids = [one for group in groups for one in ids_of(kit, group)]
+    if not ids:
+        ids = kit.ledger.documents_of(str(Path(what).absolute()))
+    if not ids:
+        raise NotFoundError(
+            "nothing to forget: give a document id, a group such as patient:1a2b3c4d5e6f, a name "
+            "or number that the sources gave for a patient, or the path of a file that was read"
+        )
+    return ids
+
+
+def forget(kit: Kit, what: str) -> dict[str, Any]:
+    """Remove documents from corpus, index, graph and journal, leaving no text, vector or edge.
+
+    The ids stay as tombstones, so that the same files do not bring them back.
+    """
+    with kit.lock:
+        ids = targets(kit, what)
+        groups = {one.group for one in kit.corpus.get(ids) if one.group}
+        kit.ledger.begin(ids)
+        kit.corpus.remove(ids)
+        kit.index.remove(ids)
+        kit.graph.retract(ids)
+        kit.graph_changed()
+        gone = sorted(group for group in groups if not ids_of(kit, group))
+        kit.ledger.forget(ids, gone)
+        kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
+    observe.event("forget", documents=len(ids))
+    return {"documents": len(ids), "document_ids": ids, "groups": gone}
+
+
+def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
+    """Build index and graph anew from the corpus, which is the truth."""
+    with kit.lock:
+        kit.drop("index", "graph")
+        for folder in (kit.layout.index, kit.layout.graph):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.unlink(missing_ok=True) if folder.is_file() else None
+        total = kit.corpus.counts()["documents"]
+        done = chunks = 0
+        for batch in _batches(kit.corpus.scan()):
+            index_stored(kit, batch)
+            done += len(batch)
+            chunks += sum(len(stored.chunks) for stored in batch)
+            progress("reindex", done, total)
+        kit.ledger.finish(kit.ledger.pending())
+    return {"documents": done, "chunks": chunks}
+
+
+def _batches(stored: Iterator[Stored]) -> Iterator[Sequence[Stored]]:
+    batch: list[Stored] = []
+    for one in stored:
+        batch.append(one)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
