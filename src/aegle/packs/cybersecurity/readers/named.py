@@ -1,0 +1,171 @@
+"""What a log message names: addresses, URLs, hashes, accounts; and who logged in or connected."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import Final
+
+from aegle.packs.cybersecurity.fields import ABSENT
+from aegle.packs.cybersecurity.readers.grouping import Entry
+
+HOST: Final = "HOST"
+
+_PLAIN: Final = (
+    r"(?P<url>\b(?:https?|ftp)://[^\s\"'<>|\])},;]+)"
+    r"|(?P<ip>(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d))"
+    r"|(?P<hash>(?<![\w-])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40})(?![\w-]))"
+    r"|\b(?:user|username|ruser|acct|account|user_name)=[\"']?(?P<account>[A-Za-z_][\w.$-]*)"
+    r"|\b(?:host|hostname|rhost)=[\"']?(?P<host>[A-Za-z][\w.-]*)"
+    r"|\b(?:md5|MD5)[=:]\s?(?P<hash32>[0-9a-fA-F]{32})\b"
+)
+_WORDS: Final = re.compile(_PLAIN)
+_WORDS_MAIL: Final = re.compile(
+    r"(?P<email>\b[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})|" + _PLAIN
+)
+_SIX: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
+
+_FROM: Final = r"(?P<ip>[\w.:-]+)"
+_RULES: Final[tuple[tuple[str, re.Pattern[str], tuple[tuple[str, str, str, bool], ...]], ...]] = (
+    (
+        "Accepted ",
+        re.compile(rf"Accepted \S+ for (?P<account>\S+) from {_FROM} port \d+"),
+        (("account", HOST, "logged_in_to", True), ("ip", HOST, "connected_to", True)),
+    ),
+    (
+        "Failed ",
+        re.compile(rf"Failed \S+ for (?:invalid user )?(?P<account>\S+) from {_FROM} port \d+"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "nvalid user ",
+        re.compile(rf"(?:^|\s)[Ii]nvalid user (?P<account>\S+) from {_FROM}"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "session opened for user ",
+        re.compile(r"session opened for user (?P<account>[\w.$-]+)"),
+        (("account", HOST, "logged_in_to", True),),
+    ),
+    ("session closed for user ", re.compile(r"closed for user (?P<account>[\w.$-]+)"), ()),
+    (
+        "onnection from ",
+        re.compile(rf"[Cc]onnection from {_FROM}(?: port \d+)?"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "onnection closed by ",
+        re.compile(rf"onnection closed by (?:(?:invalid|authenticating) user \S+ )?{_FROM}"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "rhost=",
+        re.compile(r"rhost=(?P<ip>[\w.:-]+)(?:\s+user=(?P<account>[\w.$-]+))?"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "getaddrinfo for ",
+        re.compile(r"getaddrinfo for (?P<domain>[\w.-]+) \[(?P<ip>[\d.]+)\]"),
+        (("ip", HOST, "connected_to", False),),
+    ),
+    (
+        "COMMAND=",
+        re.compile(
+            r"(?P<account>[\w.$-]+) : .*?USER=(?P<account2>[\w.$-]+) ; COMMAND=(?P<process>\S+)"
+        ),
+        (("process", HOST, "ran_on", True),),
+    ),
+    (
+        " CMD ",
+        re.compile(r"\((?P<account>[\w.$-]+)\) CMD \((?:\s*\w+=\S+)*\s*(?P<process>[^\s)]+)"),
+        (("process", HOST, "ran_on", False),),
+    ),
+    (
+        "query",
+        re.compile(r"query\[\w+\] (?P<domain>[\w.-]+) from (?P<ip>[\da-fA-F.:]+)"),
+        (("ip", "domain", "resolved", False),),
+    ),
+    (
+        "query: ",
+        re.compile(r"client (?:@\S+ )?(?P<ip>[\da-fA-F.:]+)#\d+.*?query: (?P<domain>[\w.-]+) IN"),
+        (("ip", "domain", "resolved", False),),
+    ),
+    (
+        "SRC=",
+        re.compile(r"\bSRC=(?P<ip>[\da-fA-F.:]+) DST=(?P<ip2>[\da-fA-F.:]+)"),
+        (("ip", "ip2", "connected_to", False),),
+    ),
+    (
+        "new user: ",
+        re.compile(r"new user: name=(?P<account>[\w.$-]+)"),
+        (),
+    ),
+)
+
+
+@lru_cache(maxsize=1 << 14)
+def address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def host_type(text: str) -> str:
+    """``ip`` for an address, else ``host``."""
+    return "ip" if text[:1] in "0123456789abcdefABCDEF:" and address(text) else "host"
+
+
+def name_words(entry: Entry, *, start: int = 0) -> None:
+    """Mark the addresses, URLs, hashes and ``user=`` fields of an entry from ``start`` on."""
+    text = entry.text
+    taken = [(a, b) for a, b, _ in entry.marks]
+    regex = _WORDS_MAIL if text.find("@", start) >= 0 else _WORDS
+    for found in regex.finditer(text, start):
+        kind = found.lastgroup or ""
+        value = found[kind]
+        if kind == "ip" and not address(value) or value.lower() in ABSENT:
+            continue
+        _put(entry, taken, *found.span(kind), "hash" if kind == "hash32" else kind)
+    if text.count(":", start) >= 2 and "::" in text or text.count(":", start) >= 7:
+        for found in _SIX.finditer(text, start):
+            if found[0].count(":") > 1 and len(found[0]) > 2 and address(found[0]):
+                _put(entry, taken, *found.span(), "ip")
+
+
+def _put(entry: Entry, taken: list[tuple[int, int]], start: int, end: int, kind: str) -> None:
+    if not any(start < b and a < end for a, b in taken):
+        entry.mark(start, end, kind)
+        taken.append((start, end))
+
+
+def name_deeds(entry: Entry, host: int | None) -> None:
+    """Mark what a message of a known daemon says, and tie it to the host's mark."""
+    text = entry.text
+    for needle, regex, ties in _RULES:
+        if needle not in text:
+            continue
+        found = regex.search(text, entry.body)
+        if found is None:
+            continue
+        marks = {HOST: host} if host is not None else {}
+        for group in found.groupdict():
+            value = found[group]
+            if not value or value.lower() in ABSENT:
+                continue
+            kind = group.rstrip("2")
+            kind = host_type(value) if kind == "ip" else kind
+            marks[group] = _mark_once(entry, *found.span(group), kind)
+        for head, tail, kind, timed in ties:
+            if head in marks and tail in marks and marks[head] != marks[tail]:
+                entry.ties.append((marks[head], marks[tail], kind, timed))
+
+
+def _mark_once(entry: Entry, start: int, end: int, kind: str) -> int:
+    for place, mark in enumerate(entry.marks):
+        if mark == (start, end, kind):
+            return place
+    return entry.mark(start, end, kind)
