@@ -1,0 +1,162 @@
+"""Walks on the graph: personalised PageRank, neighbourhoods, and the shortest explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegle.core.errors import NotFoundError
+from aegle.core.ports import GraphStore
+from aegle.core.records import Edge, Node
+from aegle.graph.names import NameIndex
+from aegle.graph.network import Indices, Network
+
+Path = tuple[str, ...]
+"""``(key, relation, key, ...)``; a relation read against its direction is written ``^relation``."""
+
+DAMPING: Final = 0.6
+"""Chance to walk on rather than start again; half the mass within two steps of the seeds.
+
+Low, as in HippoRAG (Gutierrez et al. 2024, 0.5): an answer lies near the question's entities.
+"""
+
+_TOLERANCE: Final = 1e-6
+_MOST_ROUNDS: Final = 100
+_LONGEST_PATH: Final = 12
+
+
+class Walker:
+    """A store's graph in memory as it was at the last `refresh`; safe to share between threads."""
+
+    def __init__(self, store: GraphStore) -> None:
+        self._store = store
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the store again."""
+        self._network = Network(self._store.nodes(), self._store.edges())
+        self.__dict__.pop("names", None)
+
+    @cached_property
+    def names(self) -> NameIndex:
+        """Nodes by name, for `retrieve.link`."""
+        return NameIndex(self._network.nodes)
+
+    def rank(self, keys: Sequence[str], *, damping: float = DAMPING) -> dict[str, float]:
+        """Personalised PageRank of every node that a walk from ``keys`` reaches; sums to 1.
+
+        Seeds count the more the rarer they are; unknown keys are left out, no known key gives {}.
+
+        References:
+            Haveliwala (2002), Topic-sensitive PageRank.
+        """
+        network = self._network
+        seeds = self._seeds(keys)
+        if not len(seeds):
+            return {}
+        mass = self._walk(seeds, damping)
+        return {network.keys[i]: float(mass[i]) for i in np.flatnonzero(mass)}
+
+    def _seeds(self, keys: Sequence[str]) -> Indices:
+        known = {self._network.index[key] for key in keys if key in self._network.index}
+        return np.array(sorted(known), np.int64)
+
+    def _walk(self, seeds: Indices, damping: float) -> NDArray[np.float32]:
+        network = self._network
+        start = np.zeros(len(network.keys), np.float32)
+        start[seeds] = 1.0 / np.log(2.0 + network.degree[seeds])
+        start /= start.sum()
+        mass = start
+        for _ in range(_MOST_ROUNDS):
+            lost = mass[network.dead].sum()
+            after = damping * (network.backward @ mass + lost * start) + (1 - damping) * start
+            change = np.abs(after - mass).sum()
+            mass = after
+            if change < _TOLERANCE:
+                break
+        return mass
+
+    def expand(self, keys: Sequence[str], *, hops: int, k: int) -> list[tuple[str, float, Path]]:
+        """The ``k`` chunks that a walk from ``keys`` meets most, with a path from a seed to each.
+
+        Args:
+            keys: the question's nodes; unknown ones are left out.
+            hops: how many other entities may lie between a seed and a chunk. A hop is a relation,
+                or a chunk that mentions both.
+            k: how many chunks at most.
+
+        Returns:
+            (chunk id, PageRank, path), best first, ties by id.
+        """
+        network = self._network
+        seeds = self._seeds(keys)
+        if not len(seeds) or k < 1:
+            return []
+        mass = self._walk(seeds, DAMPING)
+        distance = network.near(seeds, within=2 * hops + 1)
+        found = np.flatnonzero(network.is_chunk & (distance >= 0) & (mass > 0))
+        best = found[np.lexsort((found, -mass[found]))][:k]
+        return [
+            (network.keys[i], float(mass[i]), self._trace(int(i), distance, network.backward, mass))
+            for i in best
+        ]
+
+    def _trace(self, end: int, distance: Indices, into: Any, worth: NDArray[Any]) -> Path:
+        """Back from ``end`` to a seed by a shortest way, at each step by the worthiest node."""
+        network = self._network
+        keys = [network.keys[end]]
+        while distance[end] > 0:
+            before = into.indices[into.indptr[end] : into.indptr[end + 1]]
+            before = before[distance[before] == distance[end] - 1]
+            best = int(before[np.lexsort((before, -worth[before]))[0]])
+            keys += [network.relation(best, end), network.keys[best]]
+            end = best
+        return tuple(reversed(keys))
+
+    def k_hop(
+        self, keys: Sequence[str], hops: int, limit: int, *, chunks: bool = False
+    ) -> tuple[list[Node], list[Edge]]:
+        """The nodes within ``hops`` steps of ``keys``, nearest and closest first, and their edges.
+
+        Args:
+            keys: nodes to start from; they come first.
+            hops: how many relations away, 0 for the nodes themselves.
+            limit: how many nodes at most.
+            chunks: walk through chunks and return them, too.
+
+        Raises:
+            NotFoundError: the graph has none of the keys.
+        """
+        network = self._network
+        seeds = self._seeds(keys)
+        if not len(seeds):
+            raise NotFoundError(f"none of the {len(keys)} nodes asked for is in the graph")
+        by = network.ways if chunks else network.facts
+        distance = network.near(seeds, within=hops, by=by)
+        mass = self._walk(seeds, DAMPING)
+        near = np.flatnonzero(distance >= 0)
+        chosen = near[np.lexsort((near, -mass[near], distance[near]))][:limit]
+        nodes = [network.nodes[i] for i in chosen]
+        held = {node.key for node in nodes}
+        edges = self._store.edges([node.key for node in nodes])
+        return nodes, [edge for edge in edges if edge.head in held and edge.tail in held]
+
+    def path(self, a: str, b: str) -> Path:
+        """The shortest explanation of how ``a`` leads to ``b``; () when nothing ties them.
+
+        By relations alone where they suffice, else through chunks that mention both ends; never by
+        what was negated; among equally short ways by the nodes that fewest others touch.
+        """
+        network = self._network
+        if a not in network.index or b not in network.index:
+            return ()
+        start, end = network.index[a], network.index[b]
+        for ways in (network.facts, network.ways):
+            distance = network.near([start], within=_LONGEST_PATH, by=ways)
+            if distance[end] >= 0:
+                return self._trace(end, distance, ways.T.tocsr(), -network.degree)
+        return ()
