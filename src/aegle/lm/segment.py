@@ -52,23 +52,28 @@ _WIDEST: Final = 132
 _STOP: Final = re.compile(r"""(?:[.!?…]+["'”’)\]]*(?=\s)|[。！？]["'”’」』)\]]*)\s*""")
 _OPENING: Final = "\"'“‘(["
 
-_NEVER: Final = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NEVER: Final = _words(
     "dr mr mrs ms prof rev hon st sr jr vs v cf eg ie e.g i.e viz ca approx al resp incl excl "
-    "esp dept hosp ext mt ft capt col gen lt sgt gov sen rep ph.d m.d d.o r.n b.s m.s".split()
+    "esp dept hosp ext mt ft capt col gen lt sgt gov sen rep ph.d m.d d.o r.n b.s m.s"
 )
 """Abbreviations with something after them, whatever its case."""
 
-_BEFORE_NUMBER: Final = frozenset(
+_BEFORE_NUMBER: Final = _words(
     "no nos fig figs eq sec ch vol pp p art ref tab par app jan feb mar apr jun jul aug sep sept "
-    "oct nov dec".split()
+    "oct nov dec"
 )
 """Abbreviations only when a number follows: ``Fever? No. Cough?`` is three sentences."""
 
-_MAYBE: Final = frozenset(
+_MAYBE: Final = _words(
     "pt pts etc inc ltd corp co llc hr hrs min mins sec wk wks mo mos yr yrs yo tab tabs cap caps "
     "inj temp avg max admin gtt bid tid qid prn po iv im sc hx dx rx tx sx fx a.m p.m am pm bp "
     "wt ht lab labs neg pos norm abd ext bilat cont dc est info msg req pct tel ave blvd rd "
-    "sig mg mcg ml kg cm mm lb lbs oz".split()
+    "sig mg mcg ml kg cm mm lb lbs oz"
 )
 """Abbreviations that end a sentence only before a capital."""
 
@@ -174,7 +179,7 @@ def _ends_sentence(text: str, begin: int, stop: int, after: int) -> bool:
         return False
     if len(word) == 1 and word.isupper():  # John F. Kennedy, but "hepatitis C. She"
         return before[:1].islower() and not lower
-    if key in _MAYBE or "." in key.strip(".") and not any(map(str.isdigit, key)):
+    if key in _MAYBE or ("." in key and not any(map(str.isdigit, key))):
         return not lower and not following.isdigit()
     return (
         not lower or (len(word) > 3 and word.isalpha()) or word[-1] in "\"')]%" or word[0].isdigit()
