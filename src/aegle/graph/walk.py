@@ -145,7 +145,7 @@ class Walker:
         edges = self._store.edges([node.key for node in nodes])
         return nodes, [edge for edge in edges if edge.head in held and edge.tail in held]
 
-    def path(self, a: str, b: str) -> Path:
+    def trail(self, a: str, b: str) -> Path:
         """The shortest explanation of how ``a`` leads to ``b``; () when nothing ties them.
 
         By relations alone where they suffice, else through chunks that mention both ends; never by
@@ -160,3 +160,22 @@ class Walker:
             if distance[end] >= 0:
                 return self._trace(end, distance, ways.T.tocsr(), -network.degree)
         return ()
+
+    def path(self, a: str, b: str) -> tuple[list[Node], list[Edge]]:
+        """The nodes of the `trail` from ``a`` to ``b`` in order, and the edges it rests on.
+
+        Between two nodes every edge of the trail's relation is given: each is evidence.
+        """
+        trail = self.trail(a, b)
+        nodes = [self._network.nodes[self._network.index[key]] for key in trail[::2]]
+        ties = {
+            (tail, relation[1:], head) if relation.startswith("^") else (head, relation, tail)
+            for head, relation, tail in zip(trail[::2], trail[1::2], trail[2::2], strict=False)
+        }
+        edges = self._store.edges([node.key for node in nodes]) if ties else []
+        walked = [
+            edge
+            for edge in edges
+            if (edge.head, edge.type, edge.tail) in ties and edge.assertion != "negated"
+        ]
+        return nodes, walked

@@ -1,0 +1,180 @@
+"""From a question to hits: by meaning, by words and through the graph, fused by rank."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from aegle.core.errors import UsageError
+from aegle.core.ports import Found, Vectors
+from aegle.core.records import Chunk, Hit
+
+Path = tuple[str, ...]
+Where = Mapping[str, Sequence[str]]
+
+RESERVED_PLACE: Final = 5
+"""The graph may claim this one place for evidence further off; the ones before it are safe."""
+
+_DIRECT: Final = 3
+"""Length of ``(entity, mentions, chunk)``: the chunk names what the question names."""
+
+
+class Searches(Protocol):
+    """The half of an `aegle.core.ports.Index` that finds."""
+
+    def search_dense(self, vector: Vectors, *, k: int, where: Where | None = None) -> list[Found]:
+        """The nearest chunks, best first."""
+
+    def search_text(self, query: str, *, k: int, where: Where | None = None) -> list[Found]:
+        """The best chunks by BM25, best first."""
+
+
+class Expand(Protocol):
+    """From nodes to chunks: `aegle.graph.walk.Walker.expand`."""
+
+    def __call__(
+        self, keys: Sequence[str], *, hops: int, k: int
+    ) -> Sequence[tuple[str, float, Path]]:
+        """(chunk id, score, path from a node to the chunk), best first."""
+
+
+def fuse(
+    rankings: Mapping[str, Sequence[str]], *, k: int
+) -> list[tuple[str, float, tuple[str, ...]]]:
+    """Reciprocal rank fusion; neither the order of the searchers nor their scores matter.
+
+    Args:
+        rankings: searcher -> ids, best first, none twice.
+        k: the constant; the larger, the less the first places stand out.
+
+    Returns:
+        (id, score, ("dense#3", "text#1")), best first, ties by id.
+
+    References:
+        Cormack, Clarke & Buettcher (2009), Reciprocal rank fusion outperforms Condorcet.
+    """
+    places: dict[str, list[tuple[str, int]]] = {}
+    for name in sorted(rankings):
+        for place, item in enumerate(rankings[name], start=1):
+            places.setdefault(item, []).append((name, place))
+    fused = [
+        (item, math.fsum(1.0 / (k + place) for _, place in at), tuple(f"{n}#{p}" for n, p in at))
+        for item, at in places.items()
+    ]
+    return sorted(fused, key=lambda one: (-one[1], one[0]))
+
+
+def search(
+    question: str,
+    *,
+    embed: Callable[[Sequence[str]], Vectors],
+    index: Searches,
+    chunks: Callable[[Sequence[str]], Sequence[Chunk]],
+    link: Callable[[str], Sequence[str]] | None = None,
+    expand: Expand | None = None,
+    k: int,
+    pool: int,
+    rrf_k: int,
+    hops: int = 2,
+    searchers: Sequence[str] = ("dense", "text"),
+    where: Where | None = None,
+) -> list[Hit]:
+    """The ``k`` chunks that most likely answer a question, best first, each with how it was found.
+
+    The graph is a third searcher, and only where the question names something that it knows.
+    Nearness in the graph says what belongs together, not what was asked; so its chunks are ordered
+    by walk and by meaning together. A chunk that words and meaning both miss could never win a
+    vote of three; the best one that the graph reached over another entity gets the fifth place
+    when it has none better: beyond its vote the graph costs the others one place at most.
+
+    Args:
+        question: what to look for.
+        embed: texts -> unit vectors.
+        index: searched by meaning and by words.
+        chunks: ids -> the chunks that exist (`CorpusStore.chunks`); others are no hits.
+        link: question -> keys of graph nodes.
+        expand: those keys -> chunks near them.
+        k: how many hits.
+        pool: how many each searcher gives to the fusion.
+        rrf_k: the constant of the fusion.
+        hops: how far the graph is walked.
+        searchers: which of ``dense`` and ``text`` vote.
+        where: document_id, group, domain or kind -> values allowed; holds for the graph, too.
+
+    Raises:
+        UsageError: no such searcher.
+    """
+    if unknown := set(searchers) - {"dense", "text"}:
+        raise UsageError(f"searchers are dense and text; got {', '.join(sorted(unknown))}")
+    if k < 1 or not question.strip():
+        return []
+    vector = embed([question])[0]
+    rankings: dict[str, list[str]] = {}
+    if "dense" in searchers:
+        rankings["dense"] = [i for i, _ in index.search_dense(vector, k=pool, where=where)]
+    if "text" in searchers:
+        rankings["text"] = [i for i, _ in index.search_text(question, k=pool, where=where)]
+    paths: dict[str, Path] = {}
+    keys = link(question) if link and expand else ()
+    if keys and expand:
+        paths = {item: path for item, _, path in expand(keys, hops=hops, k=pool)}
+    known = _known(chunks, [*itertools.chain(*rankings.values()), *paths], where)
+    walked = [item for item in paths if item in known]
+    if walked:
+        documents = sorted({known[item].document_id for item in walked})
+        near = index.search_dense(vector, k=pool, where={"document_id": documents})
+        meant = [item for item, _ in near if item in paths]
+        rankings["graph"] = [item for item, _, _ in fuse({"walk": walked, "near": meant}, k=rrf_k)]
+    fused = [one for one in fuse(rankings, k=rrf_k) if one[0] in known]
+    far = [item for item in rankings.get("graph", ()) if len(paths[item]) > _DIRECT]
+    ordered = reserve(fused, far, place=RESERVED_PLACE) if k >= RESERVED_PLACE else fused
+    return [
+        Hit(item, known[item].document_id, score, _via(found, paths.get(item)))
+        for item, score, found in ordered[:k]
+    ]
+
+
+def reserve(
+    ranked: Sequence[tuple[str, float, tuple[str, ...]]], wanted: Sequence[str], *, place: int
+) -> list[tuple[str, float, tuple[str, ...]]]:
+    """Move the first of ``wanted`` to ``place`` (from 1), unless one stands there or before.
+
+    What stood there moves down by one, and the score of what moved up is made to fit.
+    """
+    ordered = list(ranked)
+    if not wanted or len(ordered) <= place or {one[0] for one in ordered[:place]} & set(wanted):
+        return ordered
+    at = next((i for i, one in enumerate(ordered) if one[0] == wanted[0]), None)
+    if at is not None:
+        item, _, found = ordered.pop(at)
+        ordered.insert(place - 1, (item, ordered[place - 1][1], found))
+    return ordered
+
+
+def _known(
+    chunks: Callable[[Sequence[str]], Sequence[Chunk]], ids: Sequence[str], where: Where | None
+) -> dict[str, Chunk]:
+    found = {chunk.id: chunk for chunk in chunks(list(dict.fromkeys(ids)))}
+    if where:
+        found = {
+            item: chunk
+            for item, chunk in found.items()
+            if all(getattr(chunk, field) in values for field, values in where.items())
+        }
+    return found
+
+
+def _via(found: tuple[str, ...], path: Path | None) -> tuple[str, ...]:
+    kept = [mark for mark in found if not mark.startswith("graph#")]
+    return (*kept, f"graph: {explain(path)}") if path and len(kept) < len(found) else tuple(kept)
+
+
+def explain(path: Path) -> str:
+    """A path in words: ``host:gw01 -controls-> device:pump <-mentions- 0a1b``."""
+    words = [path[0]]
+    for relation, key in zip(path[1::2], path[2::2], strict=True):
+        turned = relation.startswith("^")
+        words += [f"<-{relation[1:]}-" if turned else f"-{relation}->", key]
+    return " ".join(words)
