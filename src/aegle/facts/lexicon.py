@@ -1,0 +1,144 @@
+"""A lexicon: the terms of a terminology found in text, longest first, with exact offsets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.core.artifacts import write_bytes
+from aegle.core.errors import InputError
+from aegle.core.pack import Term
+from aegle.core.records import Concept
+from aegle.facts.words import Phrases, Words, phrase_key, words
+
+_FORMAT: Final = 1
+_Row = Sequence[Any]
+"""A term as it is stored: text, type, system, code, name, exact, score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Characters [start, end) of a text and the terms that they may stand for, in given order."""
+
+    start: int
+    end: int
+    terms: tuple[Term, ...]
+
+
+class Lexicon:
+    """Terms by the words that they are made of.
+
+    Looking words up beats an Aho-Corasick automaton here: tolerance to case, plural and hyphens
+    needs a pass over the words anyway, and a table loads without being built
+    (docs/decisions/0040-facts.md has the figures).
+    """
+
+    def __init__(self, rows: Sequence[_Row], index: dict[str, list[int]]) -> None:
+        self._rows = rows
+        self._index = index
+        self._phrases = Phrases(index)
+        self._terms: dict[int, Term] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @classmethod
+    def build(cls, terms: Iterable[Term]) -> Lexicon:
+        """A lexicon of terms; a term said twice counts once, terms without a word count nothing."""
+        rows: dict[tuple[Any, ...], None] = {}
+        for term in terms:
+            concept = term.concept or Concept("", "")
+            named = (concept.system, concept.code, concept.name)
+            rows[(term.text, term.type, *named, term.exact, term.score)] = None
+        index: dict[str, list[int]] = {}
+        kept: list[_Row] = []
+        for row in rows:
+            key = phrase_key(row[0])
+            if key:
+                index.setdefault(key, []).append(len(kept))
+                kept.append(row)
+        return cls(kept, index)
+
+    def save(self, path: Path) -> None:
+        """Write as gzipped JSON, whole or not at all; equal lexicons give equal bytes."""
+        value = {"format": _FORMAT, "terms": self._rows, "index": self._index}
+        content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        write_bytes(path, gzip.compress(content, compresslevel=4, mtime=0))
+
+    @classmethod
+    def load(cls, path: Path) -> Lexicon:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: the file is damaged or of another version.
+        """
+        try:
+            value = json.loads(gzip.decompress(path.read_bytes()))
+            if value["format"] == _FORMAT:
+                return cls(value["terms"], value["index"])
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} is not a lexicon that can be read ({type(error).__name__}); delete it, "
+                "it will be built again"
+            ) from error
+        raise InputError(f"{path} is a lexicon of another version; delete it, it will be rebuilt")
+
+    @classmethod
+    def cached(
+        cls, folder: Path, name: str, version: str, make: Callable[[], Iterable[Term]]
+    ) -> Lexicon:
+        """The lexicon of a pack: read from ``folder``, or built from ``make()`` and kept there.
+
+        A damaged file is rebuilt: it is derived from the terminology and holds nothing else.
+        """
+        path = folder / f"{name}-{version}.json.gz"
+        if path.is_file():
+            try:
+                return cls.load(path)
+            except InputError:
+                path.unlink(missing_ok=True)
+        lexicon = cls.build(make())
+        lexicon.save(path)
+        return lexicon
+
+    def find(self, text: str) -> list[Match]:
+        """The longest terms in a text, left to right, none overlapping another."""
+        return self.find_in(words(text))
+
+    def find_in(self, split: Words) -> list[Match]:
+        """The same for a text that is split into words already."""
+        found: list[Match] = []
+        free = 0
+        for i in self._phrases.starts(split.keys):
+            if i < free:
+                continue
+            for n, rows in self._phrases.at(split.keys, i):
+                start, end = split.starts[i], split.ends[i + n - 1]
+                terms = self._agreeing(split.text[start:end], rows)
+                if terms:
+                    found.append(Match(start, end, terms))
+                    free = i + n
+                    break
+        return found
+
+    def look_up(self, phrase: str) -> tuple[Term, ...]:
+        """The terms that a whole phrase is the name of."""
+        return self._agreeing(phrase, self._index.get(phrase_key(phrase), ()))
+
+    def _agreeing(self, piece: str, rows: Iterable[int]) -> tuple[Term, ...]:
+        terms = (self._term(row) for row in rows)
+        return tuple(
+            term for term in terms if not term.exact or " ".join(piece.split()) == term.text
+        )
+
+    def _term(self, row: int) -> Term:
+        term = self._terms.get(row)
+        if term is None:
+            text, kind, system, code, name, exact, score = self._rows[row]
+            concept = Concept(system, code, name) if system else None
+            term = self._terms[row] = Term(text, kind, concept, exact, score)
+        return term
