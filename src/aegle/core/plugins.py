@@ -30,6 +30,7 @@ EXTRAS: Final[dict[str, str]] = {
     "docx": "documents",
     "pytesseract": "ocr",
     "opentelemetry": "telemetry",
+    "huggingface_hub": "hub",
 }
 """Top-level import name -> the extra that installs it."""
 
