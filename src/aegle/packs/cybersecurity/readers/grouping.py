@@ -124,9 +124,8 @@ class _Open:
         if entry.program and (entry.program in self.programs or len(self.programs) < 50):
             self.programs[entry.program] += 1
         names = [(kind, entry.text[start:end].lower()) for start, end, kind in entry.marks]
-        when = iso(entry.at)
         ties = [
-            (kind, *names[head], *names[tail], when if timed else "")
+            (kind, *names[head], *names[tail], iso(entry.at) if timed else "")
             for head, tail, kind, timed in entry.ties
         ]
         if (
@@ -138,13 +137,14 @@ class _Open:
             left.add(entry.text, entry.at, template.values(words))
             return
         self.kept[template.id] += 1
-        self._write(entry, names, ties, when)
+        self._write(entry, names, ties)
 
     def _write(
-        self, entry: Entry, names: list[tuple[str, str]], ties: list[tuple[str, ...]], when: str
+        self, entry: Entry, names: list[tuple[str, str]], ties: list[tuple[str, ...]]
     ) -> None:
-        start = self.page.write(("\n" if self.page.length else "") + entry.text)
-        start = self.page.length - len(entry.text)
+        self.page.write("\n" if self.page.length else "")
+        start = self.page.write(entry.text)
+        when = iso(entry.at)
         here: dict[int, int] = {}
 
         def stand(place: int) -> int:

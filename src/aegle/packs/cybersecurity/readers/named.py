@@ -12,17 +12,16 @@ from aegle.packs.cybersecurity.readers.grouping import Entry
 
 HOST: Final = "HOST"
 
-_PLAIN: Final = (
-    r"(?P<url>\b(?:https?|ftp)://[^\s\"'<>|\])},;]+)"
-    r"|(?P<ip>(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d))"
-    r"|(?P<hash>(?<![\w-])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40})(?![\w-]))"
-    r"|\b(?:user|username|ruser|acct|account|user_name)=[\"']?(?P<account>[A-Za-z_][\w.$-]*)"
+_URL: Final = re.compile(r"(?P<url>\b(?:https?|ftp)://[^\s\"'<>|\])},;]+)")
+_FOUR: Final = re.compile(r"(?P<ip>(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d))")
+_HEX: Final = re.compile(r"(?<![\w-])(?P<hash>[0-9a-fA-F]{64}|[0-9a-fA-F]{40})(?![\w-])")
+_FIELD: Final = re.compile(
+    r"\b(?:user|username|ruser|acct|account|user_name)=[\"']?(?P<account>[A-Za-z_][\w.$-]*)"
     r"|\b(?:host|hostname|rhost)=[\"']?(?P<host>[A-Za-z][\w.-]*)"
-    r"|\b(?:md5|MD5)[=:]\s?(?P<hash32>[0-9a-fA-F]{32})\b"
+    r"|\b(?:md5|MD5)=(?P<hash32>[0-9a-fA-F]{32})\b"
 )
-_WORDS: Final = re.compile(_PLAIN)
-_WORDS_MAIL: Final = re.compile(
-    r"(?P<email>\b[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})|" + _PLAIN
+_MAIL: Final = re.compile(
+    r"(?P<email>\b[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"
 )
 _SIX: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 
@@ -122,24 +121,35 @@ def host_type(text: str) -> str:
 def name_words(entry: Entry, *, start: int = 0) -> None:
     """Mark the addresses, URLs, hashes and ``user=`` fields of an entry from ``start`` on."""
     text = entry.text
-    taken = [(a, b) for a, b, _ in entry.marks]
-    regex = _WORDS_MAIL if text.find("@", start) >= 0 else _WORDS
-    for found in regex.finditer(text, start):
+    if "://" in text:
+        _scan(entry, _URL, start)
+    if "@" in text:
+        _scan(entry, _MAIL, start)
+    if text.count(".", start) >= 3:
+        _scan(entry, _FOUR, start)
+    if "=" in text:
+        _scan(entry, _FIELD, start)
+    if len(text) - start >= 40:
+        _scan(entry, _HEX, start)
+    if "::" in text or text.count(":", start) >= 7:
+        for found in _SIX.finditer(text, start):
+            if len(found[0]) > 2 and address(found[0]):
+                _put(entry, *found.span(), "ip")
+
+
+def _scan(entry: Entry, regex: re.Pattern[str], start: int) -> None:
+    """Mark the matches of a cheap regex; the caller knows that one is likely."""
+    for found in regex.finditer(entry.text, start):
         kind = found.lastgroup or ""
         value = found[kind]
-        if kind == "ip" and not address(value) or value.lower() in ABSENT:
+        if (kind == "ip" and not address(value)) or value.lower() in ABSENT:
             continue
-        _put(entry, taken, *found.span(kind), "hash" if kind == "hash32" else kind)
-    if text.count(":", start) >= 2 and "::" in text or text.count(":", start) >= 7:
-        for found in _SIX.finditer(text, start):
-            if found[0].count(":") > 1 and len(found[0]) > 2 and address(found[0]):
-                _put(entry, taken, *found.span(), "ip")
+        _put(entry, *found.span(kind), "hash" if kind == "hash32" else kind)
 
 
-def _put(entry: Entry, taken: list[tuple[int, int]], start: int, end: int, kind: str) -> None:
-    if not any(start < b and a < end for a, b in taken):
+def _put(entry: Entry, start: int, end: int, kind: str) -> None:
+    if not any(start < b and a < end for a, b, _ in entry.marks):
         entry.mark(start, end, kind)
-        taken.append((start, end))
 
 
 def name_deeds(entry: Entry, host: int | None) -> None:
