@@ -129,27 +129,41 @@ class SqliteCorpus:
                     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return removed
 
-    def scan(self) -> Iterator[Stored]:
-        """Every document, in the order of its id.
+    def scan(
+        self, document_ids: Sequence[str] | None = None, *, group: str | None = None
+    ) -> Iterator[Stored]:
+        """Documents with all that was made of them, in the order of their ids; all for None.
 
         It holds no lock between documents: what is put or removed meanwhile may be seen or not.
         """
+        if document_ids is not None:
+            for ids in _slices(sorted(set(document_ids))):
+                yield from self._stored(f"id IN {_marks(ids)}", ids, group)
+            return
         last = ""
         while True:
-            rows = self._rows(
-                "SELECT id, record, facts FROM documents WHERE id > ? ORDER BY id LIMIT ?",
-                (last, _BATCH // 10),
-            )
-            if not rows:
+            found = list(self._stored("id > ?", [last], group, limit=_BATCH // 10))
+            yield from found
+            if not found:
                 return
-            chunks = self.chunks_of([row[0] for row in rows])
-            for document_id, record, facts in rows:
-                with self._errors():
-                    document, said = _document(_parse(record)), _facts(_parse(facts))
-                yield Stored(document, tuple(chunks.get(document_id, ())), said)
-            last = rows[-1][0]
+            last = found[-1].document.id
 
-    def chunks_of(self, document_ids: Sequence[str]) -> dict[str, list[Chunk]]:
+    def _stored(
+        self, where: str, values: Sequence[object], group: str | None, *, limit: int = -1
+    ) -> Iterator[Stored]:
+        of_group = "" if group is None else "AND grp = ?"
+        rows = self._rows(
+            f"SELECT id, record, facts FROM documents WHERE {where} {of_group} "  # noqa: S608 only placeholders are put in
+            "ORDER BY id LIMIT ?",
+            [*values, *([] if group is None else [group]), limit],
+        )
+        chunks = self._chunks_of([row[0] for row in rows])
+        for document_id, record, facts in rows:
+            with self._errors():
+                document, said = _document(_parse(record)), _facts(_parse(facts))
+            yield Stored(document, tuple(chunks.get(document_id, ())), said)
+
+    def _chunks_of(self, document_ids: Sequence[str]) -> dict[str, list[Chunk]]:
         """The chunks of each document that has some, in the order of the text."""
         found: dict[str, list[Chunk]] = {}
         query = "SELECT record FROM chunks WHERE document_id IN {} ORDER BY document_id, start, id"
@@ -161,39 +175,20 @@ class SqliteCorpus:
                     found.setdefault(chunk.document_id, []).append(chunk)
         return found
 
-    def facts(self, document_ids: Sequence[str]) -> list[Facts]:
-        """What each document that exists says, in the order asked for."""
-        rows = self._by_id("SELECT id, facts FROM documents WHERE id IN", document_ids)
-        with self._errors():
-            return [_facts(_parse(rows[i])) for i in document_ids if i in rows]
+    def counts(self) -> dict[str, int]:
+        """How many documents, chunks, entities, relations, bytes of text and groups are stored.
 
-    def has(self, document_ids: Sequence[str]) -> set[str]:
-        """Those of some documents that exist."""
-        return set(self._by_id("SELECT id, 1 FROM documents WHERE id IN", document_ids))
-
-    def ids(self, *, group: str | None = None, prefix: str = "") -> list[str]:
-        """The ids of all documents, or those of a group, or those that start with ``prefix``."""
-        end = prefix + "\U0010ffff"
-        query = "SELECT id FROM documents WHERE id >= ? AND id < ?"
-        if group is None:
-            return [row[0] for row in self._rows(f"{query} ORDER BY id", (prefix, end))]
-        rows = self._rows(f"{query} AND grp = ? ORDER BY id", (prefix, end, group))
-        return [row[0] for row in rows]
-
-    def counts(self) -> dict[str, Any]:
-        """How much is stored: documents, chunks, entities, relations, bytes of text, groups.
-
-        ``by_kind`` and ``by_domain`` count documents.
+        ``kind.note`` and ``domain.healthcare`` count the documents of each kind and domain.
         """
         totals = self._rows(
             "SELECT count(*), total(num_chunks), total(num_entities), total(num_relations), "
             "total(num_bytes), count(DISTINCT nullif(grp, '')) FROM documents"
         )[0]
         names = ("documents", "chunks", "entities", "relations", "bytes", "groups")
-        counts: dict[str, Any] = {name: int(n) for name, n in zip(names, totals, strict=True)}
+        counts = {name: int(n) for name, n in zip(names, totals, strict=True)}
         for column in ("kind", "domain"):
             query = f"SELECT {column}, count(*) FROM documents GROUP BY 1 ORDER BY 1"  # noqa: S608 the two names are above
-            counts[f"by_{column}"] = dict(self._rows(query))
+            counts |= {f"{column}.{name}": n for name, n in self._rows(query)}
         return counts
 
     def close(self) -> None:

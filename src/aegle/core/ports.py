@@ -49,7 +49,7 @@ class CorpusStore(Closes, Protocol):
         """Documents with all that was made of them, in the order of their ids; all for None."""
 
     def counts(self) -> dict[str, int]:
-        """How many documents, chunks, entities, relations and characters of text there are."""
+        """How many documents, chunks, entities, relations and bytes of text; ``kind.note``, ..."""
 
 
 class Index(Closes, Protocol):

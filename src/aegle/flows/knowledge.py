@@ -15,6 +15,7 @@ from aegle.core.text import RawText, SafeText
 from aegle.corpus.vault import resolve
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
+from aegle.retrieve.link import link
 from aegle.retrieve.search import search as retrieve
 
 _OPEN_DOMAINS: Final = ("cybersecurity", "general")
@@ -87,7 +88,8 @@ def find(
         question,
         embed=kit.encoder.embed,
         index=Scoped(kit, groups),
-        link=(lambda text: [*groups, *kit.walker.link(text)]) if graph else None,
+        chunks=kit.corpus.chunks,
+        link=(lambda text: [*groups, *seeds(kit, text)]) if graph else None,
         expand=kit.walker.expand if graph else None,
         k=k * 4 if groups else k,
         pool=wanted.pool,
@@ -96,6 +98,23 @@ def find(
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
     )
     return _allowed(kit, hits, groups)[:k]
+
+
+def seeds(kit: Kit, text: str) -> list[str]:
+    """Keys of the graph's nodes that a de-identified text names, by patterns and by name."""
+    return link(text, match=kit.walker.names.find, extract=lambda asked: keys_in(kit, asked))
+
+
+def keys_in(kit: Kit, text: str) -> list[str]:
+    """Keys of the entities that both domains' patterns and terminologies find in a text."""
+    document = Document(
+        "question",
+        "note",
+        "general",
+        SafeText(text, by="question/1"),
+        SafeText("", by="question/1"),
+    )
+    return list(dict.fromkeys(entity.key for entity in ingesting.facts_of(kit, document).entities))
 
 
 def _allowed(kit: Kit, hits: list[Hit], groups: Sequence[str]) -> list[Hit]:

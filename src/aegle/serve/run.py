@@ -14,7 +14,7 @@ import uvicorn
 from aegle.core import observe, plugins
 from aegle.core.errors import UsageError
 from aegle.core.settings import Settings
-from aegle.flows import commands, ingest, workspace
+from aegle.flows import commands, ingest, knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
 from aegle.serve.app import build_app
@@ -41,7 +41,7 @@ def _warm(kit: Kit) -> None:
         ingest.repair(kit)
         kit.encoder.embed(["ready"])
         kit.index.count()
-        kit.walker.link("ready")
+        knowledge.seeds(kit, "ready")
 
 
 def serve(layout: Layout, settings: Settings) -> None:
