@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from aegle.flows import commands, workspace
-from aegle.packs.sample import write_sample
-
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
@@ -35,6 +32,8 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def small_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample hospital at its smallest: 5 patients, 2 days."""
+    from aegle.packs.sample import write_sample
+
     out = tmp_path_factory.mktemp("sample")
     write_sample(out, patients=5, days=2, seed=3)
     return out
@@ -42,6 +41,8 @@ def small_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _built(small_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from aegle.flows import commands, workspace
+
     root = tmp_path_factory.mktemp("workspaces") / "hospital"
     workspace.create(root)
     commands.run(root, "ingest", {"paths": [str(small_sample / "files")]})
