@@ -1,0 +1,1 @@
+"""Measures with their evidence: ranking, extraction, intervals."""
