@@ -1,0 +1,6 @@
+"""Paths and streams -> raw documents through readers: streaming, resumable, unstoppable."""
+
+from aegle.sources.events import Event, FileDone, Got, Limits, Refused
+from aegle.sources.read import read
+
+__all__ = ["Event", "FileDone", "Got", "Limits", "Refused", "read"]
