@@ -1,0 +1,205 @@
+"""Dates as people and systems write them: found, moved by days, written back the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final
+
+from aegle.core.pack import Found
+
+_MONTHS: Final = (
+    "january february march april may june july august september october november december".split()
+)
+_DAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
+_MONTH: Final = (
+    r"(?:[Jj]an(?:uary)?|[Ff]eb(?:ruary)?|[Mm]ar(?:ch)?|[Aa]pr(?:il)?|May|[Jj]une?|[Jj]uly?"
+    r"|[Aa]ug(?:ust)?|[Ss]ept?(?:ember)?|[Oo]ct(?:ober)?|[Nn]ov(?:ember)?|[Dd]ec(?:ember)?"
+    r"|JAN(?:UARY)?|FEB(?:RUARY)?|MAR(?:CH)?|APR(?:IL)?|MAY|JUNE?|JULY?|AUG(?:UST)?"
+    r"|SEPT?(?:EMBER)?|OCT(?:OBER)?|NOV(?:EMBER)?|DEC(?:EMBER)?)"
+)
+_WEEKDAY: Final = (
+    r"(?P<weekday>(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un"
+    r"|MON|TUE|WED|THU|FRI|SAT|SUN)[A-Za-z]{0,6})(?P<after>\.?,? (?:the )?)"
+)
+_YEAR: Final = r"(?:1[89]|20)\d\d"
+
+# The start of each form is a literal or a digit with a look-behind, so that one pass is linear.
+_NUMERIC: Final = re.compile(
+    rf"(?<![\w.:/-])(?P<ymd>(?P<y1>{_YEAR})(?P<s1>[-/.])(?P<m1>\d{{1,2}})(?P=s1)(?P<d1>\d{{1,2}})"
+    r"(?=[T_]\d\d|[^\w/-]|$))"
+    r"|(?<![\w.:/-])(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)"
+    rf"(?P<y2>{_YEAR}|\d\d)(?![\w/-]|\.\d)"
+    rf"|(?<![\w.:/-])(?P<ym>(?P<y3>{_YEAR})-(?P<m3>0[1-9]|1[0-2]))(?![\w/-]|\.\d)"
+    r"|(?<![\w.:/-])(?P<my>(?P<m4>0?[1-9]|1[0-2])/(?P<y4>(?:19|20)\d\d))(?![\w/-]|\.\d)"
+    rf"|(?<![\w.:-])(?P<c>(?P<y5>(?:19|20)\d\d)(?P<m5>0[1-9]|1[0-2])(?P<d5>0[1-9]|[12]\d|3[01]))"
+    r"(?=\b|T?(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d)?\b)"
+)
+_WORDED: Final = re.compile(
+    rf"\b(?P<mon>{_MONTH})(?P<s1>\.?[ /-] ?)(?P<d1>\d{{1,2}})(?P<o1>st|nd|rd|th)?"
+    rf"(?:(?P<s2>,? |[-/, ])(?P<y1>{_YEAR})|(?P<short>[-/]\d\d))?(?![\w]|[.,:/-]\d|-[a-z]| ?%)"
+    rf"|\b(?P<mon3>{_MONTH})(?P<s4>\.?,? (?:of )?|[-/])(?P<y3>{_YEAR})\b"
+)
+_DAY_FIRST: Final = re.compile(
+    rf"(?<![\w.:/-])(?P<d2>\d{{1,2}})(?P<o2>st|nd|rd|th)?(?P<s3>[ -]?(?:of |day of )?|/)"
+    rf"(?P<mon2>{_MONTH})(?:(?P<s5>\.?,? |[-/]|)(?P<y2>{_YEAR})|(?P<short2>[-/]\d\d))?(?![\w])"
+)
+_BEFORE: Final = re.compile(rf"{_WEEKDAY}$")
+# A day and month without a year is written like a score or a fraction: a word must say it is one.
+_BARE: Final = re.compile(
+    r"\b(?:[Oo]n|[Ss]ince|[Uu]ntil|[Dd]ated?:?|[Ff]rom|[Tt]hrough|DOS:?|as of|[Ww]eek of|seen) "
+    r"(?P<bare>(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01]))(?![\w/.-])"
+)
+
+
+def find(text: str) -> Iterator[Found]:
+    """Dates finer than a year, with their weekday; times of day and years alone are kept."""
+    for start, end, _ in _matches(text):
+        yield Found(start, end, "date", 0.95)
+
+
+def shift(written: str, days: int) -> str | None:
+    """The date ``days`` later, written the same way; None when it is no date of the calendar."""
+    bare = _BARE.fullmatch(f"on {written}")
+    if bare:
+        moved = _later(2023, int(bare["m"]), int(bare["d"]), days)
+        return f"{_like(moved.month, bare['m'])}/{_like(moved.day, bare['d'])}" if moved else None
+    for start, end, match in _matches(written):
+        if start == 0 and end == len(written):
+            return _moved(match, written, days)
+    return None
+
+
+def shift_iso(time: str, days: int) -> str:
+    """An ISO 8601 date, month or instant moved by days; a year alone stays, no date gives ""."""
+    if re.fullmatch(r"\d{4}", time) or not time:
+        return time
+    match = re.match(r"(\d{4})-(\d\d)(?:-(\d\d))?", time)
+    if match is None:
+        return ""
+    moved = _later(int(match[1]), int(match[2]), int(match[3] or 15), days)
+    if moved is None:
+        return ""
+    return moved.isoformat()[: match.end()] + time[match.end() :]
+
+
+def year_of(written: str) -> str:
+    """The year that a written date names in full, or ""."""
+    match = re.search(rf"(?<!\d){_YEAR}", written)
+    return match[0] if match else ""
+
+
+def _matches(text: str) -> Iterator[tuple[int, int, re.Match[str]]]:
+    for regex in (_NUMERIC, _WORDED, _DAY_FIRST, _BARE):
+        for match in regex.finditer(text):
+            start, end = match.span("bare") if regex is _BARE else match.span()
+            before = _BEFORE.search(text, max(0, start - 16), start)
+            if before and regex is not _BARE:
+                start = before.start()
+            yield start, end, match
+
+
+def _later(year: int, month: int, day: int, days: int) -> date | None:
+    try:
+        moved = date(year, month, day) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    return moved if 1000 <= moved.year <= 9999 else None
+
+
+def _full_year(written: str) -> int:
+    if len(written) == 4:
+        return int(written)
+    # POSIX: 69 to 99 are 1969 to 1999.
+    return int(written) + (1900 if int(written) >= 69 else 2000)
+
+
+def _like(number: int, written: str) -> str:
+    """A number as wide as another was written: ``01`` keeps its zero, ``1`` has none."""
+    return f"{number:0{len(written)}d}" if len(written) > 1 else str(number)
+
+
+def _year_like(year: int, written: str) -> str:
+    return f"{year % 100:02d}" if len(written) == 2 else f"{year:04d}"
+
+
+def _name_like(name: str, written: str) -> str:
+    full = written.lower().rstrip(".") == name or len(written) > 4
+    shown = name if full or len(name) <= 4 < len(written) else name[:3]
+    if written.isupper():
+        return shown.upper()
+    return shown if written.islower() else shown.capitalize()
+
+
+def _month(written: str) -> int:
+    return [name[:3] for name in _MONTHS].index(written[:3].lower()) + 1
+
+
+def _moved(match: re.Match[str], text: str, days: int) -> str | None:
+    """Rebuild the match with its numbers and names replaced, from the last to the first."""
+    g = match.groupdict()
+    parts = _parts(g)
+    year_at, month_at, day_at = parts
+    year = _full_year(g[year_at].lstrip("-/")) if year_at else 2023  # any year without a leap day
+    month_text = g[month_at]
+    month = int(month_text) if month_text.isdigit() else _month(month_text)
+    day = int(g[day_at]) if day_at else 15
+    if month_at in ("a", "b") and month > 12:
+        month_at, day_at = day_at, month_at
+        month, day = day, month
+    moved = _later(year, month, day, days)
+    if moved is None:
+        return None
+    news: dict[str, str] = {}
+    if year_at:
+        old = g[year_at]
+        lead = old[0] if old[0] in "-/" else ""
+        news[year_at] = lead + _year_like(moved.year, old.lstrip("-/"))
+    word = not month_text.isdigit()
+    name = _MONTHS[moved.month - 1]
+    old_month = g[month_at]
+    news[month_at] = _name_like(name, old_month) if word else _like(moved.month, old_month)
+    if day_at:
+        news[day_at] = _like(moved.day, g[day_at])
+        ordinal = {"d1": "o1", "d2": "o2"}.get(day_at, "")
+        if g.get(ordinal):
+            news[ordinal] = _ordinal(moved.day)
+    return _rebuilt(match, text, news, moved)
+
+
+def _parts(g: dict[str, str | None]) -> tuple[str, str, str]:
+    """The names of the groups that hold year, month and day; "" where there is none."""
+    if g.get("mon3"):
+        return "y3", "mon3", ""
+    if g.get("mon"):
+        return ("y1" if g["y1"] else "short" if g["short"] else ""), "mon", "d1"
+    if g.get("mon2"):
+        return ("y2" if g["y2"] else "short2" if g["short2"] else ""), "mon2", "d2"
+    for key, parts in (
+        ("ymd", ("y1", "m1", "d1")),
+        ("a", ("y2", "a", "b")),
+        ("ym", ("y3", "m3", "")),
+        ("my", ("y4", "m4", "")),
+    ):
+        if g.get(key):
+            return parts
+    return "y5", "m5", "d5"
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def _rebuilt(match: re.Match[str], text: str, news: dict[str, str], moved: date) -> str:
+    start, end = match.span()
+    written = text[start:end]
+    for key in sorted(news, key=match.start, reverse=True):
+        a, b = match.start(key) - start, match.end(key) - start
+        written = written[:a] + news[key] + written[b:]
+    before = text[:start]
+    weekday = _BEFORE.search(before)
+    if weekday:
+        name = _name_like(_DAYS[moved.weekday()], weekday["weekday"])
+        return before[: weekday.start("weekday")] + name + weekday["after"] + written
+    return before + written

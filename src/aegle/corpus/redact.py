@@ -1,0 +1,277 @@
+"""De-identification: every identifier replaced by a stand-in, with an account and the way back.
+
+The 18 classes of the HIPAA Safe Harbor method, 45 CFR 164.514(b)(2), are the kinds name, place,
+date (with ages over 89, kind ``age``), phone, fax, email, ssn, mrn, health_plan, account, licence,
+vehicle, device, url, ip, biometric, photo and other.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from aegle.core.pack import Found, Recogniser
+from aegle.core.records import Document, Edit, Link, Mention, RawDocument, content_id
+from aegle.core.text import RawText, SafeText
+from aegle.corpus import dates
+from aegle.corpus.edits import Change, apply, compose, move
+from aegle.corpus.known import Known, parts
+from aegle.corpus.vault import Vault
+
+SAFE_HARBOR: Final = (
+    "name place date phone fax email ssn mrn health_plan account licence vehicle device url ip "
+    "biometric photo other"
+).split()
+"""The 18 classes; ages over 89 count as dates."""
+
+VERSION: Final = "redact/1"
+
+_NUMBERS: Final = frozenset("phone fax ssn mrn health_plan account licence device date".split())
+# What is kept as a whole shields the digits in it: an address is no telephone number.
+_SHIELDS: Final = frozenset("ip date url device account".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is replaced.
+
+    Attributes:
+        keeps: classes left as they are.
+        shift_dates: dates move by the group's offset; without, only their year is left.
+        override_reason: not empty: the text passes as it is, and the account says why.
+    """
+
+    keeps: frozenset[str] = frozenset()
+    shift_dates: bool = True
+    override_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was done to a document, without a word of it.
+
+    Attributes:
+        counts: class -> how many were replaced.
+        by: who vouches for the text: ``redact/1`` or ``override``.
+        aliases: (digest, group, surrogate) of each value that may be asked about; see `Vault`.
+    """
+
+    document_id: str
+    by: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    keeps: tuple[str, ...] = ()
+    reason: str = ""
+    aliases: tuple[tuple[str, str, str], ...] = ()
+
+
+def redact(
+    doc: RawDocument,
+    *,
+    recognisers: Sequence[Recogniser],
+    policy: Policy,
+    vault: Vault,
+    edits: Sequence[Edit] = (),
+) -> tuple[Document, Account]:
+    """The document with every identifier replaced, and the account of it.
+
+    In general documents dates are kept, unless the document belongs to a patient: then they are
+    shifted like those of the patient's other documents.
+
+    Args:
+        doc: a cleaned document.
+        recognisers: find identifiers besides dates and the values that ``doc.identifiers`` names.
+        edits: those of `clean`, so that ``Document.edits`` lead back to the text as it was read.
+    """
+    group = vault.group(doc.group.reveal())
+    if policy.override_reason:
+        made, account = _passed(doc, group, policy, vault, edits), Account("", "override")
+        return made, replace(
+            account, document_id=made.id, reason=policy.override_reason, keeps=("all",)
+        )
+    policy = _for_document(doc, policy, group)
+    texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
+    found = _find(texts, doc, recognisers, policy)
+    stand_ins = _StandIns(group, policy, vault)
+    safe, rounds = [], []
+    for text, some in zip(texts, found, strict=True):
+        new, made_edits = apply(text, [stand_ins.change(text, one) for one in some])
+        safe.append(SafeText(new, by=VERSION))
+        rounds.append(made_edits)
+    mentions, links = move(doc.mentions, doc.links, rounds[0], len(safe[0]))
+    days = vault.shift(group) if policy.shift_dates else 0
+    mentions = tuple(
+        replace(m, time=_time(m.time, policy, days), ref=_ref(m.ref, vault)) for m in mentions
+    )
+    links = tuple(replace(link, time=_time(link.time, policy, days)) for link in links)
+    document = _document(
+        doc, group, _time(doc.time, policy, days), safe, mentions, links, compose(edits, rounds[0]),
+        vault,
+    )  # fmt: skip
+    account = Account(
+        document.id,
+        VERSION,
+        dict(sorted(stand_ins.counts.items())),
+        tuple(sorted(policy.keeps)),
+        aliases=tuple(sorted(stand_ins.aliases)),
+    )
+    return document, account
+
+
+def _for_document(doc: RawDocument, policy: Policy, group: str) -> Policy:
+    if doc.domain != "general":
+        return policy
+    if group.startswith("patient:"):
+        return replace(policy, shift_dates=True)
+    return replace(policy, keeps=policy.keeps | {"date"})
+
+
+def _document(
+    doc: RawDocument,
+    group: str,
+    time: str,
+    safe: Sequence[SafeText],
+    mentions: tuple[Mention, ...],
+    links: tuple[Link, ...],
+    edits: tuple[Edit, ...],
+    vault: Vault,
+) -> Document:
+    text, title, *meta = safe
+    return Document(
+        id=content_id(doc.kind, doc.domain, group, time, title, text),
+        kind=doc.kind,
+        domain=doc.domain,
+        text=text,
+        title=title,
+        group=group,
+        time=time,
+        source_id=vault.pseudonym(doc.source),
+        mentions=mentions,
+        links=links,
+        edits=edits,
+        meta=dict(zip(doc.meta, meta, strict=True)),
+    )
+
+
+def _passed(
+    doc: RawDocument, group: str, policy: Policy, vault: Vault, edits: Sequence[Edit]
+) -> Document:
+    """The document as it is, vouched for by the override."""
+    safe = [
+        SafeText(text, by="override")
+        for text in (doc.text.reveal(), doc.title.reveal(), *doc.meta.values())
+    ]
+    mentions = tuple(replace(m, ref=_ref(m.ref, vault)) for m in doc.mentions)
+    return _document(doc, group, doc.time, safe, mentions, doc.links, tuple(edits), vault)
+
+
+def _ref(ref: RawText | None, vault: Vault) -> RawText | None:
+    return None if ref is None else RawText(vault.pseudonym(ref.reveal()))
+
+
+def _time(time: str, policy: Policy, days: int) -> str:
+    if "date" in policy.keeps:
+        return time
+    return dates.shift_iso(time, days) if days else dates.year_of(time)
+
+
+def _find(
+    texts: Sequence[str], doc: RawDocument, recognisers: Sequence[Recogniser], policy: Policy
+) -> list[list[Found]]:
+    """Identifiers of each text, in order, apart; a name found once is found everywhere."""
+    known = Known()
+    for identifier in doc.identifiers:
+        if identifier.kind not in policy.keeps:
+            known.add(identifier.kind, identifier.value.reveal())
+    found = []
+    for text in texts:
+        some = [one for recognise in recognisers for one in recognise(text)]
+        some += dates.find(text)
+        found.append(some)
+    if "name" not in policy.keeps:
+        for name in dict.fromkeys(
+            name for text, some in zip(texts, found, strict=True) for name in parts(some, text)
+        ):
+            known.add("name", name, sure=False)
+    finder = known.finder()
+    return [
+        _joined(text, _resolved(text, [*some, *finder(text)], policy.keeps))
+        for text, some in zip(texts, found, strict=True)
+    ]
+
+
+def _resolved(text: str, found: Sequence[Found], keeps: frozenset[str]) -> list[Found]:
+    """The longest wins, then the surest; what sticks out of a loser is replaced, too."""
+    shields = sorted((f.start, f.end) for f in found if f.kind in keeps & _SHIELDS)
+    open_ = [
+        f for f in found if f.kind not in keeps and not (f.kind in _NUMBERS and _inside(shields, f))
+    ]
+    open_.sort(key=lambda f: (f.start - f.end, -f.score, f.start, f.kind))
+    starts: list[int] = []
+    chosen: list[Found] = []
+    for one in open_:
+        for start, end in _free(chosen, starts, one):
+            if (start == one.start and end == one.end) or any(map(str.isalnum, text[start:end])):
+                at = bisect_right(starts, start)
+                starts.insert(at, start)
+                chosen.insert(at, replace(one, start=start, end=end))
+    return chosen
+
+
+def _inside(shields: Sequence[tuple[int, int]], one: Found) -> bool:
+    at = bisect_right(shields, (one.start, 1 << 62))
+    return any(start <= one.start and one.end <= end for start, end in shields[max(0, at - 3) : at])
+
+
+def _free(chosen: Sequence[Found], starts: Sequence[int], one: Found) -> list[tuple[int, int]]:
+    """The parts of a span that no chosen one covers."""
+    at = max(0, bisect_right(starts, one.start) - 1)
+    pieces, start = [], one.start
+    while at < len(chosen) and chosen[at].start < one.end:
+        if chosen[at].end > start:
+            if chosen[at].start > start:
+                pieces.append((start, chosen[at].start))
+            start = chosen[at].end
+        at += 1
+    if start < one.end:
+        pieces.append((start, one.end))
+    return pieces
+
+
+def _joined(text: str, found: Sequence[Found]) -> list[Found]:
+    """Parts of one name beside each other become one, so that its alias is the whole name."""
+    joined: list[Found] = []
+    for one in found:
+        last = joined[-1] if joined else None
+        if (
+            last
+            and last.kind == one.kind == "name"
+            and re.fullmatch(r"\.? ", text[last.end : one.start])
+        ):
+            joined[-1] = replace(last, end=one.end)
+        else:
+            joined.append(one)
+    return joined
+
+
+class _StandIns:
+    """Chooses stand-ins and keeps the account."""
+
+    def __init__(self, group: str, policy: Policy, vault: Vault) -> None:
+        self._group, self._policy, self._vault = group, policy, vault
+        self.counts: Counter[str] = Counter()
+        self.aliases: set[tuple[str, str, str]] = set()
+
+    def change(self, text: str, one: Found) -> Change:
+        value = text[one.start : one.end]
+        self.counts["date" if one.kind == "age" else one.kind] += 1
+        if one.kind == "date" and not self._policy.shift_dates:
+            return Change(one.start, one.end, dates.year_of(value) or "[date]", "date")
+        alias = self._vault.alias(one.kind, value, self._group)
+        if alias:
+            self.aliases.add(alias)
+        new = self._vault.surrogate(one.kind, value, self._group)
+        return Change(one.start, one.end, new, one.kind)
