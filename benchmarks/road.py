@@ -2,7 +2,7 @@
 
     python benchmarks/road.py [--chunks 1000 10000 100000] [--generate]
 
-The corpus is sample hospitals of as many patients as it takes. For each size: wall time and rates of
+The corpus is sample hospitals of as many patients as it takes. For each size: wall time and rate of
 ingest (its own process, so that its peak memory is its own), bytes of workspace for each byte of
 corpus, and p50 and p95 of asking, in process, over the sample's questions.
 """

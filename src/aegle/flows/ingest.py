@@ -180,7 +180,7 @@ class _Run:
         self.refused = []
         self.batch.came_from += [(document_id, event.sha256) for document_id in self.waiting]
         self.waiting = []
-        if event.documents:
+        if event.documents or not event.refused:
             self.batch.ended.append(event)
 
     def flush(self) -> None:

@@ -1,0 +1,5 @@
+"""``python -m aegle``: the command line."""
+
+from aegle.cli import main
+
+main()
