@@ -67,8 +67,10 @@ def main() -> None:
                 "true_templates": len(set(true)),
                 "lines_per_s": round(len(rows) / took),
             }
-            print(f"{name:8} {path.parent.name:12} {accuracy:.3f} {len(set(found)):5} "
-                  f"of {len(set(true)):4} {len(rows) / took:10.0f} lines/s")
+            print(
+                f"{name:8} {path.parent.name:12} {accuracy:.3f} {len(set(found)):5} "
+                f"of {len(set(true)):4} {len(rows) / took:10.0f} lines/s"
+            )
     for name in makers:
         scores = [entry["accuracy"] for entry in result[name].values()]
         result[name]["mean"] = round(sum(scores) / len(scores), 4)

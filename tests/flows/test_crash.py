@@ -140,13 +140,13 @@ def test_a_later_format_is_refused(layout: Layout) -> None:
 def test_progress_that_fails_stops_the_run_and_keeps_what_was_stored(
     layout: Layout, small_sample: Path
 ) -> None:
-    class HungUp(Exception):
+    class HungUpError(Exception):
         pass
 
     def hang_up(step: str, done: int, total: int | None = None) -> None:
         if done > 200_000:
-            raise HungUp
+            raise HungUpError
 
-    with open_kit(layout, workspace.load_settings(layout)) as kit, pytest.raises(HungUp):
+    with open_kit(layout, workspace.load_settings(layout)) as kit, pytest.raises(HungUpError):
         ingest(kit, [str(small_sample / "files")], progress=hang_up)
     assert commands.run(layout.root, "status", {})["unfinished"] == 0

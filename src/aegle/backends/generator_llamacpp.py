@@ -90,9 +90,9 @@ class LlamaCppGenerator:
             stream=True,
         )
         for piece in _pieces(lambda hear: self._ask(body, hear)):
-            if choices := piece.get("choices"):
-                if text := choices[0]["delta"].get("content"):
-                    yield text
+            choices = piece.get("choices")
+            if choices and (text := choices[0]["delta"].get("content")):
+                yield text
 
     def close(self) -> None:
         """Free the model's memory; calling it twice is harmless."""

@@ -242,7 +242,7 @@ class LadybugGraph:
 
     def retract(self, document_ids: Sequence[str]) -> None:
         """Remove what some documents said, from the disk too; costs a rewrite of the graph."""
-        wanted = pa.array(sorted(set(document_ids)), pa.string())
+        wanted = _strings(sorted(set(document_ids)))
         with self._mutex:
             edges = self._table(f"{_EVERY} RETURN {_EDGE}")
             said = pc.is_in(edges["document_id"], value_set=wanted)
@@ -252,7 +252,7 @@ class LadybugGraph:
             kept = edges.filter(pc.invert(said))
             gone = _ends(lost) - _ends(kept)
             nodes = self._table(f"MATCH (n:Node) RETURN {_NODE}, n.folded AS folded")
-            keys = pa.array(sorted(gone), pa.string())
+            keys = _strings(sorted(gone))
             nodes = nodes.filter(pc.invert(pc.is_in(nodes["key"], value_set=keys)))
             self._rewrite(nodes, kept)
 
@@ -287,7 +287,7 @@ class LadybugGraph:
             if not keys:
                 return []
             asked = list(dict.fromkeys(keys))
-            rows = pa.table({"asked": pa.array(asked, pa.string())})
+            rows = pa.table({"asked": _strings(asked)})
             query = f"LOAD FROM $rows MATCH (n:Node {{key: asked}}) RETURN {_NODE}"
             found = {node.key: node for node in _nodes(self._table(query, rows=rows))}
             return [found[key] for key in asked if key in found]
@@ -299,7 +299,7 @@ class LadybugGraph:
                 return _edges(self._first(self._table(f"{_EVERY} RETURN {_EDGE}"), limit))
             asked = list(dict.fromkeys(keys))
             if len(asked) > _LOOKUPS:
-                wanted = pa.array(asked, pa.string())
+                wanted = _strings(asked)
                 table = self._table(f"{_EVERY} RETURN {_EDGE}")
                 touches = [pc.is_in(table[end], value_set=wanted) for end in ("head", "tail")]
                 return _edges(self._first(table.filter(pc.or_(*touches)), limit))
@@ -339,6 +339,15 @@ def _open(file: Path) -> tuple[Any, Any]:
     return database, ladybug.Connection(database)
 
 
+def _strings(values: Sequence[str]) -> Any:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "a text for the graph holds half a character (a lone surrogate)"
+        ) from error
+
+
 def _ends(edges: pa.Table) -> set[str]:
     return set(pc.unique(edges["head"]).to_pylist()) | set(pc.unique(edges["tail"]).to_pylist())
 
@@ -355,7 +364,7 @@ def _node_rows(nodes: Sequence[Node]) -> pa.Table:
         "name": [str(node.name) for node in nodes],
         "folded": [_folded(node) for node in nodes],
     }
-    return pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})
+    return pa.table({name: _strings(column) for name, column in columns.items()})
 
 
 def _edge_rows(edges: Sequence[Edge], ids: NDArray[np.int64]) -> pa.Table:
@@ -372,7 +381,12 @@ def _edge_rows(edges: Sequence[Edge], ids: NDArray[np.int64]) -> pa.Table:
         "time": [edge.time for edge in edges],
         "extractor": [edge.extractor for edge in edges],
     }
-    return pa.table({name: pa.array(columns[name], kind) for name, kind in _EDGE_COLUMNS})
+    return pa.table(
+        {
+            name: _strings(columns[name]) if kind == pa.string() else pa.array(columns[name], kind)
+            for name, kind in _EDGE_COLUMNS
+        }
+    )
 
 
 def _nodes(table: pa.Table) -> list[Node]:

@@ -192,10 +192,9 @@ class QdrantEdgeIndex:
         """The ``k`` nearest chunks by cosine, best first, ties by id; exact when filtered."""
         if vector.shape != (self._width,):
             raise UsageError(f"a query vector has shape ({self._width},), got {vector.shape}")
-        if not np.isfinite(vector).all() or not vector.any():
-            return []
+        points_somewhere = np.isfinite(vector).all() and vector.any()
         params = edge.SearchParams(hnsw_ef=max(_EF, 2 * k), exact=bool(where))
-        query = edge.Query.Nearest(vector.tolist(), using="dense")
+        query = edge.Query.Nearest(vector.tolist(), using="dense") if points_somewhere else None
         return self._search(query, params, k, where)
 
     def search_text(
@@ -203,9 +202,7 @@ class QdrantEdgeIndex:
     ) -> list[Found]:
         """The ``k`` best chunks by BM25 that share a term with it, best first, ties by id."""
         counts = Counter(terms(query))
-        if not counts:
-            return []
-        nearest = edge.Query.Nearest(_hashed(dict(counts)), using="text")
+        nearest = edge.Query.Nearest(_hashed(counts), using="text") if counts else None
         return self._search(nearest, edge.SearchParams(), k, where)
 
     def _search(
@@ -215,9 +212,9 @@ class QdrantEdgeIndex:
         k: int,
         where: Mapping[str, Sequence[str]] | None,
     ) -> list[Found]:
-        if k < 1 or (where and not all(where.values())):
-            return []
         wanted, limit = _filter(where) if where else None, k + 8
+        if query is None or k < 1 or (where and not all(where.values())):
+            return []
         while True:
             request = edge.QueryRequest(
                 limit, query=query, filter=wanted, params=params, with_payload=["chunk_id"]

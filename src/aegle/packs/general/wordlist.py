@@ -35,9 +35,11 @@ def entries(package: str, name: str) -> Iterator[Entry]:
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split("|")]
-        synonyms = tuple(part.strip() for part in parts[1].split(";") if part.strip()) if (
-            len(parts) > 1
-        ) else ()
+        synonyms = (
+            tuple(part.strip() for part in parts[1].split(";") if part.strip())
+            if (len(parts) > 1)
+            else ()
+        )
         yield Entry(parts[0], synonyms, parts[2] if len(parts) > 2 else "")
 
 

@@ -132,6 +132,13 @@ def allergies(rng: random.Random) -> tuple[Allergy, ...]:
     return tuple(Allergy(name, code, rng.choice(reactions)) for name, code, reactions in rows)
 
 
+def rate(rng: random.Random, illness: Illness) -> str:
+    """At what rate the infusion of an illness runs, with its unit."""
+    rates = data("clinical")["rates"]
+    values = rates.get(illness.infusion) or rates[illness.infusion_unit]
+    return f"{rng.choice(values)} {illness.infusion_unit}"
+
+
 def admission_labs(rng: random.Random, conditions: Sequence[Condition]) -> dict[str, float]:
     """The first results: within normal limits but for what the conditions push out of them."""
     kinds = labs()
@@ -150,6 +157,6 @@ def admission_labs(rng: random.Random, conditions: Sequence[Condition]) -> dict[
 def next_value(rng: random.Random, lab: Lab, value: float) -> float:
     """A day later: some way back towards the middle of the normal range, with noise."""
     middle = (lab.low + lab.high) / 2
-    moved = value + (middle - value) * rng.uniform(0.1, 0.4)
+    moved = value + (middle - value) * rng.uniform(0.2, 0.55)
     noise = (lab.high - lab.low) * rng.uniform(-0.12, 0.12)
     return round(max(moved + noise, lab.low * 0.3), lab.digits)

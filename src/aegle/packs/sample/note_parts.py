@@ -64,11 +64,16 @@ def order(drug: Drug) -> str:
     return f"{dosed} {drug.route} {drug.frequency}"
 
 
+def infused_drug(patient: Patient) -> str:
+    """The drug that runs in, without saying through which pump."""
+    name = patient.illness.infusion
+    code = data("clinical")["drugs"].get(name, "")
+    return entity("medication", name, concept=f"RXNORM:{code}" if code else "")
+
+
 def infusion(patient: Patient) -> str:
     """What runs through which pump on which ward; evidence for questions."""
-    illness, pump = patient.illness, patient.pump
-    code = data("clinical")["drugs"].get(illness.infusion, "")
-    drug = entity("medication", illness.infusion, concept=f"RXNORM:{code}" if code else "")
+    drug, pump = infused_drug(patient), patient.pump
     where = related(
         "located_in", "device", "ward",
         f"{entity('device', pump.tag)} in {entity('ward', patient.ward)}",
@@ -212,7 +217,7 @@ def slots(rng: random.Random, patient: Patient, style: str, when: datetime) -> d
         "surg": entity("procedure", surgery, assertion="historical"),
         "fam": entity("condition", rng.choice(data("clinical")["family"]), assertion="family"),
         "hyp": told[0], "hyp2": told[1], "exam": rng.choice(ill.exam),
-        "imaging": rng.choice(ill.imaging), "drug": order(drug),
+        "imaging": rng.choice(ill.imaging), "drug": order(drug), "rx": order(rng.choice(ill.drugs)),
         "infusion": infusion(patient), "rate": patient.infusion_rate,
         "infusion_drug": ill.infusion, "tag": entity("device", patient.pump.tag),
         "serial": identifier("device", patient.pump.serial),

@@ -14,7 +14,7 @@ from aegle.packs.sample.note_parts import (
     allergies,
     condition,
     header,
-    infusion,
+    infused_drug,
     later,
     order,
     person,
@@ -50,6 +50,8 @@ def stay(world: World, patient: Patient, alarm: datetime | None = None) -> Itera
         yield _triage(rng, world, patient)
     yield _admission(rng, patient, doctor)
     yield _radiology(rng, world, patient)
+    # Which pump it is stands in nursing notes only, so there is one even for the shortest stay.
+    yield _nursing(rng, patient, Author.of(ward.nurses[0]), later(rng, patient.admit, 150))
     values, carried = dict(patient.first_labs), ""
     for number, date in enumerate(world.dates()):
         if not patient.here(date):
@@ -114,7 +116,10 @@ def _admission(rng: random.Random, patient: Patient, author: Author) -> Note:
         *sentences(rng, "social", patient, style, when, 1),
     ]
     where = evidence(f"ward|{patient.mrn}", f"Admitted to {entity('ward', patient.ward)}")
-    plan = [*several(rng, ill.plan, 2, 4), f"Start {infusion(patient)} @ {patient.infusion_rate}"]
+    plan = [
+        *several(rng, ill.plan, 2, 4),
+        f"Start {infused_drug(patient)} infusion, {patient.infusion_rate}",
+    ]
     text = (
         header("Admission History and Physical", patient, author, when)
         + f"CC: {say(rng, phrases('cc'), s)}\n{diagnosis}\n{where}\n\n"
@@ -258,6 +263,7 @@ def _discharge(
 ) -> Note:
     when = patient.discharge or patient.admit
     style = author.style
+    home = [d for d in patient.drugs if d.route != "IV"] or list(patient.drugs)
     course = sentences(rng, "course", patient, style, when, rng.randint(2, 4))
     text = (
         header("Discharge Summary", patient, author, when)
@@ -266,7 +272,7 @@ def _discharge(
         + f"Diagnoses: {', '.join(condition(c, c.words[0]) for c in patient.conditions)}\n"
         + f"{allergies(patient)}\n\nHospital course:\n{' '.join(course)}\n\n"
         + f"Labs at discharge: {results(values)}\n\nDischarge meds:\n"
-        + "\n".join(f"- {order(d)}" for d in patient.drugs)
+        + "\n".join(f"- {order(d)}" for d in home)
         + f"\n\nInstructions: {' '.join(sentences(rng, 'hypo', patient, style, when, 2))}\n"
         + f"Follow up with {data('people')['attending'][0].lower()} clinic, "
         + f"{identifier('phone', patient.attending.pager)}.\n\n{author.sign(when)}"

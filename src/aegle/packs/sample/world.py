@@ -255,7 +255,7 @@ def _patient(
         others=others,
         allergies=clinical.allergies(rng),
         drugs=drugs[::-1],
-        infusion_rate=f"{rng.choice((2, 4, 5, 8, 10, 12, 15, 20, 40, 60))} {illness.infusion_unit}",
+        infusion_rate=clinical.rate(rng, illness),
         first_labs=clinical.admission_labs(rng, (illness, *others)),
         devices=tuple(_device(rng, tags, kind, ward) for kind in kinds),
     )

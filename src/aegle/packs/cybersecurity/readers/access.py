@@ -23,7 +23,9 @@ _SQUID: Final = re.compile(
     r"(?P<time>1\d{9}\.\d{3})\s+\d+ (?P<client>[\w.:-]+) [A-Z_]+/(?P<status>\d{3}) \d+ "
     r"(?P<verb>[A-Z_]+) (?P<target>\S+) (?P<user>\S+) [A-Z_]+/\S+"
 )
-_SITE: Final = re.compile(r"(?:[a-z]+://)?(?:[^/@\s]*@)?(?P<site>[A-Za-z0-9][\w.-]*\.\w+)(?=[:/]|$)")
+_SITE: Final = re.compile(
+    r"(?:[a-z]+://)?(?:[^/@\s]*@)?(?P<site>[A-Za-z0-9][\w.-]*\.\w+)(?=[:/]|$)"
+)
 
 
 def entry_of(text: str, stamps: Stamps) -> Entry:

@@ -13,7 +13,9 @@ from aegle.packs.cybersecurity.readers.logfile import head_lines, read_log, shar
 from aegle.packs.cybersecurity.readers.named import host_type, name_words
 from aegle.packs.cybersecurity.readers.times import Stamps
 
-_BGL: Final = re.compile(r"\S+ 1\d{9} [\d.]{10} (?P<host>\S+) [\d.-]{20,} \S+ (?P<program>\w+ \w+) ")
+_BGL: Final = re.compile(
+    r"\S+ 1\d{9} [\d.]{10} (?P<host>\S+) [\d.-]{20,} \S+ (?P<program>\w+ \w+) "
+)
 _HPC: Final = re.compile(r"\d+ (?P<host>[a-z][\w-]*\d+) (?P<program>[\w.]+) \S+ (?=1\d{9} )")
 _HEADER: Final = re.compile(
     r"[\s|,\]-]*(?:\d+\s+){0,2}"
@@ -21,7 +23,9 @@ _HEADER: Final = re.compile(
     r"|trace|debug|info|notice|warn|error|crit|alert|emerg|Info|Warning|Error)[\])]?[\s|,-]+)?"
     r"(?:\[[^\]]{0,120}\]\s+)?(?:(?P<program>[A-Za-z_][\w.$/-]{1,80}?)(?::\s|\|\d*\|?|\s+(?=\[req-)))?"
 )
-_NAMED_HOST: Final = re.compile(r"\b(?:host|hostname|computer|node)[=:]\s?\"?(?P<host>[A-Za-z][\w.-]+)")
+_NAMED_HOST: Final = re.compile(
+    r"\b(?:host|hostname|computer|node)[=:]\s?\"?(?P<host>[A-Za-z][\w.-]+)"
+)
 _FEW: Final = 0.3
 
 

@@ -34,10 +34,14 @@ _NOT_OWN: Final = frozenset(
     "server_ip remote_ip remote_addr source.ip destination.ip client.ip src dst saddr daddr srcip "
     "dstip id.orig_h id.resp_h".split()
 )
-_SOURCES: Final = frozenset("src_ip source_ip sourceip client_ip clientip source.ip client.ip src "
-                            "saddr srcip id.orig_h remote_ip remote_addr".split())
-_TARGETS: Final = frozenset("dst_ip dest_ip destination_ip destinationip server_ip destination.ip "
-                            "dst daddr dstip id.resp_h".split())
+_SOURCES: Final = frozenset(
+    "src_ip source_ip sourceip client_ip clientip source.ip client.ip src "
+    "saddr srcip id.orig_h remote_ip remote_addr".split()
+)
+_TARGETS: Final = frozenset(
+    "dst_ip dest_ip destination_ip destinationip server_ip destination.ip "
+    "dst daddr dstip id.resp_h".split()
+)
 
 
 def flatten(record: Mapping[str, Any]) -> Fields:

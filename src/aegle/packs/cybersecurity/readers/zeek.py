@@ -149,5 +149,3 @@ def _tie(entry: Entry, places: dict[str, int]) -> None:
             entry.ties.append((client, places[name], "connected_to", False))
     if "query" in places and entry.marks[places["query"]][2] == "domain":
         entry.ties.append((client, places["query"], "resolved", False))
-
-
