@@ -8,7 +8,7 @@ from typing import Final
 
 from aegle.packs.sample import formats
 from aegle.packs.sample.formats import Entry
-from aegle.packs.sample.logs_network import moment
+from aegle.packs.sample.logs_network import burst, moment
 from aegle.packs.sample.world import World
 
 _ALARMS: Final = (
@@ -48,8 +48,8 @@ def _pumps(world: World) -> Iterator[Entry]:
 
 def _engine(world: World) -> Iterator[Entry]:
     rng, path = world.rng("engine"), "logs/hl7/interface-engine.log"
-    for _ in range(world.days * 70):
-        when = moment(rng, world)
+    starts = [moment(rng, world) for _ in range(world.days * 10)]
+    for when in (at for start in starts for at in burst(rng, start, 7)):
         channel = rng.choice(("ADT_IN", "ORU_OUT", "PUMP_RATES", "ORM_IN"))
         control, took = rng.randrange(10**8, 10**9), rng.randint(8, 240)
         text = f"channel={channel} control={control} ack=AA duration_ms={took}"

@@ -9,7 +9,7 @@ from typing import Final
 
 from aegle.packs.sample import formats
 from aegle.packs.sample.formats import DOMAIN, Entry
-from aegle.packs.sample.logs_network import SITES, moment
+from aegle.packs.sample.logs_network import SITES, burst, moment
 from aegle.packs.sample.people import Staff
 from aegle.packs.sample.world import Host, World
 
@@ -47,8 +47,10 @@ def _linux(rng: random.Random, world: World, host: Host) -> Iterator[Entry]:
     def line(when: datetime, program: str, text: str) -> Entry:
         return Entry(path, when, formats.syslog(when, host.name, program, text))
 
-    for _ in range(world.days * 22):
-        when = moment(rng, world, busy=False)
+    # The daily jobs of 06:25, and a few runs at other times.
+    starts = [world.start + timedelta(days=day, hours=6, minutes=25) for day in range(world.days)]
+    starts += [moment(rng, world, busy=False) for _ in range(world.days * 2)]
+    for when in (at for start in starts for at in burst(rng, start, 7)):
         program, text = rng.choice(_JOBS)
         known = {"pid": rng.randint(1000, 32000), "n": rng.randint(2, 900), "ip": host.ip}
         yield line(when, program.format(**known), text.format(**known))
@@ -91,7 +93,7 @@ def _windows(rng: random.Random, world: World, host: Host) -> Iterator[Entry]:
         yield event(when, 4624, TargetUserName=user, TargetDomainName=DOMAIN, LogonType="2",
                     IpAddress="127.0.0.1", LogonProcessName="User32")  # fmt: skip
         for image, command in rng.sample(_PROGRAMS, 2):
-            when += timedelta(seconds=rng.randint(2, 300))
+            when += timedelta(seconds=rng.randint(2, 45))
             yield event(when, 1, Image=image, CommandLine=command.format(ward=host.ward or "all"),
                         ParentImage=r"C:\Windows\explorer.exe", User=f"{DOMAIN}\\{user}",
                         ProcessId=str(rng.randrange(500, 9000)))  # fmt: skip

@@ -35,6 +35,14 @@ def moment(rng: random.Random, world: World, *, busy: bool = True) -> datetime:
     )  # fmt: skip
 
 
+def burst(rng: random.Random, start: datetime, count: int) -> Iterator[datetime]:
+    """Moments close together: people and programs do things in runs, not one at a time."""
+    when = start
+    for _ in range(count):
+        yield when
+        when += timedelta(seconds=rng.randint(1, 25), milliseconds=rng.randrange(1000))
+
+
 def uid(rng: random.Random) -> str:
     """A Zeek connection id."""
     return "C" + "".join(
@@ -46,15 +54,19 @@ def lines(world: World) -> Iterator[Entry]:
     """Every line of ordinary traffic, in no order."""
     rng = world.rng("network")
     stations = [h for h in world.hosts if h.name.startswith("WS-")]
-    for _ in range(world.days * 140):
-        yield from _visit(rng, world, rng.choice(stations))
+    for _ in range(world.days * 20):
+        host = rng.choice(stations)
+        for when in burst(rng, moment(rng, world), 7):
+            yield from _visit(rng, when, host)
     gateways = [h for h in world.hosts if h.service == "pump-gateway"]
-    for _ in range(world.days * 120):
-        yield _conn(
-            rng, moment(rng, world, busy=False), rng.choice(gateways), "10.20.1.21", "2575", "-"
-        )
-    for _ in range(world.days * 60):
-        yield _conn(rng, moment(rng, world), rng.choice(stations), "10.20.1.11", "443", "ssl")
+    for _ in range(world.days * 14):
+        host = rng.choice(gateways)
+        for when in burst(rng, moment(rng, world, busy=False), 9):
+            yield _conn(rng, when, host, "10.20.1.21", "2575", "-")
+    for _ in range(world.days * 9):
+        host = rng.choice(stations)
+        for when in burst(rng, moment(rng, world), 7):
+            yield _conn(rng, when, host, "10.20.1.11", "443", "ssl")
     yield from _portal(rng, world)
 
 
@@ -67,8 +79,8 @@ def _conn(
     return Entry("logs/zeek/conn.log", when, formats.zeek(when, row))
 
 
-def _visit(rng: random.Random, world: World, host: Host) -> Iterator[Entry]:
-    when, site = moment(rng, world), rng.choice(SITES)
+def _visit(rng: random.Random, when: datetime, host: Host) -> Iterator[Entry]:
+    site = rng.choice(SITES)
     address = f"192.0.2.{10 + SITES.index(site)}"
     row = [uid(rng), host.ip, str(rng.randint(49152, 65000)), "10.20.2.53", "53", "udp", site, "A",
            "NOERROR", address]  # fmt: skip
