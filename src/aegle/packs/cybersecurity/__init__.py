@@ -1,6 +1,7 @@
 """Cybersecurity: logs, events, STIX, Sigma, CVE, threat reports; ATT&CK, CWE and IOCs."""
 
 from aegle.core.pack import Pack
+from aegle.packs.cybersecurity.fields import COLUMNS, TIES
 
 _HERE = "aegle.packs.cybersecurity"
 
@@ -28,41 +29,6 @@ PACK = Pack(
     patterns=f"{_HERE}.patterns:patterns",
     cues=f"{_HERE}.cues:cues",
     rules=f"{_HERE}.rules:rules",
-    columns={
-        "host": "host",
-        "hostname": "host",
-        "computer": "host",
-        "ip": "ip",
-        "ip_address": "ip",
-        "src_ip": "ip",
-        "dst_ip": "ip",
-        "user": "account",
-        "username": "account",
-        "account": "account",
-        "service": "service",
-        "process": "process",
-        "cve": "vulnerability",
-        "cve_id": "vulnerability",
-        "cwe": "weakness",
-        "technique": "technique",
-        "domain": "domain",
-        "url": "url",
-        "sha256": "hash",
-        "md5": "hash",
-        "product": "product",
-        "vendor": "vendor",
-    },
-    ties={
-        ("host", "ip"): "has_address",
-        ("host", "device"): "controls",
-        ("host", "service"): "runs",
-        ("host", "vulnerability"): "has_vulnerability",
-        ("host", "ward"): "located_in",
-        ("account", "host"): "logged_in_to",
-        ("process", "host"): "ran_on",
-        ("host", "domain"): "resolved",
-        ("vulnerability", "product"): "affects",
-        ("vulnerability", "weakness"): "has_weakness",
-        ("product", "vendor"): "made_by",
-    },
+    columns=COLUMNS,
+    ties=TIES,
 )

@@ -124,7 +124,7 @@ class _Open:
         if entry.program and (entry.program in self.programs or len(self.programs) < 50):
             self.programs[entry.program] += 1
         names = [(kind, entry.text[start:end].lower()) for start, end, kind in entry.marks]
-        ties = [
+        ties: list[tuple[str, ...]] = [
             (kind, *names[head], *names[tail], iso(entry.at) if timed else "")
             for head, tail, kind, timed in entry.ties
         ]

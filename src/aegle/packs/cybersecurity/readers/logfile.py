@@ -1,4 +1,4 @@
-"""One pass over a log file: its lines to entries to documents; and its first lines, for sniffing."""
+"""One pass over a log file: lines to entries to documents; and the first lines, for sniffing."""
 
 from __future__ import annotations
 

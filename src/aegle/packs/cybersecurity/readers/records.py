@@ -112,7 +112,7 @@ def entry_of(fields: Fields, *, at: float | None, host: str, mark: str, gap: str
             kind = "ip" if kind == "host" and address(value) else kind
             named[name.lower()] = entry.mark(start, start + len(value), kind)
     entry.text = "".join(parts)
-    _tie(entry, named, dict((name.lower(), value) for name, value in fields))
+    _tie(entry, named, {name.lower(): value for name, value in fields})
     name_words(entry)
     return entry
 
@@ -121,7 +121,7 @@ def _tie(entry: Entry, named: Mapping[str, int], fields: Mapping[str, str]) -> N
     """Ties between the entities of one record; a login only where the record tells of one."""
     said = " ".join(value for value in fields.values() if len(value) < 200).lower()
     login = any(w in said for w in _LOGIN) and not any(w in said for w in _REFUSED)
-    for one, head in named.items():
+    for head in named.values():
         for other, tail in named.items():
             kinds = (entry.marks[head][2], entry.marks[tail][2])
             tie = TIES.get(kinds)

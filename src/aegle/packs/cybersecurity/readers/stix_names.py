@@ -19,7 +19,8 @@ _OBSERVED: Final = {
     "process": "process", "software": "product", "file": "file", "directory": "path",
 }  # fmt: skip
 _PATTERN: Final = re.compile(
-    r"(?P<object>[a-z0-9-]+):(?P<property>[\w.'\[\]*-]+)\s*(?:=|IN \()\s*'(?P<value>(?:[^'\\]|\\.)+)'"
+    r"(?P<object>[a-z0-9-]+):(?P<property>[\w.'\[\]*-]+)\s*(?:=|IN \()\s*"
+    r"'(?P<value>(?:[^'\\]|\\.)+)'"
 )
 _CITATION: Final = re.compile(r"\s?\(Citation: [^)]{0,300}\)")
 _TAG: Final = re.compile(r"</?[A-Za-z][\w:]{0,20}(?:\s[^<>]{0,200})?/?>")
@@ -120,7 +121,7 @@ def texts(value: Any) -> list[str]:
 
 
 def write_prose(page: Page, prose: str) -> None:
-    """Write a description: citations and tags out, links as their words, ATT&CK links as mentions."""
+    """Write a description: no citations, no tags, links as words, ATT&CK links named."""
     prose = _GAPS.sub(" ", _TAG.sub(" ", _CITATION.sub("", prose))).strip()
     at = 0
     for found in _MARKED.finditer(prose):

@@ -197,8 +197,7 @@ def _by_line(source: Iterator[bytes], problems: Problems) -> Iterator[tuple[int,
         if holder is None:
             yield number, value
         else:
-            for place, item in enumerate(value[holder], 1):
-                yield place, item
+            yield from enumerate(value[holder], 1)
 
 
 def _is_list(value: Any) -> bool:

@@ -1,9 +1,10 @@
-"""Windows events as JSON: winlogbeat and nxlog exports, evtx dumps; Security, Sysmon, PowerShell."""
+"""Windows events as JSON: winlogbeat, nxlog, evtx dumps; Security, Sysmon, PowerShell."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 from aegle.core.pack import Origin
@@ -19,6 +20,8 @@ from aegle.packs.cybersecurity.readers.windows_events import DULL, HOST, NAMES, 
 
 _TIMES: Final = ("@timestamp", "TimeCreated", "SystemTime", "EventTime", "UtcTime")
 _VALUE_CHARS: Final = 1500
+_TRACE_CHARS: Final = 300
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPACE: Final = re.compile(r"\s+")
 _HASH: Final = re.compile(r"=([0-9A-Fa-f]{32,64})\b")
 _FLAT: Final = re.compile(rb'"EventID"\s*:\s*"?\d')
@@ -123,9 +126,9 @@ def _system(name: str, value: Any) -> dict[str, Any]:
 
 
 def entry_of(event: Mapping[str, str]) -> Entry:
-    """``2020-10-18 10:56:14 WORKSTATION5 Sysmon 1 process create: Image=C:\\...\\cmd.exe, ...``."""
+    """``2020-10-18 10:56:14 WORKSTATION5 Sysmon 1 process create: image C:\\...\\cmd.exe, ...``."""
     at = next((t for name in _TIMES if (t := parse(event.get(name, ""))) is not None), None)
-    host, number = event["Hostname"] if "Hostname" in event else "", event["EventID"]
+    host, number = event.get("Hostname", ""), event["EventID"]
     provider = _provider(event)
     entry = Entry("", at, host, provider)
     parts = [iso(at).replace("T", " ").rstrip("Z"), " " if at else ""]
@@ -140,7 +143,7 @@ def entry_of(event: Mapping[str, str]) -> Entry:
     parts.append(f"{provider} {number} {title}")
     length += len(parts[-1])
     for place, (name, value) in enumerate(fields):
-        label = f"{',' if place else ':'} {name}="
+        label = f"{',' if place else ':'} {_label(name)}"
         parts += (label, value)
         _mark(entry, places, name, value, length + len(label))
         length += len(label) + len(value)
@@ -170,8 +173,19 @@ def _told(
     else:
         names = [name for name in event if name not in DULL]
         title = _tidy(event.get("Message", "").strip().split("\n", 1)[0])[:200] or "event"
-    shown = [(name, _tidy(event[name])[:_VALUE_CHARS]) for name in names if name in event]
+    shown = [
+        (name, _tidy(event[name])[: _TRACE_CHARS if name == "CallTrace" else _VALUE_CHARS])
+        for name in names
+        if name in event
+    ]
     return title.rstrip(".:, "), shown
+
+
+@lru_cache(maxsize=4096)
+def _label(name: str) -> str:
+    """A field's name as words: ``ParentCommandLine`` -> ``parent command line``."""
+    words = _CAMEL.sub(" ", name).replace("_", " ")
+    return words.lower() + " "
 
 
 def _tidy(value: str) -> str:

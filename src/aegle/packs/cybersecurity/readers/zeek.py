@@ -80,7 +80,8 @@ def _records(stream: BinaryIO, problems: Problems) -> Iterator[tuple[int, str, d
         for number, record in objects(whole, problems):
             yield number, str(record.get("_path", "")), dict(flatten(record))
         return
-    settings, fields, mark = dict(_SETS), [], "\t"
+    settings, mark = dict(_SETS), "\t"
+    fields: list[str] = []
     for number, line in lines(whole, problems):
         if line.startswith("#separator"):
             mark = _unescape(line[11:].strip()) or "\t"
