@@ -85,8 +85,8 @@ DULL: Final = frozenset(
     "EventID Hostname Computer host Channel SourceName Message Task Keywords Level Opcode "
     "OpcodeValue Version RecordNumber ProviderGuid SourceModuleName SourceModuleType SeverityValue "
     "Severity tags port EventTime EventReceivedTime TimeCreated UtcTime @timestamp @version "
-    "Category ThreadID ExecutionProcessID RuleName EventType EventTypeOrignal UserID Domain AccountType "
-    "ActivityID ProcessGuid ProcessId SubjectUserSid SubjectLogonId LogonGuid ERROR_EVT_UNRESOLVED "
+    "Category ThreadID ExecutionProcessID RuleName EventType EventTypeOrignal UserID Domain "
+    "AccountType ActivityID ProcessGuid ProcessId SubjectUserSid SubjectLogonId LogonGuid ERROR_EVT_UNRESOLVED "
     "ProviderName SystemTime".split()
 )
 """Fields that every event has and that tell nothing; shown only where an event lists them."""
