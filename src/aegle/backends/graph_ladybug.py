@@ -368,25 +368,12 @@ def _node_rows(nodes: Sequence[Node]) -> pa.Table:
 
 
 def _edge_rows(edges: Sequence[Edge], ids: NDArray[np.int64]) -> pa.Table:
-    columns: dict[str, Any] = {
-        "head": [edge.head for edge in edges],
-        "tail": [edge.tail for edge in edges],
-        "id": ids,
-        "type": [edge.type for edge in edges],
-        "document_id": [edge.document_id for edge in edges],
-        "start_at": [edge.start for edge in edges],
-        "end_at": [edge.end for edge in edges],
-        "assertion": [edge.assertion for edge in edges],
-        "score": [edge.score for edge in edges],
-        "time": [edge.time for edge in edges],
-        "extractor": [edge.extractor for edge in edges],
-    }
-    return pa.table(
-        {
-            name: _strings(columns[name]) if kind == pa.string() else pa.array(columns[name], kind)
-            for name, kind in _EDGE_COLUMNS
-        }
-    )
+    columns: dict[str, Any] = {"id": ids}
+    for name, kind in _EDGE_COLUMNS:
+        if name != "id":
+            values = [getattr(edge, name.removesuffix("_at")) for edge in edges]
+            columns[name] = _strings(values) if kind == pa.string() else pa.array(values, kind)
+    return pa.table({name: columns[name] for name, _ in _EDGE_COLUMNS})
 
 
 def _nodes(table: pa.Table) -> list[Node]:
