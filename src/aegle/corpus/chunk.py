@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from aegle.core.records import Chunk, Document, content_id
@@ -78,7 +79,7 @@ def _sections(doc: Document) -> Iterator[tuple[int, int]]:
         ):
             edges.append(match.start())
     edges.append(len(doc.text))
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if doc.text[start:end].strip():
             yield start, end
 
@@ -86,6 +87,7 @@ def _sections(doc: Document) -> Iterator[tuple[int, int]]:
 def _units(doc: Document, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Lines or sentences of [start, end), without the blanks around them."""
     text = doc.text[start:end]
+    spans: Iterable[tuple[int, int]]
     if doc.kind in _BY_LINE:
         spans = ((m.start(), m.end()) for m in _LINES.finditer(text))
     else:
@@ -132,7 +134,7 @@ def _fitting(
 def _packed(
     text: str, units: Sequence[Unit], budget: int, overlap: int, count: Callable[[str], int]
 ) -> Iterator[tuple[int, int]]:
-    """Runs of units that fit together. Sizes of parts only nearly add up, so the whole is counted."""
+    """Runs of units that fit. Sizes of parts only nearly add up, so the whole is counted, too."""
     first = 0
     while first < len(units):
         last, total = first, units[first][2]

@@ -1,0 +1,236 @@
+"""Recognisers of identifiers that any text may hold: contacts, numbers, addresses, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from aegle.core.pack import Found, Recogniser
+from aegle.packs.general import names, places
+
+_PHONE: Final = re.compile(
+    r"(?<![\w.:/=-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
+    r"(?:(?: ?x ?| ?ext\.? ?)\d{1,5})?(?![\w-]|[.:/]\d)"
+    r"|(?<![\w.:/=-])(?:\+\d{1,3}|00\d{2,3})[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,5}(?![\w-]"
+    r"|[.:/]\d)"
+    r"|(?<![\w.:/=-])0\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4}){1,3}(?![\w-]|[.:/]\d)"
+)
+_PHONE_CUED: Final = re.compile(
+    r"(?i)\b(?P<cue>fax|tel|phone|ph|cell|mobile|pager|beeper|contact|call|telephone|voice"
+    r"|whatsapp|reach(?:ed)?|callback|call back|text|ext)(?: (?:number|no|num|me|her|him|us|at|is"
+    r"|on))*"
+    r"\.?[ \t]*[:#]?[ \t]*(?P<number>\+?\(?\d[\d ().-]{5,17}\d(?: ?(?:x|ext\.?) ?\d{1,5})?"
+    r")(?![\w-])"
+)
+_PHONE_BEFORE: Final = re.compile(
+    r"(?<![\w.:/=-])\(?\+?\d[\d ().-]{5,15}\d(?=[ -]?\(?(?:office|fax|mobile|cell|home|work)\b)",
+    re.IGNORECASE,
+)
+_FAX_BEFORE: Final = re.compile(r"(?i)fax\b[^\n\d]{0,20}$")
+_EMAIL: Final = re.compile(
+    r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+)
+_URL: Final = re.compile(
+    r"(?i)\b(?:https?|ftps?|sftp|ssh|hxxps?)://[^\s<>\"'()\[\]{}|\\^`]{3,2000}"
+    r"|(?<![\w@.-])www\.[\w-]+(?:\.[\w-]+){1,6}(?:/[^\s<>\"'()]{0,2000})?"
+)
+_IPV4: Final = re.compile(
+    r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)"
+)
+_IPV6: Final = re.compile(r"(?<![\w:.])(?=[\da-fA-F]*:[\da-fA-F]*:)[\da-fA-F:]{3,39}(?![\w:])")
+_VERSION_BEFORE: Final = re.compile(r"(?i)(?:\bv|version|release|build|firmware)[ :.=]*$")
+_SSN: Final = re.compile(
+    r"(?<![\w.:/-])(?!000|666)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-]|\.\d)"
+)
+_SSN_CUED: Final = re.compile(
+    r"(?i)\b(?:ssn|ss ?#|social(?: security)?(?: number| no\.?| #)?|soc sec)"
+    r"(?:[ \t]*[:#=]|[ \t]+is|)[ \t]*#?[ \t]*(?P<number>\d{3}[- ]?\d{2}[- ]?\d{4})(?![\w-])"
+)
+_CARD: Final = re.compile(
+    r"(?<![\w.:/-])(?:\d{4}[ -]){3}\d{1,7}(?![\w-])|(?<![\w.:/-])\d{12,19}(?![\w.-])"
+)
+_CARD_CUE: Final = re.compile(r"(?i)\b(?:card|cc|visa|mastercard|amex|credit|debit)\b[^\n]{0,40}$")
+_IBAN: Final = re.compile(
+    r"\b[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){3,7}(?: [A-Z0-9]{1,3})?)\b"
+)
+
+_VALUE: Final = (
+    r"(?P<number>(?=[\w/-]{0,19}\d)[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,24})(?![\w-])"
+)
+_IS: Final = (
+    r"(?:[ \t]*(?:number|num|no|nr|id|identifier|code))?\.?(?:[ \t]*[:#=]+|[ \t]+is"
+    r"|[ \t])[ \t]*#?[ \t]*"
+)
+
+
+_LABELLED: Final = tuple(
+    (kind, re.compile(rf"\b(?i:{cues})(?i:{_IS}){_VALUE}"))
+    for kind, cues in (
+        (
+            "mrn",
+            r"mrn|medical record|med rec|mr ?#|chart|hospital (?:number|no|id)|patient id|pid|pt id"
+            r"|unit number|record|nhs|case|visit|encounter|accession|specimen|har|csn|fin",
+        ),
+        (
+            "health_plan",
+            r"member|policy|subscriber|beneficiary|health plan|plan id|group (?:no|id|number|#)"
+            r"|insurance|medicare|medicaid|hicn|mbi|payer id|claim|authorization",
+        ),
+        ("account", r"account|acct|a/c|guarantor|billing|invoice|iban|routing"),
+        (
+            "licence",
+            r"(?:driver'?s? )?licen[cs]e|dl|dea|npi|certificate|certification|upin|passport",
+        ),
+        (
+            "vehicle",
+            r"vin|vehicle(?: identification)?|plate|license plate|registration plate|tag number",
+        ),
+        ("device", r"serial|s/n|sn|udi|imei|implant|lot|device (?:serial|identifier)"),
+    )
+)
+_VIN: Final = re.compile(r"\b(?=[A-HJ-NPR-Z]*\d)(?=\d*[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{11}\d{6}\b")
+_UDI: Final = re.compile(r"\(01\)\d{14}(?:\(\d\d\)[\w-]{1,20}){0,4}")
+_DEA: Final = re.compile(r"\b[ABFMPR][A-Z9]\d{7}\b")
+_AGE: Final = re.compile(
+    r"(?i)\b(?P<a>9\d|1[0-3]\d)(?=[ -]?(?:years?|yrs?)[ -]?old|[ -]?y[./]?o\b| ?y/o"
+    r"|[ -]years?[ -]of[ -]age)"
+    r"|\b(?:aged?|age of|age is|age:|turn(?:ed|s|ing)?|age =)[ \t]*(?P<b>9\d|1[0-3]\d)(?![\w%-]"
+    r"|[./]\d)"
+    r"|\b(?P<c>9\d|1[0-3]\d)(?=(?:yo|y)? ?[MF]\b)"
+)
+_BIOMETRIC: Final = re.compile(
+    r"(?i)\b(?:finger ?prints?|voice ?prints?|retina(?:l)? scan|iris scan|palm print|face ?print"
+    r"|biometric(?: template)?|dna profile)(?: (?:id|ref(?:erence)?|no|number|file|template))?"
+    r"[ \t]*[:#=]?[ \t]*#?(?P<number>(?-i:(?=[\w.-]{0,40}\d)[A-Za-z0-9][\w.-]{2,40}))"
+)
+_PHOTO: Final = re.compile(
+    r"(?i)\b(?:photo(?:graph)?s?|picture|image|portrait|headshot|facial image)"
+    r"(?: (?:id|ref(?:erence)?|no|number|file|of (?:the )?(?:patient|face)))?[ \t]*[:#=(]?[ \t]*#?"
+    r"(?P<number>(?-i:[\w-]{2,60}\.(?:jpe?g|png|tiff?|bmp|heic|gif|dcm)\b"
+    r"|(?=[\w-]*\d)[A-Z][\w-]{4,40}))"
+)
+_OTHER: Final = re.compile(
+    r"\b(?i:badge|employee id|student id|study id|subject id|trial id|tattoo|national id|tax id"
+    r"|tin|ein"
+    rf"|identifier)(?i:{_IS}){_VALUE}"
+)
+
+
+def recognisers() -> tuple[Recogniser, ...]:
+    """All of them, for texts without a domain of their own."""
+    return (*contacts(), *numbers(), names.cued, names.listed, places.find)
+
+
+def contacts() -> tuple[Recogniser, ...]:
+    """Telephone, fax, e-mail, URL and IP."""
+    return phones, emails, urls, ips
+
+
+def numbers() -> tuple[Recogniser, ...]:
+    """Numbers by form or by the words before them, and ages over 89."""
+    return ssns, cards, labelled, marks, ages
+
+
+def phones(text: str) -> Iterator[Found]:
+    """Telephone and fax numbers."""
+    for match in _PHONE.finditer(text):
+        before = text[max(0, match.start() - 30) : match.start()]
+        yield Found(*match.span(), "fax" if _FAX_BEFORE.search(before) else "phone", 0.8)
+    for match in _PHONE_CUED.finditer(text):
+        digits = sum(char.isdecimal() for char in match["number"])
+        if 7 <= digits <= 15 and not _IPV4.fullmatch(match["number"]):
+            kind = "fax" if match["cue"].casefold() == "fax" else "phone"
+            yield Found(*match.span("number"), kind, 0.9)
+    for match in _PHONE_BEFORE.finditer(text):
+        yield Found(*match.span(), "phone", 0.8)
+
+
+def emails(text: str) -> Iterator[Found]:
+    """E-mail addresses."""
+    if "@" in text:
+        yield from _spans(_EMAIL, "email", text, 0.99)
+
+
+def urls(text: str) -> Iterator[Found]:
+    """Addresses on the web."""
+    for match in _URL.finditer(text):
+        end = match.start() + len(match[0].rstrip(".,;:!?"))
+        yield Found(match.start(), end, "url", 0.98)
+
+
+def ips(text: str) -> Iterator[Found]:
+    """IPv4 and IPv6 addresses; four numbers after the word version are a version."""
+    for match in _IPV4.finditer(text):
+        if not _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()):
+            yield Found(*match.span(), "ip", 0.9)
+    if "::" in text or text.count(":") > 6:
+        for match in _IPV6.finditer(text):
+            if _is_ip(match[0]):
+                yield Found(*match.span(), "ip", 0.9)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return len(text) > 4
+
+
+def ssns(text: str) -> Iterator[Found]:
+    """Social security numbers: 3-2-4 digits, or nine after the word."""
+    yield from _spans(_SSN, "ssn", text, 0.9)
+    yield from _spans(_SSN_CUED, "ssn", text, 0.98)
+
+
+def cards(text: str) -> Iterator[Found]:
+    """Payment cards (by their check digit, or after the word) and IBANs."""
+    for match in _CARD.finditer(text):
+        digits = [int(char) for char in match[0] if char.isdecimal()]
+        before = text[max(0, match.start() - 60) : match.start()]
+        grouped = len(digits) < len(match[0])
+        if _CARD_CUE.search(before) or (
+            13 <= len(digits) <= 19 and digits[0] in (3, 4, 5, 6, 2) and _luhn(digits)
+            and (grouped or len(digits) in (15, 16))
+        ):  # fmt: skip
+            yield Found(*match.span(), "account", 0.9)
+    for match in _IBAN.finditer(text):
+        if sum(char.isdecimal() for char in match[0]) >= 10:
+            yield Found(*match.span(), "account", 0.9)
+
+
+def _luhn(digits: list[int]) -> bool:
+    doubled = [d if i % 2 == 0 else d * 2 - 9 * (d > 4) for i, d in enumerate(reversed(digits))]
+    return sum(doubled) % 10 == 0
+
+
+def labelled(text: str) -> Iterator[Found]:
+    """Numbers that a word before them names: records, plans, accounts, licences, serials."""
+    for kind, regex in _LABELLED:
+        yield from _spans(regex, kind, text, 0.9)
+    yield from _spans(_OTHER, "other", text, 0.9)
+
+
+def marks(text: str) -> Iterator[Found]:
+    """VINs, UDIs, DEA numbers, references to biometrics and photographs."""
+    yield from _spans(_VIN, "vehicle", text, 0.9)
+    yield from _spans(_UDI, "device", text, 0.95)
+    yield from _spans(_DEA, "licence", text, 0.8)
+    yield from _spans(_BIOMETRIC, "biometric", text, 0.8)
+    yield from _spans(_PHOTO, "photo", text, 0.8)
+
+
+def ages(text: str) -> Iterator[Found]:
+    """Ages over 89: the number only."""
+    for match in _AGE.finditer(text):
+        yield Found(*match.span(match.lastgroup or 0), "age", 0.9)
+
+
+def _spans(regex: re.Pattern[str], kind: str, text: str, score: float) -> Iterator[Found]:
+    group: Callable[[re.Match[str]], tuple[int, int]] = (
+        (lambda m: m.span("number")) if "number" in regex.groupindex else (lambda m: m.span())
+    )
+    for match in regex.finditer(text):
+        yield Found(*group(match), kind, score)

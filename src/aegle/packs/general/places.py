@@ -1,0 +1,96 @@
+"""Finds addresses: streets, boxes, flats, towns before a state, postal codes, institutions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from aegle.core.pack import Found
+
+_STATES: Final = (
+    "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]"
+    "|T[NX]|UT|V[AT]|W[AIVY]|A[AEP]"
+)
+_STATE_NAMES: Final = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii"
+    "|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan"
+    "|Minnesota|Mississippi|Missouri|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico"
+    "|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island"
+    "|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia"
+    "|Wisconsin|Wyoming"
+)
+_WORD: Final = r"[^\W\d_a-z][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?"
+_KIND: Final = (
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace"
+    r"|Ter|Circle|Cir|Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Crescent|Close|Gardens|Row|Loop"
+    r"|Alley|Turnpike|Pike|Path|Plaza|STREET|ST|AVENUE|AVE|ROAD|RD|DRIVE|DR|LANE|LN|BLVD|COURT|CT"
+    r"|WAY|PLACE|PL|TERRACE|CIRCLE|HIGHWAY|PARKWAY)"
+)
+_FLAT: Final = (
+    r"(?:,? ?\n? ?(?:Apt|Apartment|Suite|Ste|Unit|Room|Rm|Floor|Fl|Flat|APT|SUITE|STE"
+    r"|UNIT)\.? ?#?\w{1,5}\b|,? ?#\w{1,5}\b)?"
+)
+_STREET: Final = re.compile(
+    rf"(?<![\w.:/-])\d{{1,6}}[A-Za-z]? (?:\d{{1,5}} )?(?:[NSEW]\.? |(?:North|South|East|West) )?"
+    rf"(?:{_WORD} |\d{{1,3}}(?:st|nd|rd|th) ){{1,4}}?{_KIND}\b\.?(?: [NSEW]\b\.?)?{_FLAT}"
+)
+_FOREIGN: Final = re.compile(
+    rf"(?<![\w.:/-])(?:\d{{1,6}} )?(?:Rua|Rue|Via|Calle|Avenida|Av\.|Vicolo|Viale|Plaza|Piazza"
+    rf"|Camino"
+    rf"|Paseo|Strada|Ul\.|ul\.)(?: (?:da|de|do|del|della|di|la|las|los|el)){{0,2}}"
+    rf"(?: {_WORD}){{1,3}},? \d{{1,5}}[A-Za-z]?\b"
+    rf"|(?<![\w.:/-])(?:\d{{1,6}} )?(?:{_WORD} )?[^\W\d_a-z][^\W\d_]*(?:[Ss]tra(?:ss|ß)e|[Ss]tr\."
+    rf"|weg|gasse"
+    rf"|platz|allee|straat|laan|vej|gade|gatan|vägen|katu|tie|gata|veien|vegen| utca| tér"
+    rf"| út)[ ]\d{{1,5}}[A-Za-z]?\b{_FLAT}"
+)
+_BOX: Final = re.compile(
+    r"\b(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|PSC \d{1,5},? Box"
+    r"|Unit \d{1,5} Box) #?\d{1,7}\b"
+)
+_FLAT_ALONE: Final = re.compile(r"\b(?:Apt|Apartment|Suite)\.? #?\d{1,5}[A-Z]?\b")
+_TOWN: Final = re.compile(
+    rf"(?P<town>(?<![\w'-])[^\W\d_a-z][^\W\d_]+(?:[ .-]{{1,2}}[^\W\d_a-z][^\W\d_]+){{0,3}})[ \t]*"
+    rf"(?:,[ \n]*(?:(?:{_STATES})\b\.?(?! ?[=:(])|(?:{_STATE_NAMES})\b)|[ \n]"
+    rf"(?:{_STATES})(?= \d{{5}}\b))"
+    r"(?:[ ,\n]{1,3}(?P<zip>\d{5}(?:-\d{4})?)(?![\w-]))?"
+)
+_ZIP: Final = re.compile(
+    r"(?i)\b(?:zip(?: ?code)?|postal code|postcode)(?:[ \t]*[:#=]|[ \t]+is|)[ \t]*(?P<zip>\d{5}"
+    r"(?:-\d{4})?"
+    r"|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w-])"
+)
+_UK: Final = re.compile(
+    r"\b[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}\b|\b[A-CEGHJ-NPR-TVXY]\d[A-Z] \d[A-Z]\d\b"
+)
+_LIVES: Final = re.compile(
+    r"\b(?:[Ll]iv(?:es|ed|ing) (?:in|at|near)|[Rr]esid(?:es|ed|ing|ent) (?:in|at|of)|[Mm]oved "
+    r"(?:here )?(?:from|to)"
+    r"|[Bb]orn in|[Gg]rew up in|[Cc]omes from|[Nn]ative of|[Hh]ometown(?: of| is|:)|[Cc]ity:"
+    r"|[Tt]own:|[Cc]ounty:|CITY:)"
+    rf"[ ](?P<town>{_WORD}(?: {_WORD}){{0,2}})"
+)
+_CORNER: Final = re.compile(
+    rf"\bcorner of (?P<place>(?:\d{{1,5}} )?(?:{_WORD} ?){{1,4}}(?:\d{{1,4}} )?and "
+    rf"(?:{_WORD} ?){{1,4}})"
+)
+
+
+def find(text: str) -> Iterator[Found]:
+    """Geographic units smaller than a state; a state is kept."""
+    for regex in (_STREET, _FOREIGN, _BOX, _FLAT_ALONE, _UK):
+        for match in regex.finditer(text):
+            yield Found(*match.span(), "place", 0.85)
+    for match in _TOWN.finditer(text):
+        yield Found(*match.span("town"), "place", 0.8)
+        if match["zip"]:
+            yield Found(*match.span("zip"), "place", 0.9)
+    for match in _ZIP.finditer(text):
+        yield Found(*match.span("zip"), "place", 0.95)
+    for match in _LIVES.finditer(text):
+        end = match.end("town") - (match["town"].endswith("."))
+        yield Found(match.start("town"), end, "place", 0.8)
+    for match in _CORNER.finditer(text):
+        end = match.start() + len(match[0].rstrip())
+        yield Found(match.start("place"), end, "place", 0.8)

@@ -1,0 +1,40 @@
+"""Recognisers of clinical texts: the general ones, and institutions, which place a patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from aegle.core.pack import Found, Recogniser
+from aegle.packs.general import identifiers as general
+
+_FACILITY: Final = re.compile(
+    r"(?<![\w'-])(?P<name>(?:St\.? |Saint |Mount |Mt\.? )?[A-Z][a-zA-Z'’]+"
+    r"(?:[ -][A-Z][a-zA-Z'’]+){0,2}) "
+    r"(?:(?:General|Memorial|Regional|Community|University|Medical|Children's|Veterans) )*"
+    r"(?:Hospital|Medical Center|Health Center|Clinic|Nursing Home|Hospice|Infirmary)\b"
+)
+_GENERIC: Final = frozenset(
+    """the a our this that general memorial regional community university medical children's
+    outpatient inpatient primary pain wound emergency day eye heart cancer sleep dental
+    urgent care family mental public local state city county teaching field coumadin
+    anticoagulation infusion surgery cardiology neurology oncology orthopedic diabetes from
+    to at discharge transfer to home""".split()
+)
+
+
+def recognisers() -> tuple[Recogniser, ...]:
+    """All that clinical texts need; dates are found by `corpus.redact` itself."""
+    return (*general.recognisers(), facilities)
+
+
+def facilities(text: str) -> Iterator[Found]:
+    """Named hospitals and clinics: the name only, so that the kind of institution stays."""
+    for match in _FACILITY.finditer(text):
+        words = match["name"].casefold().split()
+        start = match.start("name")
+        while words and words[0] in _GENERIC:
+            start += len(words.pop(0)) + 1
+        if words:
+            yield Found(start, match.end("name"), "place", 0.7)
