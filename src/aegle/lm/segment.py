@@ -49,7 +49,7 @@ _SHORT: Final = 40
 _FULL: Final = 60
 _WIDEST: Final = 132
 
-_STOP: Final = re.compile(r"""(?:[.!?…]+["'”’)\]]*(?=\s)|[。！？]["'”’」』)\]]*)\s*""")
+_STOP: Final = re.compile(r"""(?:(?<![.!?…])[.!?…]+["'”’)\]]*(?=\s)|[。！？]["'”’」』)\]]*)\s*""")
 _OPENING: Final = "\"'“‘(["
 
 
