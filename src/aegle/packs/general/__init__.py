@@ -14,6 +14,7 @@ PACK = Pack(
         "html": f"{_HERE}.readers.html:HtmlReader",
         "csv": f"{_HERE}.readers.csv:CsvReader",
         "markdown": f"{_HERE}.readers.markdown:MarkdownReader",
+        "structured": f"{_HERE}.readers.structured:StructuredReader",
         "text": f"{_HERE}.readers.text:TextReader",
     },
     recognisers=f"{_HERE}.identifiers:recognisers",
