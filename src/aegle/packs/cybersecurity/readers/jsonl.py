@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import BinaryIO, Final
 
+from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
 from aegle.packs.cybersecurity.fields import COLUMNS
@@ -65,6 +66,7 @@ class JsonLinesReader:
         """
         problems = Problems(origin)
         windows = Windows(origin, "event", window_s=self._window_s)
+        number = 0
         for number, record in objects(stream, problems):
             fields = flatten(record)
             if not fields:
@@ -82,13 +84,22 @@ class JsonLinesReader:
             yield from windows.add(entry, number)
         yield from windows.close()
         problems.check()
+        if not number:
+            raise InputError(f"{origin}: holds no JSON objects")
+
+
+def _short(fields: Fields) -> Iterator[tuple[str, str]]:
+    """Fields none of which is longer than a document: a long value is repeated under its name."""
+    for name, value in fields:
+        for start in range(0, len(value), DOCUMENT_CHARS - 500):
+            yield name[:400], value[start : start + DOCUMENT_CHARS - 500]
 
 
 def _records(fields: Fields, host: str, number: int, origin: Origin) -> Iterator[RawDocument]:
     """A record as a document, or several where it is long."""
     parts: list[Fields] = [[]]
     size = 0
-    for pair in fields:
+    for pair in _short(fields):
         size += len(pair[0]) + len(pair[1]) + 3
         if size > DOCUMENT_CHARS and parts[-1]:
             parts.append([])

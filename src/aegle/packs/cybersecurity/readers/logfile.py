@@ -63,8 +63,8 @@ def head_lines(head: bytes) -> list[str]:
 
 
 def share(head: bytes, fits: Callable[[str], object]) -> float:
-    """The share of the first lines that fit, in [0, 1]; 0 for JSON, XML, HTML and no text."""
+    """The share of the first lines that fit, in [0, 1]; 0 for JSON, XML, HL7 and no text."""
     sample = head_lines(head)
-    if not sample or sample[0].lstrip()[:1] in ("{", "<", "#") or sample[0].startswith("[{"):
+    if not sample or sample[0].lstrip().startswith(("{", "<", "#", "[{", "MSH|", "FHS|", "BHS|")):
         return 0.0
     return sum(bool(fits(line)) for line in sample) / len(sample)

@@ -13,8 +13,7 @@ from aegle.packs.cybersecurity.readers.named import address, name_words
 Fields = list[tuple[str, str]]
 
 _DEEPEST: Final = 8
-_MOST: Final = 400
-_VALUE_CHARS: Final = 2000
+_MOST_NAMED: Final = 60
 TIMES: Final = (
     "@timestamp time timestamp ts eventtime timecreated datetime date_time event_time "
     "timegenerated time_generated _time utctime created_at published starttime start_time date"
@@ -45,13 +44,8 @@ _TARGETS: Final = frozenset(
 
 
 def flatten(record: Mapping[str, Any]) -> Fields:
-    """The fields of an object as (dotted name, text); deep or many ones stay JSON."""
-    found: Fields = []
-    for name, value in _walk(record, "", 0):
-        found.append((name, value[:_VALUE_CHARS]))
-        if len(found) >= _MOST:
-            break
-    return found
+    """The fields of an object as (dotted name, text); what is nested deeper than 8 stays JSON."""
+    return list(_walk(record, "", 0))
 
 
 def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
@@ -118,7 +112,12 @@ def entry_of(fields: Fields, *, at: float | None, host: str, mark: str, gap: str
 
 
 def _tie(entry: Entry, named: Mapping[str, int], fields: Mapping[str, str]) -> None:
-    """Ties between the entities of one record; a login only where the record tells of one."""
+    """Ties between the entities of one record; a login only where the record tells of one.
+
+    A record that names more than sixty things is a collection, not one event: it ties nothing.
+    """
+    if len(named) > _MOST_NAMED:
+        return
     said = " ".join(value for value in fields.values() if len(value) < 200).lower()
     login = any(w in said for w in _LOGIN) and not any(w in said for w in _REFUSED)
     for head in named.values():

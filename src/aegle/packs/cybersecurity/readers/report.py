@@ -14,6 +14,7 @@ from aegle.packs.cybersecurity.readers.page import Page
 from aegle.packs.cybersecurity.readers.stream import Problems, lines
 
 _LIMIT: Final = 1 << 20
+_SUFFIXES: Final = ("", ".txt", ".text", ".md", ".markdown", ".rst")
 _HARD: Final = (
     re.compile(r"hxxps?(?:://|\[)|\w\[\.\]\w|\[at\]|\(dot\)"),
     re.compile(r"\bT\d{4}(?:\.\d{3})?\b"),
@@ -42,7 +43,8 @@ class ThreatReportReader:
     def sniff(self, head: bytes, origin: Origin) -> float:
         """Surer the more kinds of indicators and the more words of the trade there are."""
         sample = head_lines(head)
-        if not sample or _MARKUP.match(sample[0]):
+        suffix = PurePath(origin.name).suffix.lower()
+        if not sample or _MARKUP.match(sample[0]) or suffix not in _SUFFIXES:
             return 0.0
         text = head.decode("utf-8", "ignore")
         hard = sum(bool(regex.search(text)) for regex in _HARD)
@@ -50,7 +52,8 @@ class ThreatReportReader:
         if not (hard >= 2 and soft >= 3) and not (hard >= 1 and soft >= 5):
             return 0.0
         prose = sum(len(line.split()) >= 6 for line in sample) / len(sample)
-        if prose < 0.15 or _is_code(text):
+        rows = sum(line.startswith("|") or line.count("\t") > 1 for line in sample) / len(sample)
+        if prose < 0.15 or rows > 0.3 or _is_code(text):
             return 0.0
         return min(0.4 + 0.07 * hard + 0.04 * soft, 0.85)
 

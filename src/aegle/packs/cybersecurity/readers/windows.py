@@ -19,7 +19,6 @@ from aegle.packs.cybersecurity.readers.times import iso, parse
 from aegle.packs.cybersecurity.readers.windows_events import DULL, HOST, NAMES, TYPES, ties_of
 
 _TIMES: Final = ("@timestamp", "TimeCreated", "SystemTime", "EventTime", "UtcTime")
-_VALUE_CHARS: Final = 1500
 _TRACE_CHARS: Final = 300
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SPACE: Final = re.compile(r"\s+")
@@ -174,7 +173,7 @@ def _told(
         names = [name for name in event if name not in DULL]
         title = _tidy(event.get("Message", "").strip().split("\n", 1)[0])[:200] or "event"
     shown = [
-        (name, _tidy(event[name])[: _TRACE_CHARS if name == "CallTrace" else _VALUE_CHARS])
+        (name, _tidy(event[name][:_TRACE_CHARS] if name == "CallTrace" else event[name]))
         for name in names
         if name in event
     ]

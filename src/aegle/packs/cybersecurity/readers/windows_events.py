@@ -86,8 +86,8 @@ DULL: Final = frozenset(
     "OpcodeValue Version RecordNumber ProviderGuid SourceModuleName SourceModuleType SeverityValue "
     "Severity tags port EventTime EventReceivedTime TimeCreated UtcTime @timestamp @version "
     "Category ThreadID ExecutionProcessID RuleName EventType EventTypeOrignal UserID Domain "
-    "AccountType ActivityID ProcessGuid ProcessId SubjectUserSid SubjectLogonId LogonGuid ERROR_EVT_UNRESOLVED "
-    "ProviderName SystemTime".split()
+    "AccountType ActivityID ProcessGuid ProcessId SubjectUserSid SubjectLogonId LogonGuid "
+    "ERROR_EVT_UNRESOLVED ProviderName SystemTime".split()
 )
 """Fields that every event has and that tell nothing; shown only where an event lists them."""
 
