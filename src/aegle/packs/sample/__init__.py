@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import UsageError
@@ -48,7 +49,7 @@ def write_sample(
         patients: at least 5.
         days: how many days the logs and stays cover, at least 2.
         seed: which of the many hospitals.
-        progress: told before each of five steps.
+        progress: told before each of four steps, and at the end.
 
     Returns:
         How many patients, days, files, bytes, notes, log lines, identifiers, entities, relations
@@ -60,30 +61,11 @@ def write_sample(
     world = build(patients=patients, days=days, seed=seed)
     _claim(out, {"patients": patients, "days": days, "seed": seed})
     story, shelf = intrusion.plan(world), Shelf(out)
-    steps = ("patients", "assets", "papers", "logs", "gold")
     counts = {"patients": patients, "days": days}
-    for done, step in enumerate(steps):
-        progress(step, done, len(steps))
-        if step == "patients":
-            counts["notes"] = _put_patients(world, story, shelf)
-        elif step == "assets":
-            _put_all(shelf, assets.write(world))
-        elif step == "papers":
-            _put_all(shelf, threat.write(world, story))
-            _put_all(shelf, papers.write(world, story))
-        elif step == "logs":
-            counts["log_lines"] = _put_logs(world, story, shelf)
-        else:
-            asked = questions(world, story, shelf)
-            counts["questions"] = len(asked)
-            shelf.write_gold(
-                {
-                    "chain.json": chain(world, story, shelf),
-                    "impact.json": impact(world, story),
-                    "questions.json": asked,
-                }
-            )
-    progress("done", len(steps), len(steps))
+    for done, (step, write) in enumerate(_STEPS.items()):
+        progress(step, done, len(_STEPS))
+        counts |= write(world, story, shelf)
+    progress("done", len(_STEPS), len(_STEPS))
     return counts | {
         "files": shelf.num_files,
         "bytes": shelf.num_bytes,
@@ -112,8 +94,16 @@ def _put_all(shelf: Shelf, files: Iterable[tuple[str, str]]) -> None:
         shelf.put(path, text)
 
 
-def _put_patients(world: World, story: Intrusion, shelf: Shelf) -> int:
-    """FHIR bundle, notes and, for two in three, HL7 messages of each patient; counts notes."""
+def _put_papers(world: World, story: Intrusion, shelf: Shelf) -> dict[str, int]:
+    """Tables of the computers, what is known of the attacker, mail and papers."""
+    _put_all(shelf, assets.write(world))
+    _put_all(shelf, threat.write(world, story))
+    _put_all(shelf, papers.write(world, story))
+    return {}
+
+
+def _put_patients(world: World, story: Intrusion, shelf: Shelf) -> dict[str, int]:
+    """FHIR bundle, notes and, for two in three, HL7 messages of each patient."""
     num_notes = 0
     for number, patient in enumerate(world.patients):
         shelf.put(f"fhir/{patient.mrn}.json", fhir.bundle(world, patient))
@@ -123,11 +113,11 @@ def _put_patients(world: World, story: Intrusion, shelf: Shelf) -> int:
             num_notes += 1
         if number % 3 != 2:
             _put_all(shelf, ((f"hl7/{name}", text) for name, text in hl7.messages(world, patient)))
-    return num_notes
+    return {"notes": num_notes}
 
 
-def _put_logs(world: World, story: Intrusion, shelf: Shelf) -> int:
-    """Every log, its ordinary lines and the intrusion's in the order of time; counts lines."""
+def _put_logs(world: World, story: Intrusion, shelf: Shelf) -> dict[str, int]:
+    """Every log, its ordinary lines and the intrusion's in the order of time."""
     files: dict[str, list[Entry]] = defaultdict(list)
     sources = (
         logs_hosts.lines(world),
@@ -145,4 +135,20 @@ def _put_logs(world: World, story: Intrusion, shelf: Shelf) -> int:
         stem = Path(path).stem
         head = zeek_header(stem) if "/zeek/" in path else ""
         shelf.put(path, head + "".join(f"{entry.text}\n" for entry in entries))
-    return sum(len(entries) for entries in files.values())
+    return {"log_lines": sum(len(entries) for entries in files.values())}
+
+
+def _put_gold(world: World, story: Intrusion, shelf: Shelf) -> dict[str, int]:
+    """The labels; last, for they quote what was written."""
+    asked = questions(world, story, shelf)
+    told = {"chain.json": chain(world, story, shelf), "impact.json": impact(world, story)}
+    shelf.write_gold({**told, "questions.json": asked})
+    return {"questions": len(asked)}
+
+
+_STEPS: Final[dict[str, Callable[[World, Intrusion, Shelf], dict[str, int]]]] = {
+    "patients": _put_patients,
+    "papers": _put_papers,
+    "logs": _put_logs,
+    "gold": _put_gold,
+}

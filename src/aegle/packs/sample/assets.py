@@ -93,5 +93,7 @@ def _dependencies(world: World) -> str:
     for host in world.hosts:
         for other in CORE.get(host.service, ()):
             service = world.host(other).service
-            lines.append({"hostname": host.name, "depends_on": other, "service": service})
+            lines.append(
+                {"hostname": host.name, "depends_on": other, "depends_on_service": service}
+            )
     return "".join(f"{json.dumps(line)}\n" for line in lines)
