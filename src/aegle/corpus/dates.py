@@ -45,6 +45,10 @@ _DAY_FIRST: Final = re.compile(
     rf"(?<![\w.:/-])(?P<d2>\d{{1,2}})(?P<o2>st|nd|rd|th)?(?P<s3>[ -]?(?:of |day of )?|/)"
     rf"(?P<mon2>{_MONTH})(?:(?P<s5>\.?,? |[-/]|)(?P<y2>{_YEAR})|(?P<short2>[-/]\d\d))?(?![\w])"
 )
+_DIGITS: Final = re.compile(r"[0-9]+")
+_MONTH_START: Final = re.compile(
+    "[JFMASONDjfmasond](?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec|AN|EB|AR|PR|AY|UN|UL|UG|EP|CT|OV|EC)"
+)
 _BEFORE: Final = re.compile(rf"{_WEEKDAY}$")
 # A day and month without a year is written like a score or a fraction: a word must say it is one.
 _BARE: Final = re.compile(
@@ -91,13 +95,21 @@ def year_of(written: str) -> str:
 
 
 def _matches(text: str) -> Iterator[tuple[int, int, re.Match[str]]]:
-    for regex in (_NUMERIC, _WORDED, _DAY_FIRST, _BARE):
-        for match in regex.finditer(text):
-            start, end = match.span("bare") if regex is _BARE else match.span()
-            before = _BEFORE.search(text, max(0, start - 16), start)
-            if before and regex is not _BARE:
-                start = before.start()
-            yield start, end, match
+    # An expression is tried only where a number or a month stands: elsewhere it can't match.
+    for digits in _DIGITS.finditer(text):
+        for regex in (_NUMERIC, _DAY_FIRST):
+            if match := regex.match(text, digits.start()):
+                yield _with_weekday(text, match)
+    for month in _MONTH_START.finditer(text):
+        if match := _WORDED.match(text, month.start()):
+            yield _with_weekday(text, match)
+    for match in _BARE.finditer(text):
+        yield *match.span("bare"), match
+
+
+def _with_weekday(text: str, match: re.Match[str]) -> tuple[int, int, re.Match[str]]:
+    before = _BEFORE.search(text, max(0, match.start() - 16), match.start())
+    return before.start() if before else match.start(), match.end(), match
 
 
 def _later(year: int, month: int, day: int, days: int) -> date | None:

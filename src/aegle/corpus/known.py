@@ -67,8 +67,9 @@ class Known:
             self._put("name", f"{words[-1]}, {' '.join(words[:-1])}", _ANY)
         for word in words:
             common = word.casefold() in _common()
-            if len(word) > 2 and not (common and not sure):
-                self._put("name", word, _CAPITAL if common or not sure else _ANY)
+            # A name that only a recogniser saw is no reason to replace a word elsewhere.
+            if len(word) > 2 and (sure or not common):
+                self._put("name", word, _CAPITAL if common else _ANY)
             elif sure and word[0].isupper():
                 self._put("name", word, _EXACT)
 

@@ -251,6 +251,14 @@ def _padded(match: re.Match[str], one: Callable[[re.Match[str]], str]) -> str:
     return match[0][: inner.start()] + one(inner) + match[0][inner.end() :]
 
 
+def photo(draw: Draw, value: str) -> str:
+    """A file name of the same shape and type."""
+    stem, dot, suffix = value.rpartition(".")
+    return (
+        f"{shaped(draw, 'photo', stem)}.{suffix}" if stem and dot else shaped(draw, "photo", value)
+    )
+
+
 def age(value: str) -> str:
     """Ages over 89 become one class."""
     return re.sub(r"\d+", "90+", value) if re.search(r"\d", value) else "over 90"

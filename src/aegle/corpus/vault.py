@@ -86,10 +86,15 @@ class Vault:
 
     def alias(self, kind: str, value: str, group: str) -> tuple[str, str, str] | None:
         """(digest, group, surrogate) of a replaced value, None for a class nobody asks about."""
-        plain = natural(value) if kind == "name" else value.strip()
-        if kind not in ALIASED or len(normal(plain)) < 2:
+        if kind not in ALIASED:
             return None
-        return self.digest(plain), group, self.surrogate(kind, plain, group)
+        plain = natural(value) if kind == "name" else value.strip()
+        key = ("digest", plain, "")
+        if key not in self._known:
+            self._known[key] = self.digest(plain) if len(normal(plain)) > 1 else ""
+        if not self._known[key]:
+            return None
+        return self._known[key], group, self.surrogate(kind, plain, group)
 
     def resolve(self, question: str, lookup: Lookup) -> tuple[str, tuple[str, ...]]:
         """A question with known identifiers replaced by their surrogates, and the groups named.
@@ -146,6 +151,7 @@ _MAKERS: Final[dict[str, Callable[[surrogates.Draw, str], str]]] = {
     "ssn": surrogates.ssn,
     "url": surrogates.url,
     "ip": surrogates.ip,
+    "photo": surrogates.photo,
 }
 
 

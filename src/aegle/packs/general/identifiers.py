@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import names, places
+from aegle.packs.general.gate import Gate, at_digits
 
 _PHONE: Final = re.compile(
     r"(?<![\w.:/=-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
@@ -23,6 +24,10 @@ _PHONE_CUED: Final = re.compile(
     r"|on))*"
     r"\.?[ \t]*[:#]?[ \t]*(?P<number>\+?\(?\d[\d ().-]{5,17}\d(?: ?(?:x|ext\.?) ?\d{1,5})?"
     r")(?![\w-])"
+)
+_PHONE_CUES: Final = Gate(
+    _PHONE_CUED,
+    "fax tel phone ph cell mobile pager beeper contact call voice whatsapp reach text ext",
 )
 _PHONE_BEFORE: Final = re.compile(
     r"(?<![\w.:/=-])\(?\+?\d[\d ().-]{5,15}\d(?=[ -]?\(?(?:office|fax|mobile|cell|home|work)\b)",
@@ -66,39 +71,57 @@ _IS: Final = (
 
 
 _LABELLED: Final = tuple(
-    (kind, re.compile(rf"\b(?i:{cues})(?i:{_IS}){_VALUE}"))
-    for kind, cues in (
+    (kind, Gate(re.compile(rf"\b(?i:{cues})(?i:{_IS}){_VALUE}"), words))
+    for kind, words, cues in (
         (
             "mrn",
+            "mrn medical med mr chart hospital patient pid pt unit record nhs case visit "
+            "encounter accession specimen har csn fin",
             r"mrn|medical record|med rec|mr ?#|chart|hospital (?:number|no|id)|patient id|pid|pt id"
             r"|unit number|record|nhs|case|visit|encounter|accession|specimen|har|csn|fin",
         ),
         (
             "health_plan",
+            "member policy subscriber beneficiary health plan group insurance medicare "
+            "medicaid hicn mbi payer claim authorization",
             r"member|policy|subscriber|beneficiary|health plan|plan id|group (?:no|id|number|#)"
             r"|insurance|medicare|medicaid|hicn|mbi|payer id|claim|authorization",
         ),
-        ("account", r"account|acct|a/c|guarantor|billing|invoice|iban|routing"),
+        (
+            "account",
+            "account acct a/c guarantor billing invoice iban routing",
+            r"account|acct|a/c|guarantor|billing|invoice|iban|routing",
+        ),
         (
             "licence",
+            "driver licen dl dea npi certifica upin passport",
             r"(?:driver'?s? )?licen[cs]e|dl|dea|npi|certificate|certification|upin|passport",
         ),
         (
             "vehicle",
+            "vin vehicle plate license registration tag",
             r"vin|vehicle(?: identification)?|plate|license plate|registration plate|tag number",
         ),
-        ("device", r"serial|s/n|sn|udi|imei|implant|lot|device (?:serial|identifier)"),
+        (
+            "device",
+            "serial s/n sn udi imei implant lot device",
+            r"serial|s/n|sn|udi|imei|implant|lot|device (?:serial|identifier)",
+        ),
     )
 )
 _VIN: Final = re.compile(r"\b(?=[A-HJ-NPR-Z]*\d)(?=\d*[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{11}\d{6}\b")
 _UDI: Final = re.compile(r"\(01\)\d{14}(?:\(\d\d\)[\w-]{1,20}){0,4}")
 _DEA: Final = re.compile(r"\b[ABFMPR][A-Z9]\d{7}\b")
 _AGE: Final = re.compile(
-    r"(?i)\b(?P<a>9\d|1[0-3]\d)(?=[ -]?(?:years?|yrs?)[ -]?old|[ -]?y[./]?o\b| ?y/o"
-    r"|[ -]years?[ -]of[ -]age)"
-    r"|\b(?:aged?|age of|age is|age:|turn(?:ed|s|ing)?|age =)[ \t]*(?P<b>9\d|1[0-3]\d)(?![\w%-]"
-    r"|[./]\d)"
-    r"|\b(?P<c>9\d|1[0-3]\d)(?=(?:yo|y)? ?[MF]\b)"
+    r"(?i)\b(?:9\d|1[0-3]\d)(?=[ -]?(?:years?|yrs?)[ -]?old|[ -]?y[./]?o\b|[ -]years?[ -]of[ -]age)"
+    r"|\b(?:9\d|1[0-3]\d)(?=(?:yo|y)? ?(?-i:[MF])\b)"
+)
+_AGED: Final = Gate(
+    re.compile(
+        r"(?i)\b(?:aged?|age of|age is|age:|turn(?:ed|s|ing)?|age =)[ \t]*"
+        r"(?P<number>9\d|1[0-3]\d)(?![\w%-]|[./]\d)"
+    ),
+    "age turn",
 )
 _BIOMETRIC: Final = re.compile(
     r"(?i)\b(?:finger ?prints?|voice ?prints?|retina(?:l)? scan|iris scan|palm print|face ?print"
@@ -115,6 +138,21 @@ _OTHER: Final = re.compile(
     r"\b(?i:badge|employee id|student id|study id|subject id|trial id|tattoo|national id|tax id"
     r"|tin|ein"
     rf"|identifier)(?i:{_IS}){_VALUE}"
+)
+
+
+_GATED: Final = tuple(
+    (kind, Gate(regex, cues))
+    for kind, regex, cues in (
+        ("ssn", _SSN_CUED, "ssn ss social soc"),
+        ("biometric", _BIOMETRIC, "finger voice retina iris palm face biometric dna"),
+        ("photo", _PHOTO, "photo picture image portrait headshot facial"),
+        (
+            "other",
+            _OTHER,
+            "badge employee student study subject trial tattoo national tax tin ein identifier",
+        ),
+    )
 )
 
 
@@ -135,15 +173,15 @@ def numbers() -> tuple[Recogniser, ...]:
 
 def phones(text: str) -> Iterator[Found]:
     """Telephone and fax numbers."""
-    for match in _PHONE.finditer(text):
+    for match in at_digits(_PHONE, text, before="+("):
         before = text[max(0, match.start() - 30) : match.start()]
         yield Found(*match.span(), "fax" if _FAX_BEFORE.search(before) else "phone", 0.8)
-    for match in _PHONE_CUED.finditer(text):
+    for match in _PHONE_CUES.finditer(text):
         digits = sum(char.isdecimal() for char in match["number"])
         if 7 <= digits <= 15 and not _IPV4.fullmatch(match["number"]):
             kind = "fax" if match["cue"].casefold() == "fax" else "phone"
             yield Found(*match.span("number"), kind, 0.9)
-    for match in _PHONE_BEFORE.finditer(text):
+    for match in at_digits(_PHONE_BEFORE, text, before="+("):
         yield Found(*match.span(), "phone", 0.8)
 
 
@@ -162,7 +200,7 @@ def urls(text: str) -> Iterator[Found]:
 
 def ips(text: str) -> Iterator[Found]:
     """IPv4 and IPv6 addresses; four numbers after the word version are a version."""
-    for match in _IPV4.finditer(text):
+    for match in at_digits(_IPV4, text):
         if not _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()):
             yield Found(*match.span(), "ip", 0.9)
     if "::" in text or text.count(":") > 6:
@@ -180,14 +218,14 @@ def _is_ip(text: str) -> bool:
 
 
 def ssns(text: str) -> Iterator[Found]:
-    """Social security numbers: 3-2-4 digits, or nine after the word."""
-    yield from _spans(_SSN, "ssn", text, 0.9)
-    yield from _spans(_SSN_CUED, "ssn", text, 0.98)
+    """Social security numbers: 3-2-4 digits; nine after the word are `labelled`."""
+    for match in at_digits(_SSN, text):
+        yield Found(*match.span(), "ssn", 0.9)
 
 
 def cards(text: str) -> Iterator[Found]:
     """Payment cards (by their check digit, or after the word) and IBANs."""
-    for match in _CARD.finditer(text):
+    for match in at_digits(_CARD, text):
         digits = [int(char) for char in match[0] if char.isdecimal()]
         before = text[max(0, match.start() - 60) : match.start()]
         grouped = len(digits) < len(match[0])
@@ -207,30 +245,27 @@ def _luhn(digits: list[int]) -> bool:
 
 
 def labelled(text: str) -> Iterator[Found]:
-    """Numbers that a word before them names: records, plans, accounts, licences, serials."""
-    for kind, regex in _LABELLED:
-        yield from _spans(regex, kind, text, 0.9)
-    yield from _spans(_OTHER, "other", text, 0.9)
+    """Numbers that a word before them names: records, plans, serials, photographs..."""
+    for kind, gate in (*_LABELLED, *_GATED):
+        for match in gate.finditer(text):
+            yield Found(*match.span("number"), kind, 0.9)
 
 
 def marks(text: str) -> Iterator[Found]:
-    """VINs, UDIs, DEA numbers, references to biometrics and photographs."""
+    """VINs, UDIs and DEA numbers, known by their form."""
     yield from _spans(_VIN, "vehicle", text, 0.9)
     yield from _spans(_UDI, "device", text, 0.95)
     yield from _spans(_DEA, "licence", text, 0.8)
-    yield from _spans(_BIOMETRIC, "biometric", text, 0.8)
-    yield from _spans(_PHOTO, "photo", text, 0.8)
 
 
 def ages(text: str) -> Iterator[Found]:
     """Ages over 89: the number only."""
-    for match in _AGE.finditer(text):
-        yield Found(*match.span(match.lastgroup or 0), "age", 0.9)
+    for match in at_digits(_AGE, text):
+        yield Found(*match.span(), "age", 0.9)
+    for match in _AGED.finditer(text):
+        yield Found(*match.span("number"), "age", 0.9)
 
 
 def _spans(regex: re.Pattern[str], kind: str, text: str, score: float) -> Iterator[Found]:
-    group: Callable[[re.Match[str]], tuple[int, int]] = (
-        (lambda m: m.span("number")) if "number" in regex.groupindex else (lambda m: m.span())
-    )
     for match in regex.finditer(text):
-        yield Found(*group(match), kind, score)
+        yield Found(*match.span(), kind, score)

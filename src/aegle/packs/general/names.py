@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 from aegle.core.pack import Found
+from aegle.packs.general.gate import Gate
 
 _UPPER: Final = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĖĘĚĜĞĠĢĤĦĨĪĮİĶĹĻĽŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŹŻŽΑ-ΩА-Я"
 _WORD: Final = rf"[{_UPPER}][^\W\d_]*(?:['’-][^\W\d_]+){{0,3}}"
@@ -35,7 +36,6 @@ _TITLED: Final = re.compile(
     rf"|Hon|Herr|Frau|Mme|Señora?|Sra?|Sheriff|Officer|Detective"
     rf"|DR|MR|MRS|MS|dr|mr|mrs|ms)(?:\.? |\.)(?P<name>{_NAME})"
 )
-_SUFFIXED: Final = re.compile(rf"(?P<name>{_NAME})(?={_SUFFIX})")
 _LABEL: Final = re.compile(
     r"(?:(?<![\w-])(?:(?:[Pp]atient|[Ff]ull|[Ff]irst|[Ll]ast|[Mm]iddle|[Gg]iven|[Ff]amily|[Mm]aiden"
     r"|[Cc]ontact|[Pp]rovider|[Pp]hysician|[Ii]nsured|[Gg]uarantor|[Ss]ubscriber|[Mm]other's"
@@ -61,10 +61,14 @@ _CUED: Final = re.compile(
     r"|[Dd]irected by|[Cc]reated by|[Aa]pproved by|[Pp]atient|[Pp]t|PT|[Dd]ear|Hi|Hello|Hey"
     r"|[Tt]hanks,?"
     r"|[Rr]egards,?|[Ss]incerely,?|[Mm]y name is|I am|I'm|[Cc]all me|[Cc]alled|[Nn]amed|[Kk]nown as"
-    r"|(?:[Ss]on|[Dd]aughter|[Ww]ife|[Hh]usband|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Ff]riend"
+    r")"
+    rf"[ \n]+(?P<name>{_NAME})"
+)
+_KIN: Final = re.compile(
+    r"\b(?:[Ss]on|[Dd]aughter|[Ww]ife|[Hh]usband|[Mm]other|[Ff]ather|[Bb]rother|[Ss]ister|[Ff]riend"
     r"|[Pp]artner|[Aa]unt|[Uu]ncle|[Nn]iece|[Nn]ephew|[Ss]pouse|[Gg]randson|[Gg]randdaughter"
     r"|[Cc]ousin"
-    r"|[Nn]eighbou?r|[Cc]aregiver|[Gg]uardian|[Ff]ianc[eé]e?),?(?: is| was| named)?)"
+    r"|[Nn]eighbou?r|[Cc]aregiver|[Gg]uardian|[Ff]ianc[eé]e?),?(?: is| was| named)?"
     rf"[ \n]+(?P<name>{_NAME})"
 )
 _TOLD: Final = re.compile(
@@ -72,7 +76,39 @@ _TOLD: Final = re.compile(
     r"(?P<name>[^\W\d_]+(?:['’-][^\W\d_]+)?(?: [^\W\d_]+){0,2}?)(?= but\b| and\b|[.,;!?\n]|$)"
 )
 # As generators of test patients write: `Suanne858 Abbott774`.
-_NUMBERED: Final = re.compile(r"\b[A-Z][a-zé'-]+\d{1,3}(?: [A-Z][a-zé'-]+\d{1,3})+\b")
+_NUMBERED: Final = re.compile(r"[A-Z][a-zé'-]+\d{1,3}(?: [A-Z][a-zé'-]+\d{1,3})+\b")
+
+_DEGREES: Final = Gate(
+    re.compile(_SUFFIX.replace(",? ", "", 1)),
+    "m.d md d.o do r.n rn n.p np p.a pa ph.d phd dds dmd l.p lpn crna fnp aprn pharmd mbbs facp "
+    "facs jr sr esq msn bsn lcsw cnm dpm iii iv",
+)
+_BEFORE_DEGREE: Final = re.compile(rf"(?<![\w'’-])(?P<name>{_NAME}),? $")
+_TITLES: Final = Gate(
+    _TITLED,
+    "mr mrs ms miss mx dr doctor prof sir madam rev nurse sister capt sgt lt hon herr frau mme "
+    "señor sra sr sheriff officer detective",
+)
+_LABELS: Final = Gate(
+    _LABEL,
+    "patient full first last middle given family maiden contact provider physician insured "
+    "guarantor subscriber mother employee user name pt signed electronically dictated authenticated "
+    "transcribed reviewed attending referring surgeon anesthesiologist assistant pcp author "
+    "clinician nurse resident consultant next nok emergency guardian caregiver analyst reporter "
+    "spoke from to cc attn ordered performed verified administered /s/ [signed signed",
+)
+_CUES: Final = Gate(
+    _CUED,
+    "seen dictated signed reviewed referred admitted per discussed spoke followed called written "
+    "prepared performed ordered evaluated examined reported contact directed created approved "
+    "patient pt dear hi hello hey thanks regards sincerely my i call named known",
+)
+_RELATIVES: Final = Gate(
+    _KIN,
+    "son daughter wife husband mother father brother sister friend partner aunt uncle niece nephew "
+    "spouse grandson granddaughter cousin neighbor neighbour caregiver guardian fianc",
+)
+_INTRODUCED: Final = Gate(_TOLD, "my name call people")
 
 _NOT_A_NAME: Final = frozenset(
     """the a an and or of in on at by for to from with without is was are were be this that these
@@ -119,7 +155,8 @@ _EPONYMS: Final = frozenset(
     kussmaul lasik lisfranc paget peyronie pott ringer ringer's rorschach snellen tinel
     weber rinne whipple wilms epstein barr coombs creutzfeldt jakob guillain barre lewy
     charcot ehlers danlos gaucher klinefelter legionnaires salmonella mirena kerberos yara
-    sigma snort suricata mallory mimikatz carbanak emotet conficker lazarus sandworm turla""".split()
+    sigma snort suricata mallory mimikatz carbanak emotet conficker lazarus sandworm
+    turla""".split()
 )
 
 
@@ -140,23 +177,36 @@ def _sets() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     return _list("first") - words - _EPONYMS, _list("last") - words - _EPONYMS, words
 
 
+def is_first(word: str) -> bool:
+    """Whether a word is a given name and nothing else."""
+    return _plain(word) in _sets()[0]
+
+
 def cued(text: str) -> Iterator[Found]:
     """Names after a title, a label or a phrase, or before a degree; any capitalised words count."""
-    for regex, score, strict in (
-        (_TITLED, 0.95, False),
-        (_SUFFIXED, 0.9, True),
-        (_LABEL, 0.9, True),
-    ):
-        for match in regex.finditer(text):
+    for gate, score, strict in ((_TITLES, 0.95, False), (_LABELS, 0.9, True)):
+        for match in gate.finditer(text):
             if span := _trimmed(match, strict=strict):
                 yield Found(*span, "name", score)
+    for degree in _DEGREES.finditer(text):
+        before = _BEFORE_DEGREE.search(text, max(0, degree.start() - 60), degree.start())
+        if before and (span := _trimmed(before, strict=True)):
+            yield Found(*span, "name", 0.9)
     first, last, _ = _sets()
-    for match in _CUED.finditer(text):
+    for match in _CUES.finditer(text):
         if span := _trimmed(match, strict=True):
             words = [_plain(word) for word in _TOKEN.findall(text[span[0] : span[1]])]
             sure = any(word in first or word in last for word in words)
             yield Found(*span, "name", 0.85 if sure else 0.6)
-    for match in _TOLD.finditer(text):
+    for match in _RELATIVES.finditer(text):
+        # Son Mark, daughter Hope: what is a word elsewhere is a name here.
+        start = match.start("name")
+        word = _TOKEN.match(text, start)
+        if span := _trimmed(match, strict=True):
+            yield Found(*span, "name", 0.85)
+        elif word and _plain(word[0]) in _list("first") - _NOT_A_NAME:
+            yield Found(start, word.end(), "name", 0.7)
+    for match in _INTRODUCED.finditer(text):
         if not set(_plain(match["name"]).split()) & _sets()[2]:
             yield Found(*match.span("name"), "name", 0.8)
     for match in _NUMBERED.finditer(text):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from aegle.core.pack import Found
+from aegle.packs.general.gate import Gate, at_digits
+from aegle.packs.general.names import is_first
 
 _STATES: Final = (
     "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]"
@@ -77,20 +79,34 @@ _CORNER: Final = re.compile(
 )
 
 
+_GATES: Final = (
+    Gate(_BOX, "p.o p. po post psc unit"),
+    Gate(_FLAT_ALONE, "apt apartment suite"),
+)
+_ZIPS: Final = Gate(_ZIP, "zip postal postcode")
+_LIVING: Final = Gate(_LIVES, "liv resid moved born grew comes native hometown city town county")
+_CORNERS: Final = Gate(_CORNER, "corner")
+
+
 def find(text: str) -> Iterator[Found]:
     """Geographic units smaller than a state; a state is kept."""
-    for regex in (_STREET, _FOREIGN, _BOX, _FLAT_ALONE, _UK):
+    for match in at_digits(_STREET, text):
+        yield Found(*match.span(), "place", 0.85)
+    for regex in (*_GATES, _FOREIGN, _UK):
         for match in regex.finditer(text):
             yield Found(*match.span(), "place", 0.85)
     for match in _TOWN.finditer(text):
-        yield Found(*match.span("town"), "place", 0.8)
+        # `Amelia Hart, MD` is a doctor; Maryland has its postal code.
+        degree = match["zip"] is None and text[match.end() - 2 : match.end()] in ("MD", "PA")
+        if not (degree and any(map(is_first, match["town"].split()))):
+            yield Found(*match.span("town"), "place", 0.8)
         if match["zip"]:
             yield Found(*match.span("zip"), "place", 0.9)
-    for match in _ZIP.finditer(text):
+    for match in _ZIPS.finditer(text):
         yield Found(*match.span("zip"), "place", 0.95)
-    for match in _LIVES.finditer(text):
+    for match in _LIVING.finditer(text):
         end = match.end("town") - (match["town"].endswith("."))
         yield Found(match.start("town"), end, "place", 0.8)
-    for match in _CORNER.finditer(text):
+    for match in _CORNERS.finditer(text):
         end = match.start() + len(match[0].rstrip())
         yield Found(match.start("place"), end, "place", 0.8)
