@@ -9,6 +9,7 @@ from typing import Final
 
 from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import UsageError
+from aegle.core.ports import Progress, quiet
 from aegle.packs.sample import (
     assets,
     fhir,
@@ -28,13 +29,6 @@ from aegle.packs.sample.gold import Shelf
 from aegle.packs.sample.intrusion import Intrusion
 from aegle.packs.sample.questions import questions
 from aegle.packs.sample.world import World, build
-
-Progress = Callable[[str, int, int], None]
-"""Called with a step's name, how many steps are done, and how many there are."""
-
-
-def quiet(step: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def write_sample(
@@ -62,10 +56,10 @@ def write_sample(
     _claim(out, {"patients": patients, "days": days, "seed": seed})
     story, shelf = intrusion.plan(world), Shelf(out)
     counts = {"patients": patients, "days": days}
-    for done, (step, write) in enumerate(_STEPS.items()):
-        progress(step, done, len(_STEPS))
+    for done, write in enumerate(_STEPS):
+        progress("sample", done, len(_STEPS))
         counts |= write(world, story, shelf)
-    progress("done", len(_STEPS), len(_STEPS))
+    progress("sample", len(_STEPS), len(_STEPS))
     return counts | {
         "files": shelf.num_files,
         "bytes": shelf.num_bytes,
@@ -146,9 +140,9 @@ def _put_gold(world: World, story: Intrusion, shelf: Shelf) -> dict[str, int]:
     return {"questions": len(asked)}
 
 
-_STEPS: Final[dict[str, Callable[[World, Intrusion, Shelf], dict[str, int]]]] = {
-    "patients": _put_patients,
-    "papers": _put_papers,
-    "logs": _put_logs,
-    "gold": _put_gold,
-}
+_STEPS: Final[tuple[Callable[[World, Intrusion, Shelf], dict[str, int]], ...]] = (
+    _put_patients,
+    _put_papers,
+    _put_logs,
+    _put_gold,
+)

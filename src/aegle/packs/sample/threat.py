@@ -9,7 +9,7 @@ from typing import Final
 
 from aegle.packs.sample.intrusion import STEPS, Intrusion
 from aegle.packs.sample.marks import evidence, identifier
-from aegle.packs.sample.threat_stix import bundle
+from aegle.packs.sample.threat_stix import NAMES, bundle
 from aegle.packs.sample.words import data, fill, text
 from aegle.packs.sample.world import World
 
@@ -51,7 +51,7 @@ def _report(story: Intrusion) -> str:
     )
     phish = evidence("technique|phish", "begins with a spearphishing attachment (T1566.001)")
     firmware = evidence("technique|firmware", "pushes unsigned firmware to pumps (T1495)")
-    rows = "\n".join(f"| {t} | {tactic} | {name} |" for name, t, tactic, _ in STEPS)
+    rows = "\n".join(f"- {t} {NAMES[t]}, seen for {tactic}" for _, t, tactic, _ in STEPS)
     known = {
         "actor": story.actor,
         "uses": uses,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from aegle.packs.sample.intrusion import STEPS, Intrusion
 from aegle.packs.sample.world import World
 
-_TACTICS = {"Initial Access": "initial-access", "Command and Control": "command-and-control"}
-_NAMES = {
+_TACTICS: Final = {"Initial Access": "initial-access", "Command and Control": "command-and-control"}
+NAMES: Final = {
     "T1566.001": "Spearphishing Attachment", "T1204.002": "Malicious File",
     "T1059.001": "PowerShell", "T1071.001": "Web Protocols", "T1053.005": "Scheduled Task",
     "T1003.001": "LSASS Memory", "T1569.002": "Service Execution",
@@ -69,7 +69,7 @@ def bundle(world: World, story: Intrusion) -> str:
         tactic = next(step[2] for step in STEPS if step[1] == code)
         phase = _TACTICS.get(tactic, tactic.lower().replace(" ", "-"))
         pattern = made.add(
-            "attack-pattern", name=_NAMES[code],
+            "attack-pattern", name=NAMES[code],
             kill_chain_phases=[{"kill_chain_name": "mitre-attack", "phase_name": phase}],
             external_references=[{"source_name": "mitre-attack", "external_id": code}],
         )  # fmt: skip
