@@ -47,6 +47,9 @@ IDENTIFIES: Final[Mapping[str, str]] = {
 _WITH_PATIENT: Final = {"name": "name", "patient": "name", "city": "place"}
 """Columns that identify in a table about patients; elsewhere a name is a product's or a host's."""
 
+_NAME: Final = 80
+_NUMBER: Final = re.compile(r"[-+\d.,:/ TZ%]+")
+
 # A cell may hold a whole note; the module's own limit is 128 KB, and it is one for the process.
 csv.field_size_limit(TEXT_LIMIT)
 
@@ -90,7 +93,8 @@ class CsvReader:
                 break
         delimiter = _delimiter(first, _suffix(origin))[0] or ","
         rows = csv.reader(_chain(first, lines), delimiter=delimiter)
-        table = _Table(origin, self._columns, self._ties)
+        sample = list(csv.reader(first, delimiter=delimiter, strict=False))
+        table = _Table(origin, self._columns, self._ties, header=_has_header(sample))
         number = 0
         try:
             for number, row in enumerate(rows, 1):
@@ -117,9 +121,15 @@ class _Batch:
 
 class _Table:
     def __init__(
-        self, origin: Origin, columns: Mapping[str, str], ties: Mapping[tuple[str, str], str]
+        self,
+        origin: Origin,
+        columns: Mapping[str, str],
+        ties: Mapping[tuple[str, str], str],
+        *,
+        header: bool,
     ) -> None:
         self._origin, self._columns, self._ties = origin, columns, ties
+        self._header = header
         self._names: list[str] | None = None
         self._keys: list[str] = []
         self._patient = -1
@@ -129,15 +139,14 @@ class _Table:
     def add(self, number: int, row: Sequence[str]) -> Iterator[RawDocument]:
         """Take a row; the first may be the header."""
         if self._names is None:
-            header = _is_header(row)
             self._names = [
-                " ".join(cell.split()) if header and cell.strip() else f"column {place}"
+                " ".join(cell.split()) if self._header and cell.strip() else f"column {place}"
                 for place, cell in enumerate(row, 1)
             ]
             self._keys = [re.sub(r"\W+", "_", name.casefold()).strip("_") for name in self._names]
             place = (self._keys.index(key) for key in PATIENT if key in self._keys)
             self._patient = next(place, -1)
-            if header:
+            if self._header:
                 return
         who = row[self._patient].strip() if -1 < self._patient < len(row) else ""
         batch = self._batches.setdefault(who, _Batch(number))
@@ -237,10 +246,22 @@ def _delimiter(lines: Sequence[str], wanted: str | None) -> tuple[str, int, floa
     return best
 
 
-def _is_header(row: Sequence[str]) -> bool:
-    """Whether a first row names columns: words, all different, no numbers or dates."""
-    cells = [cell.strip() for cell in row if cell.strip()]
-    numbers = sum(1 for cell in cells if re.fullmatch(r"[-+\d.,:/ TZ%]+", cell))
-    return (
-        bool(cells) and not numbers and len(set(cells)) == len(cells) and max(map(len, cells)) < 80
+def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row names columns.
+
+    It does when it is all words, each different, none a number or date, and none stands again in
+    its own column below.
+    """
+    filled = [row for row in rows if any(cell.strip() for cell in row)]
+    if not filled:
+        return False
+    cells = [cell.strip() for cell in filled[0] if cell.strip()]
+    if len(set(cells)) < len(cells) or max(map(len, cells)) > _NAME:
+        return False
+    if any(_NUMBER.fullmatch(cell) for cell in cells):
+        return False
+    return not any(
+        cell.strip() and cell.strip() == name.strip()
+        for row in filled[1:]
+        for name, cell in zip(filled[0], row, strict=False)
     )

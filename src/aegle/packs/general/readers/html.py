@@ -30,6 +30,7 @@ _SIGNS: Final = re.compile(
 _TAGS: Final = re.compile(rb"<(?:p|div|table|br|a|span|font|h[1-6]|title|meta)\b[^>]*>", re.I)
 _CHARSET: Final = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{2,30})", re.I)
 _SPACES: Final = re.compile(r"[ \t\r\n\f\xa0]+")
+_ITEM: Final = re.compile(r"^- ?\n\s*(?=[^\s-])", re.MULTILINE)
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
@@ -81,8 +82,10 @@ def html_text(html: str) -> tuple[str, str]:
     root = tree.body if tree.body is not None else tree.root
     if root is not None:
         _walk(root, pieces)
-    lines = (line.strip() for line in "".join(pieces).split("\n"))
-    return title[:300], _GAPS.sub("\n\n", "\n".join(lines)).strip() + "\n"
+    lines = (line.rstrip(" ") for line in "".join(pieces).split("\n"))
+    text = _ITEM.sub("- ", "\n".join(line if line.strip() else "" for line in lines))
+    text = "\n".join(line.removeprefix(" ") for line in text.split("\n") if line != "-")
+    return title[:300], _GAPS.sub("\n\n", text).strip() + "\n"
 
 
 def _walk(root: LexborNode, pieces: list[str]) -> None:
@@ -110,6 +113,9 @@ def _enter(node: LexborNode, pieces: list[str]) -> bool:
         pieces.append(_SPACES.sub(" ", node.text_content or ""))
         return False
     if tag in _DROPPED or tag.startswith(("-", "_")):
+        return False
+    if tag == "pre":
+        pieces.append("\n" + node.text())
         return False
     if tag in _HEADINGS:
         pieces.append("\n\n")
