@@ -1,4 +1,11 @@
-"""From a question to hits: by meaning, by words and through the graph, fused by rank."""
+"""From a question to hits: by meaning, by words and through the graph, fused by rank.
+
+The graph is a third searcher, and only where the question names something that it knows. Nearness
+in the graph says what belongs together, not what was asked; so its chunks are ordered by walk and
+by meaning together. A chunk that words and meaning both miss could never win a vote of three; the
+best one that the graph reached over another entity gets the fifth place when it has none better:
+beyond its vote the graph costs the others one place at most.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +23,10 @@ Where = Mapping[str, Sequence[str]]
 
 RESERVED_PLACE: Final = 5
 """The graph may claim this one place for evidence further off; the ones before it are safe."""
+
+_BLEND_K: Final = 10
+"""Constant of the fusion of walk and meaning; of 10 and 60, 10 found more on MuSiQue and no less on
+2WikiMultihopQA (docs/decisions/0052-fusion.md)."""
 
 _DIRECT: Final = 3
 """Length of ``(entity, mentions, chunk)``: the chunk names what the question names."""
@@ -83,12 +94,6 @@ def search(
 ) -> list[Hit]:
     """The ``k`` chunks that most likely answer a question, best first, each with how it was found.
 
-    The graph is a third searcher, and only where the question names something that it knows.
-    Nearness in the graph says what belongs together, not what was asked; so its chunks are ordered
-    by walk and by meaning together. A chunk that words and meaning both miss could never win a
-    vote of three; the best one that the graph reached over another entity gets the fifth place
-    when it has none better: beyond its vote the graph costs the others one place at most.
-
     Args:
         question: what to look for.
         embed: texts -> unit vectors.
@@ -106,34 +111,53 @@ def search(
     Raises:
         UsageError: no such searcher.
     """
-    if unknown := set(searchers) - {"dense", "text"}:
-        raise UsageError(f"searchers are dense and text; got {', '.join(sorted(unknown))}")
     if k < 1 or not question.strip():
         return []
     vector = embed([question])[0]
-    rankings: dict[str, list[str]] = {}
-    if "dense" in searchers:
-        rankings["dense"] = [i for i, _ in index.search_dense(vector, k=pool, where=where)]
-    if "text" in searchers:
-        rankings["text"] = [i for i, _ in index.search_text(question, k=pool, where=where)]
-    paths: dict[str, Path] = {}
+    rankings = _by_text(question, vector, index, searchers, pool, where)
     keys = link(question) if link and expand else ()
-    if keys and expand:
-        paths = {item: path for item, _, path in expand(keys, hops=hops, k=pool)}
+    walked = expand(keys, hops=hops, k=pool) if keys and expand else ()
+    paths = {item: path for item, _, path in walked}
     known = _known(chunks, [*itertools.chain(*rankings.values()), *paths], where)
-    walked = [item for item in paths if item in known]
-    if walked:
-        documents = sorted({known[item].document_id for item in walked})
-        near = index.search_dense(vector, k=pool, where={"document_id": documents})
-        meant = [item for item, _ in near if item in paths]
-        rankings["graph"] = [item for item, _, _ in fuse({"walk": walked, "near": meant}, k=rrf_k)]
-    fused = [one for one in fuse(rankings, k=rrf_k) if one[0] in known]
-    far = [item for item in rankings.get("graph", ()) if len(paths[item]) > _DIRECT]
-    ordered = reserve(fused, far, place=RESERVED_PLACE) if k >= RESERVED_PLACE else fused
+    rankings["graph"] = _by_walk_and_meaning([i for i in paths if i in known], known, index, vector)
+    ordered = [one for one in fuse(rankings, k=rrf_k) if one[0] in known]
+    if k >= RESERVED_PLACE:
+        far = [item for item in rankings["graph"] if len(paths[item]) > _DIRECT]
+        ordered = reserve(ordered, far, place=RESERVED_PLACE)
     return [
         Hit(item, known[item].document_id, score, _via(found, paths.get(item)))
         for item, score, found in ordered[:k]
     ]
+
+
+def _by_text(
+    question: str,
+    vector: Vectors,
+    index: Searches,
+    searchers: Sequence[str],
+    pool: int,
+    where: Where | None,
+) -> dict[str, list[str]]:
+    if unknown := set(searchers) - {"dense", "text"}:
+        raise UsageError(f"searchers are dense and text; got {', '.join(sorted(unknown))}")
+    found = {}
+    if "dense" in searchers:
+        found["dense"] = index.search_dense(vector, k=pool, where=where)
+    if "text" in searchers:
+        found["text"] = index.search_text(question, k=pool, where=where)
+    return {name: [item for item, _ in pairs] for name, pairs in found.items()}
+
+
+def _by_walk_and_meaning(
+    walked: Sequence[str], known: Mapping[str, Chunk], index: Searches, vector: Vectors
+) -> list[str]:
+    if not walked:
+        return []
+    documents = sorted({known[item].document_id for item in walked})
+    wanted = set(walked)
+    near = index.search_dense(vector, k=2 * len(walked), where={"document_id": documents})
+    meant = [item for item, _ in near if item in wanted]
+    return [item for item, _, _ in fuse({"walk": walked, "near": meant}, k=_BLEND_K)]
 
 
 def reserve(
