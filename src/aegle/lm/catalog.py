@@ -20,7 +20,7 @@ from typing import Any, Final
 from platformdirs import user_cache_dir
 
 from aegle.core.artifacts import read_json, sha256_file, write_bytes, write_manifest
-from aegle.core.errors import BackendError, InputError, MissingExtraError, NotFoundError, UsageError
+from aegle.core.errors import BackendError, InputError, NotFoundError, UsageError
 from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Artifact
@@ -215,10 +215,7 @@ def _from_hub(reference: str) -> Path:
     match = _HUB.fullmatch(reference)
     if match is None:
         raise UsageError(f"{reference!r}: a model of the hub is written hf:org/repo@revision")
-    try:
-        download = load("huggingface_hub:snapshot_download")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("huggingface_hub", "hub") from error
+    download = load("huggingface_hub:snapshot_download")
     wanted = [match["path"]] if match["path"] else _HUB_PATTERNS
     try:
         folder = Path(download(match["repo"], revision=match["revision"], allow_patterns=wanted))
