@@ -158,7 +158,7 @@ def header(title: str, patient: Patient, author: Author, when: datetime) -> str:
     if author.style == "prose":
         person_last_first = person(f"{patient.person.last}, {patient.person.first}")
         return (
-            f"{data('hospital')['name']}\n{title}\n\nPatient: {person_last_first}\n"
+            f"{title}\n{data('hospital')['name']}\n\nPatient: {person_last_first}\n"
             f"MRN: {mrn}    DOB: {born}\nDate of service: {stamp(when)}\n"
             f"Location: {ward}\nAttending: Dr. {attending}\n\n"
         )

@@ -251,9 +251,13 @@ def _registration(rng: random.Random, world: World, patient: Patient) -> Note:
     lines = sentences(rng, "portal", patient, author.style, when, rng.randint(6, 9))
     kin_phone = identifier("phone", patient.relative_phone)
     kin = f"Next of kin: {person(patient.relative.name)} ({patient.relation}), {kin_phone}"
+    known = slots(rng, patient, author.style, when)
+    social = sentences(rng, "social", patient, author.style, when, 1)[0]
+    plan = say(rng, phrases("case_plan"), known)
     text = (
         header("Case Management / Registration Note", patient, author, when)
-        + f"{kin}\n" + "\n".join(lines) + f"\n\n{author.sign(when)}"
+        + f"Reason for admission: {known['sx1']}\nPMH: {known['pmh']}\nSocial History: {social}\n"
+        + f"{kin}\n" + "\n".join(lines) + f"\nPlan: {plan}\n\n{author.sign(when)}"
     )  # fmt: skip
     return _note("registration", patient, when, text)
 
