@@ -1,0 +1,285 @@
+"""FHIR JSON as a stream of resources: bundles of any size, bulk NDJSON, single resources."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_VALUE_CHARS: Final = 64 * 1024 * 1024
+"""The longest single resource (or line) that is taken into memory."""
+
+_DECODER: Final = json.JSONDecoder(strict=False)
+_SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_SCALAR_END: Final = re.compile(r"[,\]}\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A JSON value with the place where it stood, or the reason why there is none."""
+
+    where: str
+    value: Any = None
+    problem: str = ""
+    url: str = ""
+
+
+class _EndOfInput(Exception):
+    """The text ended inside a value."""
+
+
+class _Broken(Exception):
+    """The text is not JSON here; the message is the reason."""
+
+
+class _Buffer:
+    """The unread text; pieces are taken from the front, more is read when needed."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self._chunks = chunks
+        self.text = ""
+        self.at = 0
+        self.ended = False
+        self._token_end = 0
+
+    def more(self, wanted: int = 1) -> bool:
+        """Read at least ``wanted`` more characters if there are; whether any came."""
+        parts, size = [self.text[self.at :]], 0
+        while size < wanted and not self.ended:
+            piece = next(self._chunks, None)
+            if piece is None:
+                self.ended = True
+            else:
+                parts.append(piece)
+                size += len(piece)
+        self.text, self.at = "".join(parts), 0
+        return size > 0
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            match = _SPACE.match(self.text, self.at)
+            assert match is not None  # it matches nothing at all, too
+            self.at = match.end()
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def value(self) -> Any:
+        """Take one JSON value."""
+        if not self.peek():
+            raise _EndOfInput
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                if not self._may_be_cut(error):
+                    raise _Broken(f"not JSON ({error.msg})") from error
+            except (ValueError, RecursionError) as error:
+                reason = "nested too deeply" if isinstance(error, RecursionError) else "bad number"
+                raise _Broken(reason) from error
+            else:
+                whole = isinstance(value, (dict, list, str)) or end < len(self.text)
+                if whole or not self.more():
+                    self.at = end
+                    return value
+                continue
+            held = len(self.text) - self.at
+            if held > MAX_VALUE_CHARS:
+                raise _Broken(f"a value of more than {MAX_VALUE_CHARS >> 20} MB")
+            if not self.more(held):  # doubling keeps the work linear
+                raise _EndOfInput
+
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        near_end = error.pos >= len(self.text) - 12
+        return near_end or error.msg.startswith("Unterminated string")
+
+    def skip(self) -> bool:
+        """Pass over a broken value by its brackets; whether its end was found."""
+        if self.peek() not in ("{", "[", '"'):
+            return self._skip_to(_SCALAR_END)
+        depth = 0
+        while self._skip_to(_TOKEN):
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(self.text[self.at], 0)
+            string = self.text[self.at] == '"'
+            self.at = self._token_end if string else self.at + 1
+            if depth <= 0:
+                return True
+        return False
+
+    def _skip_to(self, pattern: re.Pattern[str]) -> bool:
+        """Stand at the next match; False when the input or the limit comes first."""
+        while (match := pattern.search(self.text, self.at)) is None:
+            quote = self.text.find('"', self.at)
+            self.at = quote if quote >= 0 else len(self.text)  # a string that isn't all here
+            held = len(self.text) - self.at
+            if held > MAX_VALUE_CHARS or not self.more(held + 1):
+                return False
+        self.at, self._token_end = match.span()
+        return True
+
+
+def resources(chunks: Iterator[str], *, lines: bool) -> Iterator[Item]:
+    """Every resource of a FHIR file in order, with its place, or the problem that stands there.
+
+    Args:
+        chunks: the text of the file, in pieces.
+        lines: one JSON value a line (bulk export): a broken line costs only itself.
+    """
+    if lines:
+        yield from _lines(chunks)
+        return
+    buffer = _Buffer(chunks)
+    number = 0
+    try:
+        while first := buffer.peek():
+            number += 1
+            if first == "{":
+                yield from _object(buffer)
+            elif first == "[":
+                buffer.at += 1
+                yield from _elements(buffer, "item")
+            else:
+                yield Item(f"value {number}", problem="neither an object nor a list")
+                return
+    except _EndOfInput:
+        yield Item("end of file", problem="the JSON is cut off")
+    except _Broken as error:
+        yield Item(f"value {number}", problem=str(error))
+
+
+def looks_like_lines(head: str, name: str) -> bool:
+    """Whether a file holds one JSON value a line: by its suffix, or by its first two lines."""
+    if name.casefold().endswith((".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")):
+        return True
+    first, newline, rest = head.lstrip("\ufeff \t\r\n").partition("\n")
+    if not newline or not first.startswith("{"):
+        return False
+    try:
+        value = json.loads(first, strict=False)
+    except (ValueError, RecursionError):
+        return first.rstrip().endswith("}") and rest.lstrip().startswith('{"')
+    return isinstance(value, dict)
+
+
+def _lines(chunks: Iterator[str]) -> Iterator[Item]:
+    for number, line in enumerate(_split_lines(chunks), 1):
+        where = f"line {number}"
+        if line is None:
+            yield Item(where, problem=f"longer than {MAX_VALUE_CHARS >> 20} MB")
+            continue
+        text = line.strip(" \t\r\n\ufeff")
+        if not text:
+            continue
+        try:
+            value = _DECODER.decode(text)
+        except json.JSONDecodeError as error:
+            yield Item(where, problem=f"not JSON ({error.msg} at column {error.colno})")
+        except RecursionError:
+            yield Item(where, problem="nested too deeply")
+        except ValueError:
+            yield Item(where, problem="bad number")
+        else:
+            yield from _unfold(where, value)
+
+
+def _split_lines(chunks: Iterator[str]) -> Iterator[str | None]:
+    """Lines by their newline; None for one that is too long, which is not kept."""
+    held: list[str] = []
+    size = 0
+    for chunk in chunks:
+        *whole, rest = chunk.split("\n")
+        for line in whole:
+            yield "".join([*held, line]) if size + len(line) <= MAX_VALUE_CHARS else None
+            held, size = [], 0
+        size += len(rest)
+        if size > MAX_VALUE_CHARS:
+            held = []
+        else:
+            held.append(rest)
+    if size:
+        yield "".join(held) if size <= MAX_VALUE_CHARS else None
+
+
+def _unfold(where: str, value: Any) -> Iterator[Item]:
+    """A value as it is, or the resources of the bundle or list that it is."""
+    if isinstance(value, dict) and value.get("resourceType") == "Bundle":
+        value = value.get("entry", [])
+        if not isinstance(value, list):
+            yield Item(where, problem="a Bundle whose entry is not a list")
+            return
+        for number, entry in enumerate(value, 1):
+            yield from _entry(f"{where}, entry {number}", entry)
+    else:
+        yield Item(where, value)
+
+
+def _object(buffer: _Buffer) -> Iterator[Item]:
+    """One top-level object: a resource, or a bundle whose entries come out one by one."""
+    buffer.at += 1
+    members: dict[str, Any] = {}
+    streamed = False
+    while (mark := buffer.peek()) != "}":
+        if mark == ",":
+            buffer.at += 1
+            continue
+        key = buffer.value()
+        if not isinstance(key, str) or buffer.peek() != ":":
+            if not buffer.peek():
+                raise _EndOfInput
+            raise _Broken("not JSON (a name and a colon are missing)")
+        buffer.at += 1
+        bundle = members.get("resourceType", "Bundle") == "Bundle"
+        if key == "entry" and bundle and buffer.peek() == "[":
+            buffer.at += 1
+            streamed = True
+            yield from _elements(buffer, "entry")
+        else:
+            members[key] = buffer.value()
+    buffer.at += 1
+    if not streamed:
+        yield from _unfold("resource", members)
+
+
+def _elements(buffer: _Buffer, word: str) -> Iterator[Item]:
+    """The elements of a list whose bracket is passed; a broken one costs only itself."""
+    number = 0
+    while (mark := buffer.peek()) != "]":
+        if mark == ",":
+            buffer.at += 1
+            continue
+        if mark == "}":
+            raise _Broken("not JSON (a list closed by a brace)")
+        number += 1
+        where = f"{word} {number}"
+        try:
+            value = buffer.value()
+        except _Broken as error:
+            yield Item(where, problem=str(error))
+            if not buffer.skip():
+                raise _EndOfInput from error
+            continue
+        if word == "entry":
+            yield from _entry(where, value)
+        else:
+            yield from _unfold(where, value)
+    buffer.at += 1
+
+
+def _entry(where: str, entry: Any) -> Iterator[Item]:
+    """The resource of a bundle's entry; an entry without one (a deletion, a response) is none."""
+    if not isinstance(entry, dict):
+        yield Item(where, problem="a bundle entry that is not an object")
+        return
+    url = entry.get("fullUrl")
+    resource = entry.get("resource")
+    if resource is None:
+        return
+    if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+        yield from _unfold(where, resource)  # a batch response holds a bundle in a bundle
+    else:
+        yield Item(where, resource, url=url if isinstance(url, str) else "")

@@ -1,0 +1,180 @@
+"""Plain-text clinical notes: header fields identify the patient, headers name the sections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from aegle.core.errors import InputError
+from aegle.core.pack import Origin
+from aegle.core.records import Identifier, RawDocument
+from aegle.packs.healthcare.readers import codes, people
+from aegle.packs.healthcare.readers.builder import TextBuilder, plain
+from aegle.packs.healthcare.readers.decode import decode, peek, read_all
+from aegle.packs.healthcare.readers.sections import note_score, section_names
+
+HEADER_CHARS: Final = 4000
+"""Header fields are looked for at the start of a note only."""
+
+_BREAK: Final = re.compile(r"\f|^[ \t]*(?:[=*_]{20,}|-{40,})[ \t]*$", re.MULTILINE)
+_FIELD_NAMES: Final[dict[str, str]] = {
+    "name": r"(?:patient(?:'s)? )?name|patient|pt name|pt",
+    "mrn": r"mrn|mr ?#|medical record (?:number|no\.?|#)|patient id|patient (?:number|no\.?)|hospital (?:number|no\.?)|unit (?:number|no\.?)",
+    "dob": r"dob|d\.o\.b\.?|date of birth|birth ?date|born",
+    "ssn": r"ssn|social security(?: number| no\.?)?",
+    "phone": r"(?:home |cell |mobile |work )?(?:phone|tel(?:ephone)?)(?: number| no\.?)?|mobile|cell",
+    "fax": r"fax(?: number)?",
+    "email": r"e-?mail(?: address)?",
+    "address": r"(?:home )?address",
+    "account": r"account(?: number| no\.?| #)?|acct(?: #| no\.?)?|csn|encounter (?:id|number|no\.?)|visit (?:id|number|no\.?)",
+    "health_plan": r"(?:insurance|policy|member|health plan|medicare|medicaid)(?: id| number| no\.?| #)",
+    "licence": r"npi|dea|licen[sc]e(?: number| no\.?)?",
+    "device": r"serial(?: number| no\.?)?|s/n|udi",
+    "provider": r"(?:attending|referring|primary care|ordering|consulting|admitting|discharging)(?: physician| provider| md| doctor)?|physician|provider|surgeon|pcp|author|dictated by|signed(?: by)?|electronically signed by|nurse|rn|resident",
+    "relative": r"(?:emergency|next of kin|nok)(?: contact)?(?: name)?|contact|spouse|guardian|mother|father",
+    "date": r"(?:note |visit |service |encounter |report |dictation )?date(?: of (?:service|visit|note|admission))?|admission date|admit date|date/time|admitted|dos",
+}
+_FIELD: Final = re.compile(
+    r"(?:(?<=\n)|(?<=\|)|(?<=\t)|(?<=;)|(?<=   )|^)[ \t*#]*(?:"
+    + "|".join(f"(?P<{kind}>{names})" for kind, names in _FIELD_NAMES.items())
+    + r")[ \t*]*[:#][ \t*]*(?P<value>[^\n\t|;]*?)(?=[ \t]*(?:\n|\t|\||;|$|[ ]{3,}"
+    + r"|[ ](?:MRN|DOB|SSN|Sex|Gender|Age|Phone|Date|Account|Acct|Unit|Ward|Room)\b ?[:#]))",
+    re.IGNORECASE,
+)
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-./]{1,40}")
+_DATE: Final = re.compile(
+    r"(?P<iso>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)|(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4})"
+    r"|(?P<mon>[A-Za-z]{3,9})\.? (?P<d2>\d{1,2}),? (?P<y2>\d{4})"
+    r"|(?P<d3>\d{1,2})[ -](?P<mon3>[A-Za-z]{3,9})[ -](?P<y3>\d{4})"
+)
+_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_PERSON: Final = re.compile(r"[^,(\d]+(?:,[^,(\d]+)?")
+
+
+class NoteReader:
+    """Reads plain-text notes: a whole file, or several parted by form feeds or rules."""
+
+    name = "note"
+
+    def sniff(self, head: bytes, origin: Origin) -> float:
+        """0.3 to 0.8 by section headers and clinical words; 0 for logs, reports, code and the like."""
+        if b"\0" in head[:4096] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return 0.0
+        suffix = origin.name.rpartition(".")[2].casefold() if "." in origin.name else ""
+        if suffix in _OTHER_FORMATS:
+            return 0.0
+        return note_score(peek(head[:32768]))
+
+    def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
+        """One document per note.
+
+        Raises:
+            InputError: the file is empty, or too large for one note file.
+        """
+        text = plain(decode(read_all(stream, str(origin)))).replace("\r\n", "\n").replace("\r", "\n")
+        pieces = _split(text)
+        if not pieces:
+            raise InputError(f"{origin} holds no text")
+        for number, piece in enumerate(pieces, 1):
+            source = str(origin) if len(pieces) == 1 else f"{origin}#{number}"
+            yield read_note(piece, source)
+
+
+_OTHER_FORMATS: Final = frozenset(
+    "md markdown rst html htm xml json ndjson jsonl csv tsv py js ts java c h cpp go rs sh ps1 yml "
+    "yaml toml ini cfg conf log eml pdf docx hl7 ccda cda evtx sql ipynb tex".split()
+)
+
+
+def _split(text: str) -> list[str]:
+    """The notes of a file. A rule parts two notes only when each names its own patient."""
+    pages = [page.strip("\n") for page in text.split("\f")]
+    found: list[str] = []
+    for page in (page for page in pages if page.strip()):
+        parts = [part.strip("\n") for part in _BREAK.split(page)]
+        parts = [part for part in parts if part.strip()]
+        own = [any(one.lastgroup or one["mrn"] or one["name"] for one in _fields(part)) for part in parts]
+        named = [any(one["mrn"] or one["name"] for one in _fields(part)) for part in parts]
+        found += parts if len(parts) > 1 and all(own) and all(named) else [page]
+    return found
+
+
+def _fields(text: str) -> Iterator[re.Match[str]]:
+    return _FIELD.finditer(text[:HEADER_CHARS])
+
+
+def read_note(text: str, source: str) -> RawDocument:
+    """One note as a document: group, identifiers and time from its header, sections in meta."""
+    out = TextBuilder()
+    out.add(text if text.endswith("\n") else f"{text}\n")
+    identifiers: list[Identifier] = []
+    first: dict[str, re.Match[str]] = {}
+    for match in _fields(text):
+        kind = next(name for name in _FIELD_NAMES if match[name] is not None)
+        value = match["value"].strip(" \t*")
+        if value:
+            identifiers += _identify(kind, value)
+            first.setdefault(kind, match)
+    mrn = _ID.match(first["mrn"]["value"].strip(" \t*#")) if "mrn" in first else None
+    group = f"patient/{mrn[0]}" if mrn else ""
+    if "name" in first and group:
+        start = first["name"].start("value")
+        out.mark(start, start + len(_person(first["name"]["value"])), "patient", ref=group)
+    sections = section_names(text)
+    return out.document(
+        source=source,
+        kind="note",
+        title=_title(text),
+        group=group,
+        time=_time(first["date"]["value"]) if "date" in first else "",
+        identifiers=identifiers,
+        meta={"sections": "; ".join(sections)} if sections else {},
+    )
+
+
+def _person(value: str) -> str:
+    """The name at the start of a header's value, without what follows it (an age, a title)."""
+    match = _PERSON.match(value)
+    return match[0].rstrip(" \t*-,") if match and match[0].rstrip(" \t*-,") else value
+
+
+def _identify(kind: str, value: str) -> Iterator[Identifier]:
+    if kind in ("name", "provider", "relative"):
+        family, comma, given = _person(value).partition(",")
+        yield from people.name(*(f"{given} {family}" if comma else family).split())
+    elif kind == "address":
+        yield from people.identifier("place", value)
+        yield from people.address([part.strip() for part in value.split(",")[:2]])
+    elif kind == "dob":
+        match = _DATE.search(value)
+        yield from people.identifier("date", match[0] if match else "")
+    elif kind in ("mrn", "account", "ssn", "health_plan", "licence", "device"):
+        match = _ID.search(value)
+        yield from people.identifier(kind, match[0] if match else "")
+    elif kind in ("phone", "fax", "email"):
+        yield from people.telecom(kind, value)
+
+
+def _time(value: str) -> str:
+    """ISO of a header's date; month first where the order is open, as American notes write it."""
+    match = _DATE.search(value)
+    if not match:
+        return ""
+    if match["iso"]:
+        return codes.iso(match["iso"].replace(" ", "T"))
+    if match["m"]:
+        month, day, year = int(match["m"]), int(match["d"]), match["y"]
+        if month > 12:
+            month, day = day, month
+    else:
+        name = (match["mon"] or match["mon3"])[:3].casefold()
+        month = _MONTHS.index(name) + 1 if name in _MONTHS else 0
+        day, year = int(match["d2"] or match["d3"]), match["y2"] or match["y3"]
+    return codes.iso(f"{year}-{month:02d}-{day:02d}")
+
+
+def _title(text: str) -> str:
+    """The first line when it is a heading without a value, else ``Clinical note``."""
+    line = next((one.strip(" \t*#=:") for one in text.splitlines() if one.strip(" \t*#=-_")), "")
+    return line if 3 <= len(line) <= 60 and ":" not in line and not line.endswith(".") else "Clinical note"
