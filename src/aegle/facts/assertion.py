@@ -1,9 +1,9 @@
-"""Assertion: whether what is named is present, negated, possible, historical, family, hypothetical.
+"""Assertion: is what is named present, negated, possible, historical, family, hypothetical?
 
-The ConText algorithm over the cues of a pack: a cue governs the words after it, before it, or on both
-sides, as far as it reaches, until the sentence ends or a ``stop`` cue stands in the way. A ``pseudo``
-cue shadows the cues inside it. A cue of direction ``section`` is a heading: what stands under it has
-its assertion unless a cue of its own sentence says otherwise.
+The ConText algorithm over the cues of a pack: a cue governs the words after it, before it, or on
+both sides, as far as it reaches, until the sentence ends or a ``stop`` cue stands in the way. A
+``pseudo`` cue shadows the cues inside it. A cue of direction ``section`` is a heading: what stands
+under it has its assertion unless a cue of its own sentence says otherwise.
 
 References:
     Chapman et al. (2001), A simple algorithm for identifying negated findings and diseases.
@@ -96,7 +96,7 @@ class Context:
             alone = match["mark"] != ":" or match.end() >= len(text) or text[match.end()] == "\n"
             if known is not None:
                 found.append((match.start(), known))
-            elif name.isupper() and len(name) > 5 or (alone and match["mark"] == ":"):
+            elif (name.isupper() and len(name) > 5) or (alone and match["mark"] == ":"):
                 found.append((match.start(), ""))
         return found
 

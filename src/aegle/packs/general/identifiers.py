@@ -14,7 +14,7 @@ from aegle.packs.general.gate import Gate, at_digits
 _PHONE: Final = re.compile(
     r"(?<![\w.:/=-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
     r"(?:(?: ?x ?| ?ext\.? ?)\d{1,5})?(?![\w-]|[.:/]\d)"
-    r"|(?<![\w.:/=-])(?:\+\d{1,3}|00\d{2,3})[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,5}(?![\w-]"
+    r"|(?<![\w.:/=-])(?:\+\d{1,3}|00[1-9]\d{0,2})[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,5}(?![\w-]"
     r"|[.:/]\d)"
     r"|(?<![\w.:/=-])0\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4}){1,3}(?![\w-]|[.:/]\d)"
 )
@@ -75,9 +75,9 @@ _LABELLED: Final = tuple(
     for kind, words, cues in (
         (
             "mrn",
-            "mrn medical med mr chart hospital patient pid pt unit record nhs case visit "
+            "mrn medical med mr chart hospital patient pt unit record nhs case visit "
             "encounter accession specimen har csn fin",
-            r"mrn|medical record|med rec|mr ?#|chart|hospital (?:number|no|id)|patient id|pid|pt id"
+            r"mrn|medical record|med rec|mr ?#|chart|hospital (?:number|no|id)|patient id|pt id"
             r"|unit number|record|nhs|case|visit|encounter|accession|specimen|har|csn|fin",
         ),
         (

@@ -12,7 +12,8 @@ from typing import Final
 from aegle.core.pack import Found
 from aegle.packs.general.gate import Gate
 
-_UPPER: Final = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĖĘĚĜĞĠĢĤĦĨĪĮİĶĹĻĽŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŹŻŽΑ-ΩА-Я"
+# Capital letters of the Latin, Greek and Cyrillic blocks.
+_UPPER: Final = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x530))))
 _WORD: Final = rf"[{_UPPER}][^\W\d_]*(?:['’-][^\W\d_]+){{0,3}}"
 _TOKEN: Final = re.compile(_WORD)
 _PARTICLE: Final = (
@@ -92,7 +93,8 @@ _TITLES: Final = Gate(
 _LABELS: Final = Gate(
     _LABEL,
     "patient full first last middle given family maiden contact provider physician insured "
-    "guarantor subscriber mother employee user name pt signed electronically dictated authenticated "
+    "guarantor subscriber mother employee user name pt signed "
+    "electronically dictated authenticated "
     "transcribed reviewed attending referring surgeon anesthesiologist assistant pcp author "
     "clinician nurse resident consultant next nok emergency guardian caregiver analyst reporter "
     "spoke from to cc attn ordered performed verified administered /s/ [signed signed",
@@ -129,7 +131,9 @@ _NOT_A_NAME: Final = frozenset(
     israel paris london sydney austin dallas houston madison florence charlotte savannah
     victoria santiago diego cleveland lincoln troy orlando milan geneva christian jesus
     alexandria augusta francisco jose antonio san santa los las el denver phoenix columbus
-    portland aurora arlington medicare medicaid aetna cigna humana tylenol advil aspirin""".split()
+    portland aurora arlington medicare medicaid allegra xanax france germany
+    canada mexico spain italy vietnam korea asian african americans pacific islander hispanic
+    southeast national aetna cigna humana tylenol advil aspirin""".split()
 )
 _EPONYM_NEXT: Final = re.compile(
     r"(?:['’]s?)?(?:-[\w]+)*[ -](?:disease|syndrome|palsy|sign|catheter|score|scale|test|criteria"
@@ -230,7 +234,7 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
         ]  # fmt: skip
         if not kept or (tokens[0] is not kept[0] and _plain(tokens[0][0]) in _NOT_A_NAME):
             return None
-        if len(kept) == 1 and len(kept[0][0]) == 1:
+        if len(kept) == 1 and (len(kept[0][0]) == 1 or _technical(kept[0][0])):
             return None
     end = len(tokens)
     while end > 1 and _plain(tokens[end - 1][0]) in words:
@@ -246,6 +250,15 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     return start, stop
 
 
+def _technical(word: str) -> bool:
+    """An acronym or a word with a capital inside, and in no list: ``SQL``, ``InstallSvc``."""
+    first, last, _ = _sets()
+    if _plain(word) in first or _plain(word) in last:
+        return False
+    inside = re.sub(r"^(?:Ma?c|De|La|Le|Van|Fitz|.['’])|[-'’].", "", word)[1:]
+    return (word.isupper() and len(word) < 6) or (not word.isupper() and not inside.islower())
+
+
 def _in_run(text: str, begin: int, end: int) -> Iterator[Found]:
     tokens = [(m.start(), m.end(), _plain(m[0])) for m in _TOKEN.finditer(text, begin, end)]
     first, last, _ = _sets()
@@ -259,11 +272,37 @@ def _in_run(text: str, begin: int, end: int) -> Iterator[Found]:
             yield Found(start, _without_s(text, tokens[to][1]), "name", 0.9)
             at = to + 1
             continue
-        if bare in first and len(bare) > 2 and not (shout and at + 1 < len(tokens)):
+        if foreign := _foreign(text, tokens, at):
+            yield Found(start, _without_s(text, tokens[foreign][1]), "name", 0.6)
+            at = foreign + 1
+            continue
+        if bare in first and len(bare) > 2 and not shout:
             stop = _without_s(text, stop)
             if not _EPONYM_NEXT.match(text, stop):
                 yield Found(start, stop, "name", 0.7 if bare in last else 0.8)
         at += 1
+
+
+def _foreign(text: str, tokens: list[tuple[int, int, str]], at: int) -> int:
+    """The last token of two or three capitalised words in a row that no list knows; 0 for none.
+
+    An initial may stand between them. Names from beyond the census are like this, and few else.
+    """
+    _, _, words = _sets()
+    to, strange = at, 0
+    while to < len(tokens):
+        start, end, word = tokens[to]
+        if to > at and text[tokens[to - 1][1] : start] not in (" ", ". "):
+            break
+        known = word.removesuffix("'s") in words or word in _EPONYMS or text[start:end].isupper()
+        if known and not (len(word) == 1 and to > at):
+            break
+        strange += len(word) > 2
+        to += 1
+    last = to - 1
+    if strange not in (2, 3) or len(tokens[last][2]) == 1:
+        return 0
+    return 0 if _EPONYM_NEXT.match(text, _without_s(text, tokens[last][1])) else last
 
 
 def _name_from(text: str, tokens: list[tuple[int, int, str]], at: int) -> int:

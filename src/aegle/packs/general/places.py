@@ -51,6 +51,11 @@ _BOX: Final = re.compile(
     r"\b(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|PSC \d{1,5},? Box"
     r"|Unit \d{1,5} Box) #?\d{1,7}\b"
 )
+# What follows a street up to the postal code: flat, town, state, country, on lines of their own.
+_TAIL: Final = re.compile(
+    r"(?:[\s,>]{1,8}(?:(?:Apt|Suite|Unit|Flat)\.? #?\w{1,5}|[^\W\d_a-z][^\W\d_]*)){0,6}[\s,>]{1,8}"
+    r"(?:\d{5}(?:-\d{4})?|\d{4})(?![\w-]|[./]\d)"
+)
 _FLAT_ALONE: Final = re.compile(r"\b(?:Apt|Apartment|Suite)\.? #?\d{1,5}[A-Z]?\b")
 _TOWN: Final = re.compile(
     rf"(?P<town>(?<![\w'-])[^\W\d_a-z][^\W\d_]+(?:[ .-]{{1,2}}[^\W\d_a-z][^\W\d_]+){{0,3}})[ \t]*"
@@ -91,10 +96,10 @@ _CORNERS: Final = Gate(_CORNER, "corner")
 def find(text: str) -> Iterator[Found]:
     """Geographic units smaller than a state; a state is kept."""
     for match in at_digits(_STREET, text):
-        yield Found(*match.span(), "place", 0.85)
+        yield _with_tail(text, match)
     for regex in (*_GATES, _FOREIGN, _UK):
         for match in regex.finditer(text):
-            yield Found(*match.span(), "place", 0.85)
+            yield _with_tail(text, match)
     for match in _TOWN.finditer(text):
         # `Amelia Hart, MD` is a doctor; Maryland has its postal code.
         degree = match["zip"] is None and text[match.end() - 2 : match.end()] in ("MD", "PA")
@@ -110,3 +115,8 @@ def find(text: str) -> Iterator[Found]:
     for match in _CORNERS.finditer(text):
         end = match.start() + len(match[0].rstrip())
         yield Found(match.start("place"), end, "place", 0.8)
+
+
+def _with_tail(text: str, match: re.Match[str]) -> Found:
+    tail = _TAIL.match(text, match.end())
+    return Found(match.start(), tail.end() if tail else match.end(), "place", 0.85)

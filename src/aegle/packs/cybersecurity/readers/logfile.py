@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
@@ -15,6 +16,7 @@ from aegle.packs.cybersecurity.readers.times import Stamps, year_of
 
 _HEAD_CHARS: Final = 1 << 15
 _SAMPLE: Final = 60
+_OTHER: Final = re.compile(r"\s*(?:\{|\[\{|#|<(?!\d{1,3}>)|(?:MSH|FHS|BHS)\|)")
 
 
 def read_log(
@@ -65,6 +67,6 @@ def head_lines(head: bytes) -> list[str]:
 def share(head: bytes, fits: Callable[[str], object]) -> float:
     """The share of the first lines that fit, in [0, 1]; 0 for JSON, XML, HL7 and no text."""
     sample = head_lines(head)
-    if not sample or sample[0].lstrip().startswith(("{", "<", "#", "[{", "MSH|", "FHS|", "BHS|")):
+    if not sample or _OTHER.match(sample[0]):
         return 0.0
     return sum(bool(fits(line)) for line in sample) / len(sample)

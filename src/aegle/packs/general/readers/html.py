@@ -117,6 +117,8 @@ def _enter(node: LexborNode, pieces: list[str]) -> bool:
     if tag == "pre":
         pieces.append("\n" + node.text())
         return False
+    if tag == "li" and not node.text().strip():
+        return False
     if tag in _HEADINGS:
         pieces.append("\n\n")
     elif tag in _BLOCKS:
