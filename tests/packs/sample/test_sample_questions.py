@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sample_files import Sample
 
 from aegle.packs.sample import write_sample
-from conftest import Sample
 
 
 def check(sample: Sample) -> None:

@@ -15,12 +15,12 @@ import hl7
 import pytest
 import stix2
 import yaml
+from sample_files import SIZES, Sample
 from sigma.collection import SigmaCollection
 
 from aegle.core.errors import UsageError
 from aegle.core.records import ASSERTIONS
 from aegle.packs.sample import write_sample
-from conftest import SIZES, Sample
 
 SAFE_HARBOR = {
     "name", "place", "date", "phone", "fax", "email", "ssn", "mrn", "health_plan", "account",
