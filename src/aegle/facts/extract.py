@@ -1,29 +1,49 @@
-"""A document to facts: what its source states, what lexicons and patterns find, what ties them."""
+"""Facts of one document: what its source states, its lexicon terms and its patterns, merged."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from aegle.core.pack import Cue, Pattern, Rule
-from aegle.core.records import Document, Entity, Facts, Mention, Span, content_id
-from aegle.core.text import SafeText
+from aegle.core.records import Concept, Document, Entity, Facts, Span, content_id
 from aegle.facts.assertion import Context, strongest
-from aegle.facts.lexicon import Lexicon, Match
-from aegle.facts.link import best_term, key_of, normal_name
-from aegle.facts.pieces import LEXICON, PATTERN, SOURCE, Piece, without_overlaps
+from aegle.facts.lexicon import Lexicon
+from aegle.facts.link import align, choose, mention_key, normal_name
 from aegle.facts.relate import relate
 from aegle.facts.words import Words, words
 from aegle.lm.segment import sentences
 
-COMPANY_SCORE = 0.5
-"""A term under this score counts only beside a surer one in its sentence."""
+SOURCE: Final = "source/1"
+LEXICON: Final = "lexicon/1"
+PATTERN: Final = "pattern/1"
+
+ASSERTABLE: Final = frozenset(
+    """condition symptom medication allergy procedure immunization lab vulnerability weakness
+    attack_pattern technique tactic malware tool threat_group campaign""".split()
+)
+"""Types that a text can deny or doubt. An address or a device that is named is there."""
+
+_CONTAINERS: Final = frozenset({"event", "encounter", "rule", "detection"})
+"""Types whose mentions span whole records, with other entities inside."""
+
+_SURE: Final = 0.5
+"""A term that scores less counts only in company: near a surer entity of the same lexicon."""
+_COMPANY: Final = 200
 
 
-@lru_cache(maxsize=16)
-def _context(cues: tuple[Cue, ...]) -> Context:
-    return Context(cues)
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    start: int
+    end: int
+    type: str
+    key: str
+    concepts: tuple[Concept, ...]
+    score: float
+    extractor: str
 
 
 def extract(
@@ -34,108 +54,159 @@ def extract(
     cues: Sequence[Cue],
     rules: Sequence[Rule],
 ) -> Facts:
-    """Entities and relations of a de-identified document, each with its span, score and extractor.
+    """What a document says: entities with exact spans, and relations between them.
 
-    What the source itself states wins over what patterns find, and that over lexicons; of two of
-    one kind the longer wins. A name that means several things gets the concept with the best
-    score. Equal documents give equal facts, ids included.
+    What the source states stands as it is; a term or pattern that disagrees with it gives way. Of
+    overlapping terms and patterns the longest stays. The same document gives the same ids.
 
     Args:
-        lexicons: searched one after the other.
-        patterns: regular expressions; see `Pattern`.
-        cues: of assertion.
-        rules: of relations between entities that stand near each other.
+        doc: the document; every entity's text is ``doc.text[start:end]``.
+        lexicons: names to find; an earlier lexicon wins a tie.
+        patterns: shapes to find.
+        cues: what changes an assertion, for entities that can be denied or doubted.
+        rules: what relates entities of a sentence, or an entity and the document's subject.
     """
     split = words(doc.text)
-    spans = sentences(doc.text)
-    pieces = [
-        *(
-            _from_source(doc, mention, place, lexicons)
-            for place, mention in enumerate(doc.mentions)
-        ),
-        *_from_patterns(doc.text, patterns),
-        *_from_lexicons(split, spans, lexicons),
+    parts = sentences(doc.text)
+    context = _context(tuple(cues))
+    stated = [_stated(doc, i, lexicons) for i in range(len(doc.mentions))]
+    offered = [*_named(split, lexicons), *_shaped(doc.text, patterns)]
+    found = _without_overlap(offered, stated)
+    said = context.assertions(split, parts, [Span(one.start, one.end) for one in found])
+    by_position = [
+        _entity(doc, one, mention.assertion, mention.time)
+        for one, mention in zip(stated, doc.mentions, strict=True)
     ]
-    kept = without_overlaps(pieces)
-    said = _context(tuple(cues)).assertions(split, spans, [Span(p.start, p.end) for p in kept])
-    entities = [
-        _entity(doc, piece, piece.assertion if piece.extractor == SOURCE else strongest(some))
-        for piece, some in zip(kept, said, strict=True)
-    ]
-    places = {piece.mention: n for n, piece in enumerate(kept) if piece.mention is not None}
-    return relate(doc, entities, places, spans, rules)
-
-
-def _from_source(doc: Document, mention: Mention, place: int, lexicons: Sequence[Lexicon]) -> Piece:
-    text = doc.text[mention.start : mention.end]
-    ref = mention.ref.reveal() if mention.ref is not None else ""
-    return Piece(
-        mention.start,
-        mention.end,
-        mention.type,
-        mention.concepts,
-        key_of(mention.type, text, mention.concepts, ref, lexicons),
-        1.0,
-        SOURCE,
-        mention.assertion,
-        mention.time,
-        place,
+    entities = {entity.id: entity for entity in by_position}
+    for one, assertions in zip(found, said, strict=True):
+        assertion = strongest(assertions) if one.type in ASSERTABLE else "present"
+        entity = _entity(doc, one, assertion, "")
+        entities.setdefault(entity.id, entity)
+    ordered = sorted(entities.values(), key=lambda entity: (entity.start, entity.end, entity.id))
+    return relate(
+        doc,
+        tuple(ordered),
+        linked=by_position,
+        sentences=parts,
+        headings=[start for start, _ in context.sections(doc.text)],
+        rules=rules,
     )
 
 
-def _from_patterns(text: str, patterns: Sequence[Pattern]) -> Iterator[Piece]:
+@lru_cache(maxsize=8)
+def _context(cues: tuple[Cue, ...]) -> Context:
+    return Context(cues)
+
+
+def _entity(doc: Document, one: _Candidate, assertion: str, time: str) -> Entity:
+    return Entity(
+        id=content_id(doc.id, str(one.start), str(one.end), one.type, one.key),
+        document_id=doc.id,
+        start=one.start,
+        end=one.end,
+        text=doc.text.cut(one.start, one.end),
+        type=one.type,
+        key=one.key,
+        assertion=assertion,
+        concepts=one.concepts,
+        score=one.score,
+        time=time or doc.time,
+        extractor=one.extractor,
+    )
+
+
+def _stated(doc: Document, position: int, lexicons: Sequence[Lexicon]) -> _Candidate:
+    mention = doc.mentions[position]
+    text = doc.text[mention.start : mention.end]
+    concepts = align(mention, text, lexicons)
+    key = mention_key(mention, concepts, text)
+    if not concepts and mention.ref is None:
+        key = _known_key(mention.type, text, lexicons) or key
+    return _Candidate(mention.start, mention.end, mention.type, key, concepts, 1.0, SOURCE)
+
+
+def _known_key(type: str, text: str, lexicons: Iterable[Lexicon]) -> str:
+    """The key by which the lexicons know a name of this type, so that synonyms meet."""
+    for lexicon in lexicons:
+        terms = [term for term in lexicon.look_up(text) if term.type == type]
+        if terms:
+            return choose(text, terms).key
+    return ""
+
+
+def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[_Candidate]:
+    for lexicon in lexicons:
+        found = []
+        for match in lexicon.find_in(split):
+            choice = choose(split.text[match.start : match.end], match.terms)
+            found.append(
+                _Candidate(
+                    match.start,
+                    match.end,
+                    choice.type,
+                    choice.key,
+                    choice.concepts,
+                    choice.score,
+                    LEXICON,
+                )
+            )
+        sure = [one.start for one in found if one.score >= _SURE]
+        for one in found:
+            if one.score >= _SURE or _in_company(one, sure):
+                yield one
+
+
+def _in_company(one: _Candidate, sure: Sequence[int]) -> bool:
+    at = bisect_left(sure, one.start - _COMPANY)
+    return at < len(sure) and sure[at] <= one.end + _COMPANY
+
+
+def _shaped(text: str, patterns: Iterable[Pattern]) -> Iterator[_Candidate]:
     for pattern in patterns:
+        has_value = "value" in pattern.regex.groupindex
         for match in pattern.regex.finditer(text):
-            if pattern.check is not None and not pattern.check(match):
-                continue
-            whole = "value" in pattern.regex.groupindex and match["value"] is not None
-            start, end = match.span("value") if whole else match.span()
-            if start == end:
+            group: int | str = "value" if has_value and match["value"] else 0
+            start, end = match.span(group)
+            if start >= end or (pattern.check and not pattern.check(match)):
                 continue
             concept = pattern.concept(match) if pattern.concept else None
-            found = text[start:end]
-            name = normal_name(pattern.normal(found) if pattern.normal else found)
+            name = (pattern.normal or normal_name)(text[start:end])
+            # A concept whose system is the type is a local name: it gives the key and is no code.
+            local = concept is None or concept.system == pattern.type
             key = concept.key if concept else f"{pattern.type}:{name}"
-            concepts = (concept,) if concept else ()
-            yield Piece(start, end, pattern.type, concepts, key, pattern.score, PATTERN)
+            concepts = () if local or concept is None else (concept,)
+            yield _Candidate(start, end, pattern.type, key, concepts, pattern.score, PATTERN)
 
 
-def _from_lexicons(
-    split: Words, spans: Sequence[Span], lexicons: Sequence[Lexicon]
-) -> Iterator[Piece]:
-    found = [match for lexicon in lexicons for match in lexicon.find_in(split)]
-    sure = {_sentence(spans, m) for m in found if best_term(m.terms).score >= COMPANY_SCORE}
-    for match in found:
-        term = best_term(match.terms)
-        if term.score < COMPANY_SCORE and _sentence(spans, match) not in sure:
+def _without_overlap(
+    offered: Iterable[_Candidate], stated: Sequence[_Candidate]
+) -> list[_Candidate]:
+    """The candidates that stand beside what is stated, longest first, in order of their start."""
+    starts: list[int] = []
+    kept: list[_Candidate] = []
+    fixed = sorted(stated, key=lambda one: one.start)
+    reach = max((one.end - one.start for one in fixed if one.type not in _CONTAINERS), default=0)
+    firm = [one for one in fixed if one.type not in _CONTAINERS]
+    firm_starts = [one.start for one in firm]
+    ranked = sorted(offered, key=lambda one: (one.start - one.end, -one.score, one.start))
+    for one in ranked:
+        near = firm[bisect_left(firm_starts, one.start - reach) : bisect_left(firm_starts, one.end)]
+        if any(_gives_way(one, other) for other in near):
             continue
-        concepts = tuple(
-            dict.fromkeys(t.concept for t in match.terms if t.concept and t.type == term.type)
-        )
-        if term.concept is not None:
-            concepts = (term.concept, *(c for c in concepts if c != term.concept))
-        text = split.text[match.start : match.end]
-        key = concepts[0].key if concepts else f"{term.type}:{normal_name(text)}"
-        yield Piece(match.start, match.end, term.type, concepts[:3], key, term.score, LEXICON)
+        at = bisect_left(starts, one.start)
+        if at and kept[at - 1].end > one.start:
+            continue
+        if at < len(kept) and kept[at].start < one.end:
+            continue
+        starts.insert(at, one.start)
+        kept.insert(at, one)
+    return kept
 
 
-def _sentence(spans: Sequence[Span], match: Match) -> int:
-    return bisect_right(spans, match.start, key=lambda span: span.start)
-
-
-def _entity(doc: Document, piece: Piece, assertion: str) -> Entity:
-    parts: Iterable[object] = (doc.id, piece.start, piece.end, piece.type, piece.key)
-    return Entity(
-        id=content_id("entity", *map(str, parts)),
-        document_id=doc.id,
-        start=piece.start,
-        end=piece.end,
-        text=SafeText.cut(doc.text, piece.start, piece.end),
-        type=piece.type,
-        key=piece.key,
-        assertion=assertion,
-        concepts=piece.concepts,
-        score=piece.score,
-        time=piece.time or doc.time,
-        extractor=piece.extractor,
-    )
+def _gives_way(one: _Candidate, stated: _Candidate) -> bool:
+    """A found candidate yields to a stated one, unless it is a shape of another type inside it."""
+    if stated.end <= one.start or one.end <= stated.start:
+        return False
+    inside = stated.start <= one.start and one.end <= stated.end
+    smaller = one.end - one.start < stated.end - stated.start
+    return not (inside and smaller and one.extractor == PATTERN and one.type != stated.type)

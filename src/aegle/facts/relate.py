@@ -1,201 +1,210 @@
-"""What ties entities: the source's own links, rules over near ones, and the patient of a chart."""
+"""Relations: what the source links, what rules find in a sentence, what the subject is tied to.
+
+A document about one patient or host (its ``group``) seldom names them in each sentence. So a rule
+whose head or tail is the subject's type also ties the subject to what the document says of it.
+"""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from aegle.core.pack import Rule
 from aegle.core.records import Document, Entity, Facts, Relation, Span, content_id
-from aegle.core.text import SafeText
-from aegle.facts.pieces import RULE, SOURCE
+from aegle.facts.assertion import strongest
 
-OF_PATIENT: Final = {
-    "condition": "has_condition",
-    "symptom": "has_symptom",
-    "medication": "takes",
-    "allergy": "allergic_to",
-    "procedure": "had_procedure",
-    "immunization": "had_immunization",
-    "lab": "has_result",
-    "vital": "has_vital",
-    "device": "uses_device",
-    "ward": "stays_in",
-}
-"""What a chart that names a thing says of its patient."""
+SOURCE: Final = "source/1"
+RULE: Final = "rule/1"
+SUBJECT: Final = "subject/1"
 
-_SAID: Final = ("present", "historical", "possible")
-"""Assertions under which a chart ties a thing to its patient; the others deny it, or tie it to
-somebody else, or to an if."""
-
+_OF_SUBJECT: Final = frozenset({"present", "historical", "possible"})
+"""What is denied, of the family, or only supposed is not said of the subject."""
+_SUBJECTS: Final = ("patient", "host")
+_NEAR: Final = 10
+"""How many entities further a rule looks: in a list of names each pairs with few others."""
 _NAMED: Final = re.compile(
-    r"^[ \t]*(?:patient(?:[ \t]+name)?|name|pt)[ \t]*:[ \t]*(?P<name>[^\n|;]{2,60}?)"
-    r"(?=[ \t]{2,}|[ \t]*[|;(\n]|[ \t]+(?:MRN|DOB|Age|Sex|ID)\b|$)",
-    re.IGNORECASE | re.MULTILINE,
+    r"\b(?:patient(?: name)?|name)[ \t]*:[ \t]*(?P<name>[A-Z][\w'’-]*(?:,?[ \t]+[A-Z][\w'’.-]*){0,3})"
+    r"|(?P<word>\b(?:patient|pt|client)\b)",
+    re.IGNORECASE,
 )
-_PATIENT: Final = re.compile(r"\b(?:patient|pt)\b", re.IGNORECASE)
-_ALLERGY: Final = re.compile(r"allerg|intoleran|NKDA", re.IGNORECASE)
-_HEADING: Final = re.compile(r"^[ \t#]*([A-Za-z][A-Za-z /&-]{2,40}?)[ \t]*(?::|$)", re.MULTILINE)
-_WINDOW: Final = 6
-"""Of the entities after a head, this many are tried as its tail; sentences seldom have more."""
+_POSSIBLE_FACTOR: Final = 0.6
+
+
+@dataclass(slots=True)
+class _Found:
+    """Relations found so far; the first that ties two entities one way stands."""
+
+    doc: Document
+    relations: list[Relation] = field(default_factory=list)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(
+        self, type: str, head: Entity, tail: Entity, span: Span, score: float, extractor: str,
+        time: str = "",
+    ) -> None:  # fmt: skip
+        if head.key == tail.key or (head.id, tail.id) in self.pairs:
+            return
+        self.pairs.add((head.id, tail.id))
+        assertion = strongest((head.assertion, tail.assertion))
+        self.relations.append(
+            Relation(
+                id=content_id(self.doc.id, head.id, tail.id, type),
+                document_id=self.doc.id,
+                head=head.id,
+                tail=tail.id,
+                type=type,
+                start=span.start,
+                end=span.end,
+                assertion=assertion,
+                score=score * (_POSSIBLE_FACTOR if assertion == "possible" else 1.0),
+                time=time or tail.time or head.time,
+                extractor=extractor,
+            )
+        )
 
 
 def relate(
     doc: Document,
-    entities: Sequence[Entity],
-    places: Mapping[int, int],
-    spans: Sequence[Span],
+    entities: tuple[Entity, ...],
+    *,
+    linked: Sequence[Entity],
+    sentences: Sequence[Span],
+    headings: Sequence[int],
     rules: Sequence[Rule],
 ) -> Facts:
-    """Facts of a document from its entities.
+    """The facts of a document: its entities, its subject if it has one, and their relations.
 
     Args:
-        entities: in the order of the text.
-        places: place of a mention in ``doc.mentions`` -> place of its entity.
-        spans: the document's sentences.
+        doc: the document.
+        entities: what it names, in order of their start.
+        linked: the entities of ``doc.mentions``, by position, which ``doc.links`` name.
+        sentences: its sentences in order.
+        headings: where its headings start, in order; a rule may ask for the heading.
+        rules: what relates which types.
     """
-    relations: dict[str, Relation] = {}
-    every = list(entities)
-    for relation in _linked(doc, entities, places):
-        relations.setdefault(relation.id, relation)
-    if doc.group.startswith("patient:"):
-        patient, added = _patient(doc, entities)
-        every = [patient, *every] if added else every
-        linked = {(r.head, r.tail) for r in relations.values()}
-        for relation in _of_patient(doc, patient, entities, spans):
-            if (relation.head, relation.tail) not in linked:
-                relations.setdefault(relation.id, relation)
-    for relation in _by_rules(doc, entities, spans, rules):
-        relations.setdefault(relation.id, relation)
-    every.sort(key=lambda e: (e.start, e.end, e.type, e.id))
-    return Facts(tuple(every), tuple(relations.values()))
-
-
-def _relation(
-    doc: Document, head: Entity, tail: Entity, type: str, span: Span, score: float, by: str
-) -> Relation:
-    worst = head.assertion if head.assertion != "present" else tail.assertion
-    return Relation(
-        id=content_id("relation", doc.id, head.id, tail.id, type),
-        document_id=doc.id,
-        head=head.id,
-        tail=tail.id,
-        type=type,
-        start=span.start,
-        end=span.end,
-        assertion=worst,
-        score=score,
-        time=tail.time or head.time or doc.time,
-        extractor=by,
-    )
-
-
-def _linked(
-    doc: Document, entities: Sequence[Entity], places: Mapping[int, int]
-) -> Iterator[Relation]:
+    found = _Found(doc)
     for link in doc.links:
-        if link.head not in places or link.tail not in places or link.head == link.tail:
-            continue
-        head, tail = entities[places[link.head]], entities[places[link.tail]]
-        low, high = sorted((head, tail), key=lambda e: (e.start, e.end))
-        # The words that state it: from one to the other when near, else the line of the tail.
-        near = high.end - low.start <= 400
-        span = Span(low.start, max(high.end, low.end)) if near else _line(doc.text, tail)
-        yield _relation(doc, head, tail, link.type, span, 1.0, SOURCE)
+        head, tail = linked[link.head], linked[link.tail]
+        span = Span(min(head.start, tail.start), max(head.end, tail.end))
+        found.add(link.type, head, tail, span, 1.0, SOURCE, link.time)
+    pairs: dict[tuple[str, str], list[Rule]] = {}
+    for rule in rules:
+        pairs.setdefault((rule.head, rule.tail), []).append(rule)
+    for sentence, inside in _by_sentence(entities, sentences):
+        _relate_pairs(found, inside, sentence, pairs)
+    subject = _subject(doc, entities)
+    if subject is not None:
+        if all(entity.id != subject.id for entity in entities):
+            entities = tuple(sorted((*entities, subject), key=lambda one: (one.start, one.end)))
+        _relate_subject(found, subject, entities, sentences, headings, pairs)
+    return Facts(entities, tuple(found.relations))
 
 
-def _line(text: str, entity: Entity) -> Span:
-    start = text.rfind("\n", 0, entity.start) + 1
-    end = text.find("\n", entity.end)
-    return Span(start, len(text) if end < 0 else end)
+def _by_sentence(
+    entities: Sequence[Entity], sentences: Sequence[Span]
+) -> Iterator[tuple[Span, Sequence[Entity]]]:
+    starts = [entity.start for entity in entities]
+    for sentence in sentences:
+        inside = entities[bisect_left(starts, sentence.start) : bisect_left(starts, sentence.end)]
+        if len(inside) > 1:
+            yield sentence, inside
 
 
-def _patient(doc: Document, entities: Sequence[Entity]) -> tuple[Entity, bool]:
-    """The entity of the chart's patient, and whether it had to be added."""
+def _relate_pairs(
+    found: _Found,
+    inside: Sequence[Entity],
+    sentence: Span,
+    pairs: dict[tuple[str, str], list[Rule]],
+) -> None:
+    text = found.doc.text
+    for i, left in enumerate(inside):
+        for right in inside[i + 1 : i + 1 + _NEAR]:
+            if left.end > right.start:
+                continue
+            between = text[left.end : right.start]
+            for head, tail, forward in ((left, right, True), (right, left, False)):
+                for rule in pairs.get((head.type, tail.type), ()):
+                    if not forward and not rule.both_orders:
+                        continue
+                    if len(between) > rule.gap:
+                        continue
+                    if rule.between is None or rule.between.search(between):
+                        found.add(rule.type, head, tail, sentence, rule.score, RULE)
+                        break
+
+
+def _subject(doc: Document, entities: Sequence[Entity]) -> Entity | None:
+    """The patient or host that the document is about, at the words that name it best."""
+    type, _, name = doc.group.partition(":")
+    if type not in _SUBJECTS or not name or not doc.text.strip():
+        return None
     for entity in entities:
         if entity.key == doc.group:
-            return entity, False
-    named = _NAMED.search(doc.text)
-    word = _PATIENT.search(doc.text)
-    if named:
-        start, end = named.span("name")
-    elif word:
-        start, end = word.span()
-    else:
-        first = re.search(r"\S[^\n]*", doc.text)
-        start, end = first.span() if first else (0, len(doc.text))
-    made = Entity(
-        id=content_id("entity", doc.id, str(start), str(end), "patient", doc.group),
+            return entity
+    span = _place(doc, type, name)
+    return Entity(
+        id=content_id(doc.id, str(span.start), str(span.end), type, doc.group),
         document_id=doc.id,
-        start=start,
-        end=end,
-        text=SafeText.cut(doc.text, start, end),
-        type="patient",
+        start=span.start,
+        end=span.end,
+        text=doc.text.cut(span.start, span.end),
+        type=type,
         key=doc.group,
+        score=0.9,
         time=doc.time,
-        extractor=RULE,
+        extractor=SUBJECT,
     )
-    return made, True
 
 
-def _of_patient(
-    doc: Document, patient: Entity, entities: Sequence[Entity], spans: Sequence[Span]
-) -> Iterator[Relation]:
-    headings = [(m.start(), m.group(1)) for m in _HEADING.finditer(doc.text)]
+def _place(doc: Document, type: str, name: str) -> Span:
+    if type == "host":
+        found = re.search(re.escape(name), doc.text, re.IGNORECASE)
+        if found:
+            return Span(*found.span())
+    else:
+        word = None
+        for found in _NAMED.finditer(doc.text):
+            if found["name"]:
+                return Span(*found.span("name"))
+            word = word or found
+        if word:
+            return Span(*word.span())
+    first = re.search(r"\S+", doc.text)
+    assert first is not None  # the caller knows that the text is not blank
+    return Span(*first.span())
+
+
+def _relate_subject(
+    found: _Found,
+    subject: Entity,
+    entities: Iterable[Entity],
+    sentences: Sequence[Span],
+    headings: Sequence[int],
+    pairs: dict[tuple[str, str], list[Rule]],
+) -> None:
+    starts = [sentence.start for sentence in sentences]
     for entity in entities:
-        type = OF_PATIENT.get(entity.type)
-        if type is None or entity.assertion not in _SAID:
+        if entity.assertion not in _OF_SUBJECT or entity.id == subject.id:
             continue
-        span = _sentence_of(spans, entity)
-        if type == "takes" and _in_allergies(doc.text, entity, span, headings):
-            type = "allergic_to"
-        yield _relation(doc, patient, entity, type, span, 0.8 * entity.score, RULE)
+        sentence = sentences[max(bisect_right(starts, entity.start) - 1, 0)]
+        for head, tail in ((subject, entity), (entity, subject)):
+            for rule in pairs.get((head.type, tail.type), ()):
+                lead = _lead(found.doc.text, sentence, headings, entity)
+                if rule.between is None or rule.between.search(lead):
+                    span = Span(min(sentence.start, entity.start), max(sentence.end, entity.end))
+                    found.add(rule.type, head, tail, span, rule.score, SUBJECT)
+                    break
 
 
-def _in_allergies(
-    text: str, entity: Entity, span: Span, headings: Sequence[tuple[int, str]]
-) -> bool:
-    if _ALLERGY.search(text, span.start, entity.start):
-        return True
-    at = bisect_right(headings, entity.start, key=lambda heading: heading[0]) - 1
-    return at >= 0 and bool(_ALLERGY.search(headings[at][1]))
-
-
-def _sentence_of(spans: Sequence[Span], entity: Entity) -> Span:
-    at = bisect_right(spans, entity.start, key=lambda span: span.start) - 1
-    if at < 0:
-        return Span(entity.start, entity.end)
-    return Span(spans[at].start, max(spans[at].end, entity.end))
-
-
-def _by_rules(
-    doc: Document, entities: Sequence[Entity], spans: Sequence[Span], rules: Sequence[Rule]
-) -> Iterator[Relation]:
-    by_pair: dict[tuple[str, str], list[Rule]] = defaultdict(list)
-    for rule in rules:
-        by_pair[rule.head, rule.tail].append(rule)
-    ordered = sorted(entities, key=lambda e: (e.start, e.end))
-    sentence = {entity.id: _sentence_of(spans, entity) for entity in ordered}
-    for place, first in enumerate(ordered):
-        for second in ordered[place + 1 : place + 1 + _WINDOW]:
-            if second.start < first.end or first.key == second.key:
-                continue
-            between = doc.text[first.end : second.start]
-            same = sentence[first.id].start == sentence[second.id].start
-            span = Span(sentence[first.id].start, sentence[second.id].end)
-            for head, tail in ((first, second), (second, first)):
-                for rule in by_pair.get((head.type, tail.type), ()):
-                    swapped = head is second
-                    if _applies(rule, between, same, swapped):
-                        yield _relation(doc, head, tail, rule.type, span, rule.score, RULE)
-
-
-def _applies(rule: Rule, between: str, same_sentence: bool, swapped: bool) -> bool:
-    if (swapped and not rule.both_orders) or len(between) > rule.gap:
-        return False
-    if rule.same_sentence and not same_sentence:
-        return False
-    return rule.between is None or rule.between.search(between) is not None
+def _lead(text: str, sentence: Span, headings: Sequence[int], entity: Entity) -> str:
+    """What leads to an entity: the heading it stands under, and its sentence up to it."""
+    at = bisect_right(headings, entity.start) - 1
+    heading = ""
+    if at >= 0:
+        line_end = text.find("\n", headings[at], headings[at] + 60)
+        heading = text[headings[at] : line_end if line_end >= 0 else headings[at] + 40]
+        heading = heading.split(":", 1)[0] + ": "
+    return heading + text[max(sentence.start, entity.start - 200) : entity.end]

@@ -1,4 +1,6 @@
-"""Terms that belong to no domain: none yet; both domains bring their own."""
+"""Names that any document may hold: none of their own, `flows` joins the packs' terms."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
@@ -6,5 +8,5 @@ from aegle.core.pack import Term
 
 
 def terms() -> Iterator[Term]:
-    """No terms."""
+    """No term: what a general document names comes from the other packs' terminologies."""
     return iter(())

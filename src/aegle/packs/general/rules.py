@@ -1,4 +1,4 @@
-"""Ties between devices, wards and hosts, which notes, tickets and inventories all state."""
+"""Relations of a general document: those that hold whatever the domain."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ from functools import cache
 from aegle.core.pack import Rule
 
 
+def said(words: str) -> re.Pattern[str]:
+    """A pattern of words that may stand between two entities, in any case."""
+    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+
+
 @cache
-def rules() -> Sequence[Rule]:
-    """Where devices stand and what controls them."""
-    place = re.compile(r"^\W*(?:\w+\W+){0,3}?(?:in|on|at|of|located in|to)\b[^.;]*$", re.IGNORECASE)
-    control = re.compile(r"\b(?:controls?|manages?|drives?|gateway (?:for|of))\b", re.IGNORECASE)
-    controlled = re.compile(
-        r"\b(?:controlled|managed|driven|served) by\b|\bdepends? on\b|\bbehind\b", re.IGNORECASE
+def shared_rules() -> Sequence[Rule]:
+    """Where devices and hosts are, and what controls what: the ties between the two domains."""
+    at = said(r"in|on|at|to|of|located|assigned|moved|installed|ward")
+    runs_it = said(
+        r"controls?|controlling|manages?|managing|monitors?|monitoring|gateway for|serves?|serving|"
+        r"drives?|connects? to|connected to|talks to|supervises|programs|feeds"
     )
     return (
-        Rule("located_in", "device", "ward", between=place, gap=60),
-        Rule("located_in", "host", "ward", between=place, gap=60),
-        Rule("controls", "host", "device", between=control, gap=100),
-        Rule("controlled_by", "device", "host", between=controlled, gap=100),
+        Rule("located_in", "device", "ward", at, gap=60),
+        Rule("located_in", "host", "ward", at, gap=60),
+        Rule("controls", "host", "device", runs_it, gap=100),
     )
+
+
+@cache
+def rules() -> Sequence[Rule]:
+    """Every rule for general documents."""
+    return shared_rules()

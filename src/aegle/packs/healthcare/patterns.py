@@ -1,83 +1,127 @@
-"""Clinical measurements in text: doses, laboratory results with units, vital signs."""
+"""Shapes of clinical text: doses, laboratory values and vital signs with their units.
+
+The entity of a measurement is the whole of it, ``K 5.9 mmol/L``, and its key is the test's: what was
+measured is a node, the figure is its evidence.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
 from aegle.core.pack import Pattern
 from aegle.core.records import Concept
+from aegle.packs.general.patterns import shared_patterns
+from aegle.packs.general.shapes import any_of
 from aegle.packs.general.wordlist import Entry, entries
 
 _HERE: Final = "aegle.packs.healthcare"
-_NUMBER: Final = r"\d{1,5}(?:[.,]\d{1,3})?"
-_DOSE: Final = re.compile(
-    rf"\b{_NUMBER}(?:\s?-\s?{_NUMBER})?\s?"
-    r"(?:mcg|ug|µg|mg|g|mL|ml|units?|IU|mEq|mmol|puffs?|tabs?|tablets?|caps?|drops?|%)"
-    r"(?:/(?:kg|h|hr|hour|min|day|dose|mL|m2)){0,3}(?![\w/])"
-    r"(?:\s(?:PO|IV|IM|SC|SQ|SL|PR|NG|INH|TOP|po|iv|im|sc|sl|subcut|orally|intravenously|topically))?"
-    r"(?:\s(?:once|twice|daily|BID|TID|QID|QHS|QD|bid|tid|qid|qhs|qd|q\.?d\.?|b\.?i\.?d\.?|t\.?i\.?d\.?"
-    r"|q\d{1,2}h(?:rs?)?|q \d{1,2} ?h(?:ours?)?|every \d{1,2} hours?|nightly|weekly|PRN|prn|"
-    r"at bedtime|in the morning)){0,3}"
-)
 _UNIT: Final = (
-    r"(?:mmol/L|mEq/L|mg/dL|g/dL|g/L|ng/mL|ng/L|pg/mL|ug/L|umol/L|µmol/L|mcg/L|U/L|IU/L|mIU/L|uIU/mL|"
-    r"x ?10\^?[39]/(?:u|µ)?L|10\*3/uL|K/uL|k/uL|/uL|mm/h|mmHg|sec|seconds|fL|pg|%|mL/min(?:/1\.73 ?m2)?)"
+    r"(?:mmol/[lL]|mEq/[lL]|meq/[lL]|mg/d[lL]|g/d[lL]|g/[lL]|ng/m[lL]|ng/[lL]|pg/m[lL]|ng/d[lL]"
+    r"|[uµμm]?IU/m?[lL]|U/[lL]|IU/[lL]|[uµμ]mol/[lL]|mcg/[ldLmD]+|[uµμ]g/[mdLl]+|mm/hr?|fL|pg"
+    r"|mL/min(?:/1\.73 ?m2)?|x ?10\^?\d{1,2}/[uµμ]?[lL]|x ?10\*\d{1,2}/[lL]|10\^?\d{1,2}/[uµμ]?[lL]"
+    r"|K/[uµμ]L|k/[uµμ]L|/[uµμ]L|cells/mm3|mmHg|mm Hg|%|seconds|secs?|mOsm/kg)"
 )
-_BP: Final = re.compile(
-    r"\b(?:BP|B/P|NIBP|blood pressure)[ :=]{1,3}(?:of |was |is )?\d{2,3}/\d{2,3}(?: ?mmHg)?",
-    re.IGNORECASE,
+_AMOUNT: Final = (
+    r"\d{1,6}(?:[.,]\d{1,4})?(?:\s?[-–]\s?\d{1,6}(?:\.\d{1,4})?)?\s?"
+    r"(?:mg|mcg|[µμ]g|ug|g|gm|grams?|ml|mL|cc|units?|U|IU|mEq|meq|mmol|tabs?|tablets?|caps?|capsules?"
+    r"|puffs?|drops?|gtts?|patch(?:es)?|sprays?|L/min|liters?)"
+    r"(?:/(?:kg|h|hr|hour|min|day|d|mL|ml|dose|m2))?(?:/(?:h|hr|min|day|d))?(?![\w/])"
 )
-_HR: Final = re.compile(
-    r"\b(?:HR|P|pulse|heart rate)[ :=]{1,3}(?:of |was |is )?\d{2,3}(?: ?bpm)?\b(?![/.%]\d)"
+_ROUTE: Final = (
+    r"(?:PO|po|p\.o\.|by mouth|orally|oral|IV|iv|intravenous(?:ly)?|IM|im|SC|SQ|subQ|subcut(?:aneous"
+    r"ly)?|PR|SL|sublingual|inhaled|topical(?:ly)?|IVPB|NG|intranasal|nebuli[sz]ed|transdermal)"
 )
-_RR: Final = re.compile(r"\b(?:RR|resp(?:iratory)? rate)[ :=]{1,3}(?:of |was |is )?\d{1,2}\b")
-_TEMP: Final = re.compile(
-    r"\b(?:T|Temp|temperature|Tmax)[ :=]{1,3}(?:of |was |is )?\d{2,3}(?:\.\d)?(?: ?°?[CF]\b)?"
+_OFTEN: Final = (
+    r"(?:BID|bid|b\.i\.d\.|TID|tid|t\.i\.d\.|QID|qid|q\.i\.d\.|QD|qd|q\.d\.|QHS|qhs|daily|once daily"
+    r"|twice (?:a day|daily)|three times (?:a day|daily)|nightly|at bedtime|weekly|monthly"
+    r"|every \d{1,2}(?:-\d{1,2})? hours|every (?:day|morning|evening|night|week|other day)"
+    r"|[qQ]\.?\s?\d{1,2}(?:-\d{1,2})?\s?[hH](?:rs?|ours?)?|QAM|QPM|qam|qpm|QOD|STAT|stat|once"
+    r"|per day|a day|x ?\d{1,2} ?(?:days?|doses?|weeks?))"
 )
-_SPO2: Final = re.compile(
-    r"\b(?:SpO2|SaO2|O2 sat|sats?|oxygen saturation)[ :=]{1,3}(?:of |was |is )?\d{2,3} ?%?",
-    re.IGNORECASE,
-)
-_VITALS: Final = (
-    (_BP, Concept("LOINC", "85354-9", "blood pressure")),
-    (_HR, Concept("LOINC", "8867-4", "heart rate")),
-    (_RR, Concept("LOINC", "9279-1", "respiratory rate")),
-    (_TEMP, Concept("LOINC", "8310-5", "body temperature")),
-    (_SPO2, Concept("LOINC", "59408-5", "oxygen saturation")),
-)
+_DOSE: Final = rf"(?<![\w./-]){_AMOUNT}(?:,?\s{_ROUTE}(?!\w))?(?:,?\s{_OFTEN}(?!\w))?(?:,?\s(?:PRN|prn)(?!\w))?"
+_JOIN: Final = r"(?:[ \t]{0,3}(?:of|is|was|at|level|[:=]|\(|->)){0,2}[ \t]{0,3}"
+_NUMBER: Final = r"(?P<number>[<>≤≥]?[ ]?\d{1,7}(?:[.,]\d{1,4})?)(?![\d/])"
+_FLAG: Final = r"(?:[ ]?\((?:H|L|HH|LL|high|low|critical)\))?"
 
 
-def _spellings(entry: Entry) -> list[str]:
-    names = (entry.name, *entry.synonyms)
-    return [name.rstrip("!?") for name in names if len(name.rstrip("!?")) >= 1]
-
-
-def _lab_pattern() -> Pattern:
-    """``K 5.9 mmol/L``, ``creatinine: 1.4 mg/dL (H)``: a known test, its value and its unit."""
-    concepts: dict[str, Concept] = {}
-    for entry in entries(_HERE, "labs"):
-        system, code = ("LOINC", entry.code) if entry.code else ("lab", entry.name.casefold())
-        for spelling in _spellings(entry):
-            concepts.setdefault(spelling.casefold(), Concept(system, code, entry.name))
-    names = "|".join(re.escape(name) for name in sorted(concepts, key=lambda n: (-len(n), n)))
-    regex = re.compile(
-        rf"(?<![\w/-])(?P<lab>{names})(?:,? (?:level|count|serum))?[ :=]{{1,3}}"
-        rf"(?:of |was |is |at )?[<>~]?{_NUMBER} ?(?:{_UNIT})(?!\w)(?: ?\((?:H|L|HH|LL)\))?",
-        re.IGNORECASE,
-    )
-    return Pattern("lab", regex, concept=lambda match: concepts[match["lab"].casefold()])
-
-
-def _constant(concept: Concept) -> Pattern:
-    regex = next(regex for regex, one in _VITALS if one is concept)
-    return Pattern("vital", regex, concept=lambda _: concept)
+def patterns() -> Sequence[Pattern]:
+    """Every shape of a clinical document."""
+    return _patterns()
 
 
 @cache
-def patterns() -> Sequence[Pattern]:
-    """Labs with values and units, vital signs, doses."""
-    vitals = tuple(_constant(concept) for _, concept in _VITALS)
-    return (_lab_pattern(), *vitals, Pattern("dose", _DOSE, score=0.9))
+def _patterns() -> Sequence[Pattern]:
+    return (
+        *_measured("lab", "labs", "LOINC"),
+        *_vitals(),
+        Pattern("dose", re.compile(_DOSE), check=_not_a_concentration, score=0.9),
+        *shared_patterns(),
+    )
+
+
+def _not_a_concentration(match: re.Match[str]) -> bool:
+    """``140 mg/dL`` is a result; the dose pattern stops at units per volume of blood."""
+    return not re.match(r"\s?(?:/\s?d?L|%)", match.string[match.end() : match.end() + 5])
+
+
+def _spelled(name: str, exact: bool) -> tuple[dict[str, Entry], str]:
+    """The spellings of a list that match in their case only, or in any case."""
+    table: dict[str, Entry] = {}
+    for entry in entries(_HERE, name):
+        for spelling in (entry.name, *entry.synonyms):
+            text = spelling.rstrip("!?")
+            if (text != spelling) == exact:
+                table[text if exact else text.casefold()] = entry
+    return table, any_of(table)
+
+
+def _measured(type: str, name: str, system: str) -> list[Pattern]:
+    found = []
+    for exact in (True, False):
+        table, source = _spelled(name, exact)
+        flags = 0 if exact else re.IGNORECASE
+        regex = re.compile(
+            rf"(?<![\w./-])(?P<name>{source})(?![\w]|-\w){_JOIN}{_NUMBER}(?:[ ]?{_UNIT})?{_FLAG}(?!\w)",
+            flags,
+        )
+        found.append(Pattern(type, regex, concept=_namer(type, table, system, exact), score=0.95))
+    return found
+
+
+def _namer(
+    type: str, table: dict[str, Entry], system: str, exact: bool
+) -> Callable[[re.Match[str]], Concept | None]:
+    def concept(match: re.Match[str]) -> Concept | None:
+        name = " ".join(match["name"].split())
+        entry = table[name if exact else name.casefold()]
+        if entry.code:
+            return Concept(system, entry.code, entry.name)
+        return Concept(type, entry.name.casefold(), entry.name)
+
+    return concept
+
+
+def _vitals() -> list[Pattern]:
+    return [
+        _vital("85354-9", "blood pressure", r"(?:BP|B/P|NIBP|blood pressure)", r"\d{2,3}/\d{2,3}(?: ?mm ?Hg)?"),
+        _vital("8867-4", "heart rate", r"(?:HR|P|pulse(?: rate)?|heart rate)", r"\d{2,3}(?: ?(?:bpm|/min|beats per minute))?"),
+        _vital("9279-1", "respiratory rate", r"(?:RR|R|resp(?:irations?| rate)?|respiratory rate)", r"\d{1,2}(?: ?(?:/min|breaths per minute))?"),
+        _vital("8310-5", "body temperature", r"(?:T|Temp|Tmax|Tm|temperature)", r"(?:3[3-9]|4[0-3]|9\d|10\d)(?:\.\d{1,2})?(?: ?°? ?[CF]\b)?"),
+        _vital("59408-5", "oxygen saturation", r"(?:SpO2|SPO2|SaO2|O2 ?sats?|sats?|O2 saturation|oxygen saturation|pulse ox)", r"\d{2,3} ?%?(?: (?:on )?(?:RA|room air|\d{1,2} ?L(?: NC)?))?"),
+        _vital("29463-7", "body weight", r"(?:Wt|weight)", r"\d{1,3}(?:\.\d{1,2})? ?(?:kg|lbs?|pounds|kilograms)"),
+        _vital("8302-2", "body height", r"(?:Ht|height)", r"\d{1,3}(?:\.\d{1,2})? ?(?:cm|inches|in|m)\b"),
+        _vital("39156-5", "body mass index", r"(?:BMI|body mass index)", r"\d{2}(?:\.\d{1,2})?"),
+        _vital("9269-2", "Glasgow coma scale", r"(?:GCS)", r"\d{1,2}"),
+    ]  # fmt: skip
+
+
+def _vital(code: str, name: str, names: str, value: str) -> Pattern:
+    concept = Concept("LOINC", code, name)
+    regex = re.compile(rf"(?<![\w./-])(?i:{names}){_JOIN}{value}(?![\w/]|\.\d)")
+    if len(names) < 20 or names.startswith(("(?:HR", "(?:RR", "(?:T|")):
+        # One-letter names only as written in vital lines: "P 88", never "p 88".
+        regex = re.compile(rf"(?<![\w./-]){names}{_JOIN}{value}(?![\w/]|\.\d)")
+    return Pattern("vital", regex, concept=lambda _: concept, score=0.95)

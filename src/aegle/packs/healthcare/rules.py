@@ -1,39 +1,49 @@
-"""What notes say in words: doses of drugs, what treats and what causes what."""
+"""Relations of clinical text: what ties a patient, a medication, a finding and a measurement."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 
 from aegle.core.pack import Rule
+from aegle.packs.general.rules import said, shared_rules
+
+_ALLERGY = r"allerg(?:y|ies|ic)|intoleran(?:t|ce)|anaphylaxis to|adverse reactions?"
+_TREATS = (
+    r"for|to treat|treats?|treated|treatment of|given for|managed with|indicated|therapy|controls?|"
+    r"controlled with|on"
+)
+_CAUSES = (
+    r"caus(?:es?|ed|ing)|induced|due to|secondary to|because of|after|following|result(?:s|ed)? in|"
+    r"led to|leads to|associated with|from|precipitated|developed"
+)
 
 
 @cache
 def rules() -> Sequence[Rule]:
-    """Rules between clinical entities of one sentence."""
-    treats = re.compile(r"\b(?:for|to treat|treats?|treating|manag\w+|control\w*)\b", re.IGNORECASE)
-    treated = re.compile(
-        r"\b(?:treated with|managed with|controlled (?:on|with)|on|started on|given|received)\b",
-        re.IGNORECASE,
-    )
-    causes = re.compile(
-        r"\b(?:caus\w+|induc\w+|lead\w* to|result\w* in|-induced|precipitat\w+)\b", re.IGNORECASE
-    )
-    due = re.compile(
-        r"\b(?:due to|secondary to|2/2|from|caused by|because of|induced by)\b", re.IGNORECASE
-    )
-    ills = ("condition", "symptom")
+    """Every rule for clinical documents; the first that holds for a pair stands."""
     return (
-        Rule("has_dose", "medication", "dose", between=re.compile(r"^[^.;\n]{0,25}$"), gap=25),
-        Rule("infuses", "device", "medication", gap=60,
-             between=re.compile(r"\b(?:infus\w+|running|deliver\w+|with|for)\b", re.IGNORECASE)),
-        Rule("infused_by", "medication", "device", gap=60,
-             between=re.compile(r"\b(?:via|on|through|by|per)\b", re.IGNORECASE)),
-        *(Rule("treats", "medication", ill, between=treats, gap=80) for ill in ills),
-        *(Rule("treated_with", ill, "medication", between=treated, gap=80) for ill in ills),
-        *(Rule("causes", one, other, between=causes, gap=60)
-          for one in ("medication", *ills) for other in ills),
-        *(Rule("caused_by", one, other, between=due, gap=60)
-          for one in ills for other in ("medication", *ills)),
-    )  # fmt: skip
+        # Adjacency: the dose follows its medication with little in between.
+        Rule("has_dose", "medication", "dose", None, gap=30, score=0.9),
+        Rule("allergic_to", "patient", "medication", said(_ALLERGY), score=0.9),
+        Rule("allergic_to", "patient", "allergy", said(_ALLERGY), score=0.9),
+        Rule("takes", "patient", "medication", None, score=0.8),
+        Rule("has_condition", "patient", "condition", None, score=0.85),
+        Rule("has_symptom", "patient", "symptom", None, score=0.85),
+        Rule("had_procedure", "patient", "procedure", None, score=0.75),
+        Rule("had_immunization", "patient", "immunization", None, score=0.8),
+        Rule("has_result", "patient", "lab", None, score=0.85),
+        Rule("has_vital", "patient", "vital", None, score=0.85),
+        Rule("stays_in", "patient", "ward", None, score=0.7),
+        Rule("uses_device", "patient", "device", None, score=0.6),
+        Rule("treats", "medication", "condition", said(_TREATS), gap=60, score=0.7),
+        Rule("treats", "medication", "symptom", said(_TREATS), gap=60, score=0.7),
+        Rule("treats", "procedure", "condition", said(_TREATS), gap=60, score=0.6),
+        Rule("causes", "medication", "symptom", said(r"induced|caus(?:es?|ed|ing)"), gap=60),
+        Rule("causes", "medication", "condition", said(r"induced|caus(?:es?|ed|ing)"), gap=60),
+        Rule("causes", "condition", "symptom", said(r"with|" + _CAUSES), gap=60, score=0.6),
+        Rule("causes", "condition", "condition", said(r"caus(?:es?|ed|ing)|led to"), gap=60),
+        Rule("located_in", "condition", "anatomy", said(r"of|in|to|at"), gap=25, score=0.6),
+        Rule("located_in", "symptom", "anatomy", said(r"of|in|to|at"), gap=25, score=0.6),
+        *shared_rules(),
+    )
