@@ -88,6 +88,11 @@ def test_an_inventory_record_ties_host_device_and_ward() -> None:
     }
 
 
+def test_what_a_host_depends_on_is_connected() -> None:
+    (doc,) = docs_of(JsonLinesReader(), rows({"hostname": "gw01", "depends_on": "db01"}))
+    assert ties(doc) == {("host:gw01", "connected_to", "host:db01")}
+
+
 def test_only_a_login_logs_in() -> None:
     base = {"time": "2025-03-02T07:00:00Z", "host": "h1", "user": "bob", "src_ip": "10.9.9.9"}
     (doc,) = docs_of(JsonLinesReader(), rows({**base, "action": "login success"}))

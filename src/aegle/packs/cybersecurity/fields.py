@@ -7,7 +7,8 @@ from typing import Final
 
 _NAMES: Final[Mapping[str, str]] = {
     "host": "host hostname host_name host.name computer computername computer_name machine "
-    "workstation server device_name agent.hostname dvc dvc_host beat.hostname",
+    "workstation server device_name agent.hostname dvc dvc_host beat.hostname "
+    "depends_on connects_to upstream_host",
     "ip": "ip ip_address ipaddress ip_addr src_ip dst_ip source_ip dest_ip destination_ip sourceip "
     "destinationip client_ip clientip server_ip remote_ip remote_addr id.orig_h id.resp_h "
     "source.ip destination.ip client.ip host.ip src dst saddr daddr srcip dstip tx_hosts rx_hosts",

@@ -33,6 +33,7 @@ _NOT_OWN: Final = frozenset(
     "server_ip remote_ip remote_addr source.ip destination.ip client.ip src dst saddr daddr srcip "
     "dstip id.orig_h id.resp_h".split()
 )
+_OTHER_HOSTS: Final = frozenset(("depends_on", "connects_to", "upstream_host"))
 _SOURCES: Final = frozenset(
     "src_ip source_ip sourceip client_ip clientip source.ip client.ip src "
     "saddr srcip id.orig_h remote_ip remote_addr".split()
@@ -120,8 +121,9 @@ def _tie(entry: Entry, named: Mapping[str, int], fields: Mapping[str, str]) -> N
         return
     said = " ".join(value for value in fields.values() if len(value) < 200).lower()
     login = any(w in said for w in _LOGIN) and not any(w in said for w in _REFUSED)
-    for head in named.values():
-        for other, tail in named.items():
+    own = {name: at for name, at in named.items() if name not in _OTHER_HOSTS}
+    for head in own.values():
+        for other, tail in own.items():
             kinds = (entry.marks[head][2], entry.marks[tail][2])
             tie = TIES.get(kinds)
             if tie is None or (tie == "logged_in_to" and not login):
@@ -129,9 +131,11 @@ def _tie(entry: Entry, named: Mapping[str, int], fields: Mapping[str, str]) -> N
             if tie == "has_address" and other in _NOT_OWN:
                 continue
             entry.ties.append((head, tail, tie, tie == "logged_in_to"))
-    host = next((named[name] for name in HOSTS if name in named), None)
-    for one in sorted(named.keys() & _SOURCES) if login and host is not None else ():
-        entry.ties.append((named[one], host or 0, "connected_to", True))
+    if (host := next((named[name] for name in HOSTS if name in named), None)) is not None:
+        for one in sorted(named.keys() & _OTHER_HOSTS):
+            entry.ties.append((host, named[one], "connected_to", False))
+        for one in sorted(named.keys() & _SOURCES) if login else ():
+            entry.ties.append((named[one], host, "connected_to", True))
     for one in sorted(named.keys() & _SOURCES):
         for other in sorted(named.keys() & _TARGETS):
             entry.ties.append((named[one], named[other], "connected_to", False))
