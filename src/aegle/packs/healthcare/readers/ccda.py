@@ -58,7 +58,9 @@ def read_cda(stream: BinaryIO, source: str, *, group: str = "") -> Iterator[RawD
     if not sections and body is None and role is None:
         raise InputError(f"{source} has neither a patient nor a body")
     out = TextBuilder()
-    title = squeeze(root.findtext("title") or "") or _display(root.find("code")) or "Clinical document"
+    title = (
+        squeeze(root.findtext("title") or "") or _display(root.find("code")) or "Clinical document"
+    )
     out.add(f"{title}\n")
     patient = _header(out, root, role, group)
     if body is not None:
@@ -74,7 +76,11 @@ def read_cda(stream: BinaryIO, source: str, *, group: str = "") -> Iterator[RawD
         identifiers=_identifiers(root, role),
         meta={
             **({"sections": "; ".join(name for name in names if name)} if any(names) else {}),
-            **({"document_type": _display(root.find("code"))} if _display(root.find("code")) else {}),
+            **(
+                {"document_type": _display(root.find("code"))}
+                if _display(root.find("code"))
+                else {}
+            ),
         },
     )
 
@@ -94,6 +100,8 @@ def _group(role: Element | None) -> str:
         return ""
     ids = [(one.get("root", ""), squeeze(one.get("extension", ""))) for one in role.findall("id")]
     telling = [value for root, value in ids if value and root != _SSN]
+    # An id without an extension is whole by its root.
+    telling += [root for root, value in ids if root and not value and root != _SSN]
     return f"patient/{telling[0]}" if telling else ""
 
 
@@ -145,7 +153,9 @@ def _other_body(root: Element, source: str) -> str | None:
     kind = node.get("mediaType", "").casefold()
     data = (node.text or "").strip()
     if node.find("reference") is not None and not data:
-        raise InputError(f"{source} only refers to its body, which is in another file; read that file")
+        raise InputError(
+            f"{source} only refers to its body, which is in another file; read that file"
+        )
     if kind and not kind.startswith("text/"):
         told = kind if len(kind) < 60 and kind.isascii() else "another type"
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -58,6 +58,7 @@ class _Fact:
     assertion: str
     time: str
     refs: tuple[str, ...]
+    num_own: int = 0
     value: str = ""
 
 
@@ -111,7 +112,7 @@ def _spot(
 ) -> tuple[int, int] | None:
     """Where the narrative names a fact; None when it does not."""
     name = fact.name.casefold()
-    for ref in fact.refs:
+    for number, ref in enumerate(fact.refs):
         place = places.get(ref)
         if place is None:
             continue
@@ -119,7 +120,13 @@ def _spot(
         within = told.casefold().find(name)
         if within >= 0 and len(told.casefold()) == len(told):
             return place[0] + within, place[0] + within + len(name)
-        if len(told) <= _LONGEST and "\n" not in told and ": " not in told:
+        # Only the code's own reference means these words; the entry's may mean its whole row.
+        if (
+            number < fact.num_own
+            and len(told) <= _LONGEST
+            and "\n" not in told
+            and ": " not in told
+        ):
             return place
     found = narrative.find(name) if len(name) >= 3 else -1
     return (start + found, start + found + len(name)) if found >= 0 else None
@@ -127,7 +134,13 @@ def _spot(
 
 def _facts(entry: Element, kind: str) -> Iterator[_Fact]:
     for node in entry.iter():
-        if node.tag not in ("observation", "substanceAdministration", "procedure", "encounter", "act"):
+        if node.tag not in (
+            "observation",
+            "substanceAdministration",
+            "procedure",
+            "encounter",
+            "act",
+        ):
             continue
         templates = {one.get("root", "") for one in node.findall("templateId")}
         if templates & _ASIDE or node.get("nullFlavor"):
@@ -145,9 +158,16 @@ def _fact(node: Element, kind: str, templates: set[str]) -> _Fact | None:
     if node.tag == "encounter":
         return _make(node, node.find("code"), "encounter")
     if node.tag == "procedure":
-        device = node.find("participant/participantRole/playingDevice/code") if kind == "device" else None
-        return _make(node, device if device is not None else node.find("code"),
-                     "procedure" if device is None else "device")
+        device = (
+            node.find("participant/participantRole/playingDevice/code")
+            if kind == "device"
+            else None
+        )
+        return _make(
+            node,
+            device if device is not None else node.find("code"),
+            "procedure" if device is None else "device",
+        )
     if node.tag == "act":
         return _make(node, node.find("code"), "procedure") if kind == "procedure" else None
     if kind in ("lab", "vital"):
@@ -163,13 +183,17 @@ def _fact(node: Element, kind: str, templates: set[str]) -> _Fact | None:
     if value is None or not value.get(_XSI_TYPE, "").endswith(("CD", "CE")):
         return None
     fact = _make(node, value, "condition")
-    if fact is None or not fact.concepts or (kind not in ("condition", "family") and not _is_condition(fact)):
+    if (
+        fact is None
+        or not fact.concepts
+        or (kind not in ("condition", "family") and not _is_condition(fact))
+    ):
         return None
     return fact if kind != "family" else _family(fact)
 
 
 def _family(fact: _Fact) -> _Fact:
-    return _Fact("condition", fact.name, fact.concepts, "family", fact.time, fact.refs)
+    return replace(fact, assertion="family")
 
 
 def _is_condition(fact: _Fact) -> bool:
@@ -183,15 +207,19 @@ def _make(node: Element, coded: Element | None, type: str, *, value: str = "") -
         codes.concept(one.get("codeSystem", ""), one.get("code", ""), one.get("displayName", ""))
         for one in (coded, *coded.findall("translation"))
     )
-    original = squeeze("".join(coded.find("originalText").itertext())) if (  # type: ignore[union-attr]
-        coded.find("originalText") is not None
-    ) else ""
+    original = (
+        squeeze("".join(coded.find("originalText").itertext()))
+        # type: ignore[union-attr]
+        if (coded.find("originalText") is not None)
+        else ""
+    )
     names = [coded.get("displayName", ""), original, *(one.get("displayName", "") for one in coded)]
     name = next((squeeze(one) for one in names if one and squeeze(one)), "")[:200]
-    pointers = [*coded.iter("reference"), *node.findall("text/reference")]
+    own = list(coded.iter("reference"))
+    pointers = [*own, *node.findall("text/reference")]
     pointers += node.findall("code/originalText/reference")
     refs = tuple(one.get("value", "").lstrip("#") for one in pointers)
-    return _Fact(type, name, found, _assertion(node, type), _time(node), refs, value)
+    return _Fact(type, name, found, _assertion(node, type), _time(node), refs, len(own), value)
 
 
 def _assertion(node: Element, type: str) -> str:

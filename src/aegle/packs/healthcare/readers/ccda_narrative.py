@@ -29,9 +29,13 @@ class _Writer:
         self.places: Places = {}
         self._fresh = True
         self._space = False
+        self._in_cell = False
 
     def newline(self) -> None:
-        """End the line, if anything stands on it."""
+        """End the line, if anything stands on it; within a cell, a space."""
+        if self._in_cell:
+            self._space = True
+            return
         if not self._fresh:
             self.out.add("\n")
         self._fresh, self._space = True, False
@@ -56,7 +60,7 @@ class _Writer:
         if block:
             self.newline()
         if node.tag == "item":
-            self.out.add("- ")
+            self.out.add("" if self._in_cell else "- ")
         start = len(self.out)
         if node.tag == "table":
             self._table(node)
@@ -103,8 +107,8 @@ class _Writer:
                 head = heads[number] if len(heads) == len(cells) else ""
                 self.out.add(f"{head}: " if head else "")
                 self._fresh, self._space = True, False
-                at = len(self.out)
+                nested, self._in_cell = self._in_cell, True
                 self.node(cell)
-                self._fresh = len(self.out) == at and at == start
+                self._fresh, self._in_cell = False, nested
             self._place(row, start)
             self.newline()

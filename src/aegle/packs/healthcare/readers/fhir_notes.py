@@ -38,10 +38,12 @@ def attachments(resource: dict[str, Any]) -> Iterator[Attached]:
         for holder in objects(resource.get(place[0])):
             for one in objects(get(holder, *place[1:]) if len(place) > 1 else holder):
                 if one.get("data") not in (None, ""):
-                    yield _attached(one)
+                    found = _attached(one)
+                    if found is not None:
+                        yield found
 
 
-def _attached(attachment: dict[str, Any]) -> Attached:
+def _attached(attachment: dict[str, Any]) -> Attached | None:
     kind = at(attachment, "contentType").casefold()
     try:
         data = base64.b64decode("".join(str(part) for part in items(attachment["data"])))
@@ -53,6 +55,8 @@ def _attached(attachment: dict[str, Any]) -> Attached:
         if b"ClinicalDocument" in data[:4096]:
             return Attached(cda=data)
         return Attached(html_text(decode(data)))
+    if kind.startswith(("image/", "audio/", "video/")):
+        return None  # no text to lose; the resource's own line tells that it is there
     if kind.startswith("text/") or not kind:
         return Attached(plain(decode(data)).strip("\r\n"))
     told = kind.partition(";")[0][:60] if kind.replace("/", "").isascii() else "unknown"

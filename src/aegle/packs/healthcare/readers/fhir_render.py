@@ -8,7 +8,7 @@ from typing import Any, Final
 from aegle.core.records import Concept
 from aegle.packs.healthcare.readers import codes
 from aegle.packs.healthcare.readers.builder import TextBuilder
-from aegle.packs.healthcare.readers.fhir_specs import SPECS, Extra, Spec, assertion_of
+from aegle.packs.healthcare.readers.fhir_specs import NO_FACT, SPECS, Extra, Spec, assertion_of
 from aegle.packs.healthcare.readers.fhir_values import (
     at,
     code,
@@ -71,7 +71,7 @@ class Line:
         """Append what a coded value is called, as a mention when its type is known."""
         found, name = concepts(value), name_of(value)
         type = type or codes.type_of(found, name)
-        if not type:
+        if not type or type == NO_FACT:
             self.out.add(name)
             return None
         return self.out.mention(
@@ -151,7 +151,7 @@ def _write_spec(line: Line, spec: Spec) -> None:
         detail(line)
     out.add(_status(resource))
     if line.time:
-        out.add(f", {spec.time_word} {codes.shown(line.time)}")
+        out.add(f", {spec.time_word} {codes.shown(line.time)}{_until(line)}")
     out.add(codes.cite(concepts(value)))
     for extra in spec.extras:
         if extra.field != field:
@@ -170,6 +170,13 @@ def _label(line: Line, spec: Spec) -> str:
 def _observation_type(resource: dict[str, Any]) -> str:
     categories = {code(one) for one in items(resource.get("category"))}
     return "vital" if categories & {"vital-signs", "vital signs"} else "lab"
+
+
+def _until(line: Line) -> str:
+    if line.kind != "Encounter":
+        return ""
+    end = codes.iso(at(line.resource.get("period") or line.resource.get("actualPeriod"), "end"))
+    return f" to {codes.shown(end)}" if end else ""
 
 
 def _status(resource: dict[str, Any]) -> str:
@@ -253,9 +260,6 @@ def _reactions(line: Line) -> None:
 
 def _encounter(line: Line) -> None:
     resource, out = line.resource, line.out
-    period = get(resource, "period") or get(resource, "actualPeriod")
-    end = codes.iso(at(period, "end"))
-    out.add(f" to {codes.shown(end)}" if end else "")
     setting = name_of(resource.get("class"))
     out.add(f"; class {setting}" if setting else "")
     for who in objects(resource.get("participant"))[:6]:

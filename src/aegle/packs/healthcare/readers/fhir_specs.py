@@ -28,7 +28,7 @@ class Spec:
     Attributes:
         label: the word that opens its line.
         names: fields that may name it, first wins.
-        type: entity type of the name; empty: told by its code system.
+        type: entity type of the name; empty: told by its code system; `NO_FACT`: none.
         relation: patient -> name.
         times: fields that may date it, first wins.
         time_word: what that date is.
@@ -42,6 +42,9 @@ class Spec:
     time_word: str = "on"
     extras: tuple[Extra, ...] = ()
 
+
+NO_FACT: Final = "-"
+"""The type of a name that is words, not an entity: the kind of a document, a team's title."""
 
 _REASONS: Final = (
     Extra("reasonCode", "for", "condition"),
@@ -180,6 +183,7 @@ SPECS: Final[dict[str, Spec]] = {
     "DocumentReference": Spec(
         "Document",
         ("type", "description", "category"),
+        NO_FACT,
         times=("date", "indexed"),
         extras=(
             Extra("description", "about"),
@@ -196,10 +200,13 @@ SPECS: Final[dict[str, Spec]] = {
         "from",
         (Extra("description", "about"), Extra("addresses", "for", "condition"), _NOTE),
     ),
-    "CareTeam": Spec("Care team", ("name", "category"), times=("period",), time_word="from"),
+    "CareTeam": Spec(
+        "Care team", ("name", "category"), NO_FACT, times=("period",), time_word="from"
+    ),
     "Goal": Spec(
         "Goal",
         ("description",),
+        NO_FACT,
         times=("startDate", "statusDate"),
         time_word="from",
         extras=(
@@ -210,7 +217,7 @@ SPECS: Final[dict[str, Spec]] = {
             _NOTE,
         ),
     ),
-    "FamilyMemberHistory": Spec("Family history", ("relationship",), times=("date",)),
+    "FamilyMemberHistory": Spec("Family history", ("relationship",), NO_FACT, times=("date",)),
     "ImagingStudy": Spec(
         "Imaging study",
         ("procedureCode", "description", "modality"),
@@ -221,17 +228,21 @@ SPECS: Final[dict[str, Spec]] = {
         (Extra("description", "about"), *_REASONS, Extra("location", "at"), _NOTE),
     ),
     "SupplyDelivery": Spec(
-        "Supply", ("suppliedItem", "type"), times=("occurrenceDateTime", "occurrencePeriod")
+        "Supply",
+        ("suppliedItem", "type"),
+        NO_FACT,
+        times=("occurrenceDateTime", "occurrencePeriod"),
     ),
     "Coverage": Spec(
         "Coverage",
         ("type", "class"),
+        NO_FACT,
         times=("period",),
         time_word="from",
         extras=(Extra("payor", "by"), Extra("relationship", "relationship")),
     ),
-    "Media": Spec("Image", ("type", "reasonCode", "content"), times=("createdDateTime",)),
-    "Specimen": Spec("Specimen", ("type",), times=("receivedTime",)),
+    "Media": Spec("Image", ("type", "reasonCode", "content"), NO_FACT, times=("createdDateTime",)),
+    "Specimen": Spec("Specimen", ("type",), NO_FACT, times=("receivedTime",)),
 }
 """Resource types with a line of their own; every other type is told field by field."""
 

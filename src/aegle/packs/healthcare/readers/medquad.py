@@ -13,7 +13,7 @@ from aegle.core.records import RawDocument
 from aegle.packs.healthcare.readers import codes
 from aegle.packs.healthcare.readers.builder import TextBuilder, plain, squeeze
 from aegle.packs.healthcare.readers.decode import peek
-from aegle.packs.healthcare.readers.safe_xml import parse
+from aegle.packs.healthcare.readers.safe_xml import local, parse
 
 _TYPE_OF_GROUP: Final = {
     "disorders": "condition",
@@ -24,7 +24,18 @@ _TYPE_OF_GROUP: Final = {
     "anatomy": "anatomy",
     "devices": "device",
 }
+_DIALECT: Final = {
+    "doc": "Document",
+    "doctitle-focus": "Focus",
+    "pair": "QAPair",
+    "question": "Question",
+    "answer": "Answer",
+    "cui": "CUI",
+    "semanticType": "SemanticType",
+    "semanticGroup": "SemanticGroup",
+}
 _SYMPTOM: Final = "T184"
+_SIGN: Final = re.compile(r"<Document\b[^>]*>\s*<Focus>|<doc docid=[^>]*>\s*<doctitle-focus>")
 _CUI: Final = re.compile(r"C\d{7}")
 
 
@@ -36,7 +47,7 @@ class MedquadReader:
     def sniff(self, head: bytes, origin: Origin) -> float:
         """0.97 for a Document element that holds a Focus."""
         start = peek(head[:8192])
-        return 0.97 if "<Document" in start and "<Focus>" in start else 0.0
+        return 0.97 if _SIGN.search(start) else 0.0
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """One document.
@@ -45,6 +56,8 @@ class MedquadReader:
             InputError: not MedQuAD, or a page whose answers are all empty.
         """
         root = parse(stream, str(origin))
+        for node in root.iter():  # five pages are written in an older dialect of the format
+            node.tag = _DIALECT.get(local(node), local(node))
         if root.tag != "Document" or root.find("Focus") is None:
             raise InputError(f"{origin} is no MedQuAD page (no Document with a Focus)")
         focus = squeeze(root.findtext("Focus") or "")
@@ -60,13 +73,15 @@ class MedquadReader:
             _ask(out, question, focus, root)
             out.add(f"A: {answer}\n\n")
         if not num_pairs:
-            raise InputError(f"{origin} holds no answers ({num_empty} questions with empty answers)")
+            raise InputError(
+                f"{origin} holds no answers ({num_empty} questions with empty answers)"
+            )
         yield out.document(
             source=str(origin),
             kind="page",
             title=focus or "Health topic",
             meta={
-                "collection": squeeze(root.get("source", "")),
+                "collection": squeeze(root.get("source") or root.get("corpus", "")),
                 "url": squeeze(root.get("url", "")),
                 "pairs": str(num_pairs),
                 "empty_answers": str(num_empty),

@@ -72,7 +72,9 @@ class NoteReader:
         Raises:
             InputError: the file is empty, or too large for one note file.
         """
-        text = plain(decode(read_all(stream, str(origin)))).replace("\r\n", "\n").replace("\r", "\n")
+        text = (
+            plain(decode(read_all(stream, str(origin)))).replace("\r\n", "\n").replace("\r", "\n")
+        )
         pieces = _split(text)
         if not pieces:
             raise InputError(f"{origin} holds no text")
@@ -94,7 +96,10 @@ def _split(text: str) -> list[str]:
     for page in (page for page in pages if page.strip()):
         parts = [part.strip("\n") for part in _BREAK.split(page)]
         parts = [part for part in parts if part.strip()]
-        own = [any(one.lastgroup or one["mrn"] or one["name"] for one in _fields(part)) for part in parts]
+        own = [
+            any(one.lastgroup or one["mrn"] or one["name"] for one in _fields(part))
+            for part in parts
+        ]
         named = [any(one["mrn"] or one["name"] for one in _fields(part)) for part in parts]
         found += parts if len(parts) > 1 and all(own) and all(named) else [page]
     return found
@@ -177,4 +182,8 @@ def _time(value: str) -> str:
 def _title(text: str) -> str:
     """The first line when it is a heading without a value, else ``Clinical note``."""
     line = next((one.strip(" \t*#=:") for one in text.splitlines() if one.strip(" \t*#=-_")), "")
-    return line if 3 <= len(line) <= 60 and ":" not in line and not line.endswith(".") else "Clinical note"
+    return (
+        line
+        if 3 <= len(line) <= 60 and ":" not in line and not line.endswith(".")
+        else "Clinical note"
+    )

@@ -34,7 +34,9 @@ def parse(stream: BinaryIO, source: str) -> Element:
         ) from error
     except ParseError as error:
         line, column = error.position
-        raise InputError(f"{source} is not well-formed XML at line {line}, column {column}") from error
+        raise InputError(
+            f"{source} is not well-formed XML at line {line}, column {column}"
+        ) from error
     except (ValueError, LookupError, RecursionError) as error:
         raise InputError(f"{source} can't be parsed as XML ({type(error).__name__})") from error
     if _deeper_than(root, MAX_DEPTH):

@@ -1,0 +1,121 @@
+"""HL7 v2: messages of any type, MLLP framed or not, in batches or alone, streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from aegle.core.pack import Origin
+from aegle.core.records import Identifier, RawDocument
+from aegle.packs.healthcare.readers import codes
+from aegle.packs.healthcare.readers.builder import TextBuilder
+from aegle.packs.healthcare.readers.decode import peek, text_chunks
+from aegle.packs.healthcare.readers.hl7v2_message import Message, UnreadableError, parse_message
+from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers
+from aegle.packs.healthcare.readers.hl7v2_segments import Teller
+from aegle.packs.healthcare.readers.problems import Problems
+
+MAX_MESSAGE_CHARS: Final = 16 * 1024 * 1024
+_HEADER: Final = re.compile(r"(?:MSH|FHS|BHS)[^\w\s]")
+_SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
+_ENVELOPE: Final = ("FHS", "BHS", "BTS", "FTS")
+_FRAME: Final = str.maketrans({"\x0b": "\r", "\x1c": "\r", "\0": " "})
+
+
+class Hl7v2Reader:
+    """Reads HL7 v2 messages, each as a document; the text of an MDM message as a note."""
+
+    name = "hl7v2"
+
+    def sniff(self, head: bytes, origin: Origin) -> float:
+        """0.98 when the text opens with a header segment."""
+        start = peek(head[:4096]).lstrip("\ufeff\x0b\x1c \t\r\n")
+        if _HEADER.match(start):
+            return 0.98
+        return 0.5 if origin.name.casefold().endswith(".hl7") and start else 0.0
+
+    def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
+        """One document per message, and one more for a document that a message carries.
+
+        Raises:
+            InputError: after the rest, when messages or what they embed could not be read.
+        """
+        problems = Problems(str(origin))
+        num_good = 0
+        for number, raw in enumerate(_messages(text_chunks(stream)), 1):
+            where = f"message {number}"
+            try:
+                message = parse_message(raw)
+            except UnreadableError as error:
+                problems.add(where, str(error))
+                continue
+            num_good += 1
+            yield from _documents(message, f"{origin}#{number}", where, problems)
+        problems.finish(num_good=num_good, what="HL7 v2 message")
+
+
+def _messages(chunks: Iterator[str]) -> Iterator[str]:
+    """The text of each message, its segments ended by carriage returns."""
+    held: list[str] = []
+    size = 0
+    for line in _lines(chunks):
+        if line[:3] == "MSH" and held:
+            yield "\r".join(held)
+            held, size = [], 0
+        if line[:3] in _ENVELOPE and _SEGMENT.match(line):
+            continue
+        if held and not _SEGMENT.match(line):
+            held[-1] += f" {line}"  # a line break inside a field, which HL7 forbids, is common
+        else:
+            held.append(line)
+        size += len(line)
+        if size > MAX_MESSAGE_CHARS:
+            held, size = [held[0][:200], "ZZZ|too long"], 0
+    if held:
+        yield "\r".join(held)
+
+
+def _lines(chunks: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for chunk in chunks:
+        text = (rest + chunk.translate(_FRAME)).replace("\n", "\r")
+        *lines, rest = text.split("\r")
+        yield from (line.strip(" \t\ufeff") for line in lines if line.strip(" \t\ufeff"))
+    if rest.strip(" \t\ufeff"):
+        yield rest.strip(" \t\ufeff")
+
+
+def _documents(
+    message: Message, source: str, where: str, problems: Problems
+) -> Iterator[RawDocument]:
+    out = TextBuilder()
+    teller = Teller(out, message)
+    teller.tell()
+    identifiers: list[Identifier] = list(message_identifiers(message))
+    time = codes.iso_of_ts(message.first("MSH", 7))
+    kind = message.kind
+    meta = {"message_type": kind} if kind else {}
+    yield out.document(
+        source=source,
+        kind="hl7v2",
+        title=f"HL7 {kind}".strip(),
+        group=message.group,
+        time=time,
+        identifiers=identifiers,
+        meta=meta,
+    )
+    for problem in teller.problems:
+        problems.add(where, problem)
+    if teller.note.strip():
+        note = TextBuilder()
+        note.add(f"{teller.note.strip()}\n")
+        yield note.document(
+            source=f"{source}-note",
+            kind="note",
+            title=teller.note_title or "Clinical document",
+            group=message.group,
+            time=codes.iso_of_ts(message.first("TXA", 4)) or time,
+            identifiers=identifiers,
+            meta={**meta, "note_type": teller.note_title or "Clinical document"},
+        )
