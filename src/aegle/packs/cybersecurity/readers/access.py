@@ -36,8 +36,7 @@ def entry_of(text: str, stamps: Stamps) -> Entry:
         name_words(entry)
         return entry
     named = found.groupdict()
-    stamp = stamps.find(found["time"])
-    entry = Entry(text, stamp[0] if stamp else None, named.get("host") or "")
+    entry = Entry(text, stamps.at(found["time"]), named.get("host") or "")
     entry.body = found.end("time") + 1
     client = entry.mark(*found.span("client"), host_type(found["client"]))
     if entry.host:

@@ -56,8 +56,7 @@ def entry_of(text: str, stamps: Stamps) -> Entry:
 
 
 def _old(text: str, found: re.Match[str], stamps: Stamps) -> Entry:
-    stamp = stamps.find(found["time"])
-    entry = Entry(text, stamp[0] if stamp else None, found["host"], body=found.end())
+    entry = Entry(text, stamps.at(found["time"]), found["host"], body=found.end())
     if tag := _TAG.match(text, found.end()):
         entry.program = tag["tag"]
         entry.body = tag.end()
@@ -65,10 +64,9 @@ def _old(text: str, found: re.Match[str], stamps: Stamps) -> Entry:
 
 
 def _new(text: str, found: re.Match[str], stamps: Stamps) -> Entry:
-    stamp = stamps.find(found["time"])
     host = "" if found["host"] == "-" else found["host"]
     program = "" if found["tag"] == "-" else found["tag"]
-    return Entry(text, stamp[0] if stamp else None, host, program, body=found.end())
+    return Entry(text, stamps.at(found["time"]), host, program, body=found.end())
 
 
 def _structured(entry: Entry, found: re.Match[str]) -> None:

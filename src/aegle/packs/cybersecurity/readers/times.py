@@ -148,6 +148,14 @@ class Stamps:
         self._month = 0
         self._latest = latest_month
         self._order = list(_SHAPES)
+        self._last: tuple[str, float | None] = ("", None)
+
+    def at(self, field: str) -> float | None:
+        """The time of a field that holds a stamp; lines of one second are read once."""
+        if field != self._last[0]:
+            found = self.find(field)
+            self._last = (field, found[0] if found else None)
+        return self._last[1]
 
     def find(self, line: str) -> tuple[float, int, int] | None:
         """Seconds since 1970 (UTC) and the stamp's characters [start, end), or None.
