@@ -12,6 +12,7 @@ from aegle.core.pack import Found
 _MONTHS: Final = (
     "january february march april may june july august september october november december".split()
 )
+_FOUR: Final = ("june", "july")
 _DAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
 _MONTH: Final = (
     r"(?:[Jj]an(?:uary)?|[Ff]eb(?:ruary)?|[Mm]ar(?:ch)?|[Aa]pr(?:il)?|May|[Jj]une?|[Jj]uly?"
@@ -137,8 +138,10 @@ def _year_like(year: int, written: str) -> str:
 
 
 def _name_like(name: str, written: str) -> str:
-    full = written.lower().rstrip(".") == name or len(written) > 4
-    shown = name if full or len(name) <= 4 < len(written) else name[:3]
+    # May is long and short at once; it counts as short.
+    plain = written.lower()
+    full = plain.endswith("day") or (len(plain) > 4 and plain in _MONTHS) or plain in _FOUR
+    shown = name if full else name[:3]
     if written.isupper():
         return shown.upper()
     return shown if written.islower() else shown.capitalize()

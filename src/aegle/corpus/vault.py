@@ -11,14 +11,14 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from aegle.core.errors import UsageError
 from aegle.corpus import dates, surrogates
 
-Lookup = Callable[[list[str]], Mapping[str, tuple[str, str]]]
-"""Digests -> (group, surrogate) of those that are known."""
+Lookup = Callable[[list[str]], Mapping[str, Sequence[tuple[str, str]]]]
+"""Digests -> (group, surrogate) of everyone who has one of them."""
 
 ALIASED: Final = frozenset(
     "name phone fax email ssn mrn health_plan account licence vehicle device ip url biometric other"
@@ -28,6 +28,8 @@ ALIASED: Final = frozenset(
 
 _PLAIN_GROUPS: Final = frozenset({"host", "incident"})
 _LONGEST: Final = 5
+_MOST_OWNERS: Final = 3
+"""An identifier of more groups than this names none of them in a question."""
 _CHANGES_MONTH: Final = 17
 """From the middle of a month this many days lead out of it, so that `March 2024` changes too."""
 
@@ -99,7 +101,8 @@ class Vault:
     def resolve(self, question: str, lookup: Lookup) -> tuple[str, tuple[str, ...]]:
         """A question with known identifiers replaced by their surrogates, and the groups named.
 
-        Up to five words together are tried, longest first; ``lookup`` sees digests only.
+        Up to five words together are tried, longest first; ``lookup`` sees digests only and gives
+        (group, surrogate) of everyone who has it.
         """
         words = [m.span() for m in re.finditer(r"[^\s,;:?!()\"“”]+", question)]
         tries: list[tuple[int, int, str]] = []
@@ -118,9 +121,11 @@ class Vault:
                 taken.append((start, end, digest))
         text, groups = question, []
         for start, end, digest in sorted(taken, reverse=True):
-            group, surrogate = known[digest]
-            text = text[:start] + surrogate + text[end:]
-            groups.append(group)
+            owners = known[digest]
+            text = text[:start] + owners[0][1] + text[end:]
+            # A name that stands in many charts is a clinician's, and says nothing of whose chart.
+            if len(owners) <= _MOST_OWNERS:
+                groups += [group for group, _ in reversed(owners)]
         return text, tuple(dict.fromkeys(group for group in reversed(groups) if group))
 
     def _mac(self, label: str, value: str) -> str:
