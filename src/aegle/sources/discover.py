@@ -116,7 +116,7 @@ class _Walk:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                elif entry.is_symlink() and entry.is_dir():
+                elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - False for a loop
                     links.append(entry.path)
                 else:
                     yield from self._one(entry.path, links)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from aegle.core.decode import TEXT_LIMIT, guess_encoding, lines_of
+from aegle.core.decode import HEAD_BYTES, guess_encoding, lines_of
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import Identifier, Link, Mention, RawDocument
@@ -51,7 +51,7 @@ _NAME: Final = 80
 _NUMBER: Final = re.compile(r"[-+\d.,:/ TZ%]+")
 
 # A cell may hold a whole note; the module's own limit is 128 KB, and it is one for the process.
-csv.field_size_limit(TEXT_LIMIT)
+csv.field_size_limit(1 << 20)
 
 
 class CsvReader:
@@ -81,7 +81,8 @@ class CsvReader:
         delimiter, columns, share = _delimiter(first, suffix)
         if suffix is not None:
             return 0.7 if delimiter and share > 0.8 else 0.5
-        return 0.3 if columns >= 3 and share > 0.95 and len(first) >= 4 else 0.0
+        even = columns >= 3 and share > 0.95 and len(first) >= 4
+        return 0.3 if even and _is_no_prose(first, delimiter) else 0.0
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """Documents of up to 40 rows, each of one patient where a column names patients."""
@@ -226,7 +227,8 @@ def _suffix(origin: Origin) -> str | None:
 
 def _first_lines(head: bytes) -> list[str]:
     lines = head.decode(guess_encoding(head), "replace").splitlines(keepends=True)
-    return lines[:20] if len(lines) > 20 else lines[:-1] or lines
+    cut = len(head) >= HEAD_BYTES
+    return (lines[:-1] if cut and len(lines) > 1 else lines)[:20]
 
 
 def _delimiter(lines: Sequence[str], wanted: str | None) -> tuple[str, int, float]:
@@ -244,6 +246,14 @@ def _delimiter(lines: Sequence[str], wanted: str | None) -> tuple[str, int, floa
         if columns > 1 and (round(share, 1), columns) > (round(best[2], 1), best[1]):
             best = (mark, columns, share)
     return best
+
+
+def _is_no_prose(lines: Sequence[str], mark: str) -> bool:
+    """Whether rows are a table's: short names first, and no space after most commas."""
+    rows = list(csv.reader(lines, delimiter=mark))
+    spaced = sum(line.count(f"{mark} ") for line in lines)
+    marks = sum(line.count(mark) for line in lines)
+    return _has_header(rows) and max(map(len, rows[0])) <= _NAME // 2 and spaced * 5 < marks
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:

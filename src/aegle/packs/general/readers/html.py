@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from aegle.core.decode import text_of
+from aegle.core.errors import UnsafeInputError
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
 from aegle.packs.general.readers.parts import WHOLE_BYTES, cut, page, table_lines
@@ -23,14 +24,22 @@ _BLOCKS: Final = frozenset(
     "br".split()
 )
 _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
+_BULLET: Final = "\n- "
 _IN_CELL: Final = "td table, td p, td div, td ul, td h1, td h2, td h3"
 _SIGNS: Final = re.compile(
     rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
 _TAGS: Final = re.compile(rb"<(?:p|div|table|br|a|span|font|h[1-6]|title|meta)\b[^>]*>", re.I)
 _CHARSET: Final = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{2,30})", re.I)
+_NESTING: Final = re.compile(
+    r"<(/?)(?!(?:p|li|dt|dd|td|th|tr|tbody|thead|tfoot|option|optgroup|colgroup|area|base|br|col|"
+    r"embed|hr|img|input|link|meta|param|source|track|wbr|html|head|body)\b)[a-z]",
+    re.IGNORECASE,
+)
+_DEEPEST: Final = 3_000
 _SPACES: Final = re.compile(r"[ \t\r\n\f\xa0]+")
 _ITEM: Final = re.compile(r"^- ?\n\s*(?=[^\s-])", re.MULTILINE)
+_LIST: Final = re.compile(r"^(- .*)\n\n(?=- )", re.MULTILINE)
 _GAPS: Final = re.compile(r"\n{3,}")
 
 
@@ -74,7 +83,13 @@ def _declared(head: bytes) -> str:
 
 
 def html_text(html: str) -> tuple[str, str]:
-    """Title and readable text of an HTML document or fragment."""
+    """Title and readable text of an HTML document or fragment.
+
+    Raises:
+        UnsafeInputError: it is nested so deep that parsing would take hours.
+    """
+    if _depth(html) > _DEEPEST:
+        raise UnsafeInputError(f"HTML nested deeper than {_DEEPEST} elements")
     tree = LexborHTMLParser(html)
     title_node = tree.css_first("title")
     title = _flat(title_node.text()) if title_node is not None else ""
@@ -84,8 +99,20 @@ def html_text(html: str) -> tuple[str, str]:
         _walk(root, pieces)
     lines = (line.rstrip(" ") for line in "".join(pieces).split("\n"))
     text = _ITEM.sub("- ", "\n".join(line if line.strip() else "" for line in lines))
-    text = "\n".join(line.removeprefix(" ") for line in text.split("\n") if line != "-")
-    return title[:300], _GAPS.sub("\n\n", text).strip() + "\n"
+    text = "\n".join(line for line in text.split("\n") if line != "-")
+    return title[:300], _LIST.sub(r"\1\n", _GAPS.sub("\n\n", text)).strip() + "\n"
+
+
+def _depth(html: str) -> int:
+    """At least how deep the elements nest that no other tag closes; the parser is quadratic in it.
+
+    Elements that end by themselves (``<p>``, ``<li>``, ``<br>``...) are not counted.
+    """
+    here = deepest = 0
+    for tag in _NESTING.finditer(html):
+        here = max(0, here - 1) if tag[1] else here + 1
+        deepest = max(deepest, here)
+    return deepest
 
 
 def _walk(root: LexborNode, pieces: list[str]) -> None:
@@ -110,19 +137,18 @@ def _enter(node: LexborNode, pieces: list[str]) -> bool:
     """Write what stands before a node's children; whether to go on to them."""
     tag = node.tag or ""
     if tag == "-text":
-        pieces.append(_SPACES.sub(" ", node.text_content or ""))
+        text = _SPACES.sub(" ", node.text_content or "")
+        pieces.append(text.lstrip() if not pieces or pieces[-1].endswith(("\n", " ")) else text)
         return False
     if tag in _DROPPED or tag.startswith(("-", "_")):
         return False
     if tag == "pre":
         pieces.append("\n" + node.text())
         return False
-    if tag == "li" and not node.text().strip():
-        return False
     if tag in _HEADINGS:
         pieces.append("\n\n")
     elif tag in _BLOCKS:
-        pieces.append("\n- " if tag == "li" else "\n")
+        pieces.append(_BULLET if tag == "li" else "\n")
     if tag == "table" and node.css_first(_IN_CELL) is None:
         # A table of data; one whose cells hold blocks lays out a page and is walked through.
         rows = [_cells(row) for row in node.css("tr")]
@@ -141,6 +167,10 @@ def _cells(row: LexborNode) -> list[str]:
 
 def _leave(node: LexborNode, pieces: list[str]) -> None:
     tag = node.tag or ""
+    if tag == "li":
+        last = next((at for at in range(len(pieces) - 1, -1, -1) if pieces[at].strip()), 0)
+        if pieces[last : last + 1] == [_BULLET]:
+            del pieces[last:]  # an item without text, as menus of icons have it
     if tag in _HEADINGS or tag in ("p", "ul", "ol", "table", "pre"):
         pieces.append("\n\n")
     elif tag in _BLOCKS and tag != "br":

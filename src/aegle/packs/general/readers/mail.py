@@ -218,12 +218,14 @@ def _decoded(value: str) -> str:
 
 def _identifiers(message: Message) -> list[Identifier]:
     """Addresses and display names of all who are named in the headers."""
-    values = [_header(message, name) for name in _ADDRESSED]
+    wanted = {name.lower() for name in _ADDRESSED}
+    # Decoded only after parsing: an encoded name may hold a comma.
+    values = [str(value) for key, value in message.raw_items() if key.lower() in wanted]
     found: list[Identifier] = []
-    for name, address in getaddresses([value for value in values if value]):
+    for name, address in getaddresses(values):
         if "@" in address:
-            found.append(Identifier("email", RawText(address)))
-        words = name.strip(" '\"")
+            found.append(Identifier("email", RawText(_decoded(address))))
+        words = " ".join(_decoded(name).split()).strip("'\"")
         if len(words) > 2 and "@" not in words:
             found.append(Identifier("name", RawText(words)))
     return found
