@@ -96,6 +96,15 @@ def test_a_repeated_line_is_counted_and_what_it_names_stays() -> None:
     assert sum(kind == "logged_in_to" for _, kind, _, _ in ties(doc)) == 6
 
 
+def test_a_name_that_comes_late_is_not_collapsed() -> None:
+    told = [
+        f"2025-03-02 07:10:{n % 60:02d} INFO x: peer 10.0.0.1 sent {n} bytes" for n in range(99)
+    ]
+    told[80] = told[80].replace("10.0.0.1", "203.0.113.8")
+    (doc,) = docs_of(LogLinesReader(), "\n".join(told))
+    assert told[80] in doc.text.reveal() and int(doc.meta["collapsed"]) > 80
+
+
 def test_windows_and_hosts_are_kept_apart() -> None:
     text = "".join(
         f"Mar  2 07:{minute:02d}:00 {host} cron[1]: tick {minute}\n"
