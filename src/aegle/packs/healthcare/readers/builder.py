@@ -15,8 +15,9 @@ def squeeze(text: str) -> str:
 
 def plain(text: str) -> str:
     """Text that any store takes: no NUL, and no half of a surrogate pair (JSON allows both)."""
-    text = text.replace("\0", " ")
-    return text.encode("utf-8", "replace").decode("utf-8")
+    if "\0" in text:
+        text = text.replace("\0", " ")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 class TextBuilder:
@@ -35,6 +36,16 @@ class TextBuilder:
     def text(self) -> str:
         """All that was added."""
         return "".join(self._parts)
+
+    def since(self, start: int) -> str:
+        """What was added from character ``start`` on, without building the rest."""
+        parts, at = [], self._size
+        for part in reversed(self._parts):
+            if at <= start:
+                break
+            parts.append(part)
+            at -= len(part)
+        return "".join(reversed(parts))[max(start - at, 0) :]
 
     def add(self, text: str) -> None:
         """Append text as it is."""

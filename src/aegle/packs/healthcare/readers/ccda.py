@@ -201,8 +201,8 @@ def _identifiers(root: Element, role: Element | None) -> Iterator[Identifier]:
     for one in role.findall("id") if role is not None else []:
         kind = people.kind_of_id("", one.get("root", ""))
         yield from people.identifier(kind, one.get("extension", ""))
-    for owner in ("assignedAuthor", "assignedEntity"):
-        for entity in root.iter(owner):
+    for tag in ("assignedAuthor", "assignedEntity"):
+        for entity in root.iter(tag):
             for one in entity.findall("id"):
                 if one.get("root") == "2.16.840.1.113883.4.6":
                     yield from people.identifier("licence", one.get("extension", ""))

@@ -72,23 +72,23 @@ def add_entries(
     """
     code = section.find("code")
     kind = _SECTION.get(code.get("code", "") if code is not None else "", "")
-    end = len(out)
-    narrative = out.text[start:end].casefold()
-    exact = len(narrative) == end - start
+    narrative = out.since(start)
     seen: set[tuple[str, object]] = set()
     for entry in section.findall("entry"):
         for fact in _facts(entry, kind):
-            spot = _spot(fact, narrative if exact else "", start, places, out)
+            spot = _spot(fact, narrative, start, places)
             key = (fact.type, spot or (fact.concepts or fact.name, fact.time))
             if key in seen:
                 continue
             seen.add(key)
-            known = {"concepts": fact.concepts, "assertion": fact.assertion, "time": fact.time}
-            if spot:
-                mention: int | None = out.mark(spot[0], spot[1], fact.type, **known)  # type: ignore[arg-type]
-            else:
-                mention = _own_line(out, fact)
+            mention = _own_line(out, fact) if spot is None else _mark(out, fact, spot)
             out.link(patient, mention, _RELATION[fact.type], fact.time)
+
+
+def _mark(out: TextBuilder, fact: _Fact, spot: tuple[int, int]) -> int:
+    return out.mark(
+        *spot, fact.type, concepts=fact.concepts, assertion=fact.assertion, time=fact.time
+    )
 
 
 def _own_line(out: TextBuilder, fact: _Fact) -> int | None:
@@ -107,18 +107,16 @@ def _own_line(out: TextBuilder, fact: _Fact) -> int | None:
     return mention
 
 
-def _spot(
-    fact: _Fact, narrative: str, start: int, places: Places, out: TextBuilder
-) -> tuple[int, int] | None:
+def _spot(fact: _Fact, narrative: str, start: int, places: Places) -> tuple[int, int] | None:
     """Where the narrative names a fact; None when it does not."""
-    name = fact.name.casefold()
+    name = fact.name.lower()
     for number, ref in enumerate(fact.refs):
         place = places.get(ref)
         if place is None:
             continue
-        told = out.text[place[0] : place[1]]
-        within = told.casefold().find(name)
-        if within >= 0 and len(told.casefold()) == len(told):
+        told = narrative[place[0] - start : place[1] - start]
+        within = _find(name, told)
+        if within >= 0:
             return place[0] + within, place[0] + within + len(name)
         # Only the code's own reference means these words; the entry's may mean its whole row.
         if (
@@ -128,8 +126,14 @@ def _spot(
             and ": " not in told
         ):
             return place
-    found = narrative.find(name) if len(name) >= 3 else -1
+    found = _find(name, narrative) if len(name) >= 3 else -1
     return (start + found, start + found + len(name)) if found >= 0 else None
+
+
+def _find(name: str, text: str) -> int:
+    """Where a lower-case name stands in a text, whatever the text's case; -1 when nowhere."""
+    lower = text.lower()
+    return lower.find(name) if len(lower) == len(text) else -1
 
 
 def _facts(entry: Element, kind: str) -> Iterator[_Fact]:
@@ -207,12 +211,8 @@ def _make(node: Element, coded: Element | None, type: str, *, value: str = "") -
         codes.concept(one.get("codeSystem", ""), one.get("code", ""), one.get("displayName", ""))
         for one in (coded, *coded.findall("translation"))
     )
-    original = (
-        squeeze("".join(coded.find("originalText").itertext()))
-        # type: ignore[union-attr]
-        if (coded.find("originalText") is not None)
-        else ""
-    )
+    told = coded.find("originalText")
+    original = squeeze("".join(told.itertext())) if told is not None else ""
     names = [coded.get("displayName", ""), original, *(one.get("displayName", "") for one in coded)]
     name = next((squeeze(one) for one in names if one and squeeze(one)), "")[:200]
     own = list(coded.iter("reference"))

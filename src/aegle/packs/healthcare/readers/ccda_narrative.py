@@ -79,7 +79,7 @@ class _Writer:
         end = len(self.out)
         id_ = node.get("ID")
         if id_ and end > start:
-            told = self.out.text[start:end]
+            told = self.out.since(start)
             start += len(told) - len(told.lstrip())
             end -= len(told) - len(told.rstrip())
             if end > start:

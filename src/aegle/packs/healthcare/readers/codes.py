@@ -9,7 +9,21 @@ from typing import Final
 from aegle.core.records import Concept
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    # In the order in which a concept becomes the key of its node.
+    # In the order in which a concept becomes the key of its node; ICD-10-CM is what the pack
+    # finds in free text, so that a coded diagnosis and a written one meet.
+    "ICD10CM": (
+        "http://hl7.org/fhir/sid/icd-10-cm",
+        "http://hl7.org/fhir/sid/icd-10",
+        "2.16.840.1.113883.6.90",
+        "2.16.840.1.113883.6.3",
+        "i10",
+        "i10c",
+        "icd10",
+        "icd-10",
+        "icd-10-cm",
+        "icd10cm",
+        "icd10-cm",
+    ),
     "SNOMED": (
         "http://snomed.info/sct",
         "2.16.840.1.113883.6.96",
@@ -27,19 +41,6 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         "rxn",
     ),
     "LOINC": ("http://loinc.org", "2.16.840.1.113883.6.1", "ln", "loinc", "lnc"),
-    "ICD10CM": (
-        "http://hl7.org/fhir/sid/icd-10-cm",
-        "http://hl7.org/fhir/sid/icd-10",
-        "2.16.840.1.113883.6.90",
-        "2.16.840.1.113883.6.3",
-        "i10",
-        "i10c",
-        "icd10",
-        "icd-10",
-        "icd-10-cm",
-        "icd10cm",
-        "icd10-cm",
-    ),
     "CVX": (
         "http://hl7.org/fhir/sid/cvx",
         "2.16.840.1.113883.12.292",

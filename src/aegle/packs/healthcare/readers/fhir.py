@@ -34,7 +34,6 @@ from aegle.packs.healthcare.readers.fhir_values import (
     name_of,
     objects,
     reference,
-    text,
     time_of,
 )
 from aegle.packs.healthcare.readers.problems import Problems
@@ -331,7 +330,9 @@ def _staff(resource: dict[str, Any]) -> Iterator[Identifier]:
 def _agent_identifiers(resource: dict[str, Any], kind: str) -> Iterator[Identifier]:
     """Of a practitioner all; of a house its address and phones, while it keeps its name."""
     for one in person(resource).identifiers:
-        if one.kind != "mrn" and (one.kind != "name" or kind == "Practitioner"):
+        if one.kind == "mrn" and kind.startswith("Practitioner"):
+            yield Identifier("licence", one.value)  # a number of a type that is not known
+        elif one.kind != "mrn" and (one.kind != "name" or kind == "Practitioner"):
             yield one
     if kind == "PractitionerRole":
         yield from people.name(at(resource, "practitioner", "display"))

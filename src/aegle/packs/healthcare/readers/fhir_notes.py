@@ -33,7 +33,7 @@ class Attached:
 
 
 def attachments(resource: dict[str, Any]) -> Iterator[Attached]:
-    """What is embedded in a resource, in order; attachments that are only linked are passed over."""
+    """What is embedded in a resource, in order; what is only linked is passed over."""
     for place in _PLACES.get(text(resource.get("resourceType")), ()):
         for holder in objects(resource.get(place[0])):
             for one in objects(get(holder, *place[1:]) if len(place) > 1 else holder):

@@ -143,7 +143,9 @@ def write_agent(out: TextBuilder, resource: dict[str, Any], ref: str) -> None:
     kind = text(resource.get("resourceType"))
     name = human_name(resource.get("name")) or name_of(resource.get("practitioner"))
     out.add(f"{kind}: ")
-    ward = kind == "Location" and code(resource.get("physicalType")) in ("wa", "ro", "bd", "area")
+    part = code(resource.get("physicalType")) in ("wa", "ro", "bd", "area")
+    # A house has an address of its own; a ward or room within it seldom has.
+    ward = kind == "Location" and (part or not objects(resource.get("address")))
     type = {"Practitioner": "practitioner", "PractitionerRole": "practitioner"}.get(kind)
     type = type or ("ward" if ward else "organization")
     if kind == "PractitionerRole":

@@ -83,7 +83,7 @@ class Line:
             ref=ref,
         )
 
-    def extra(self, extra: Extra) -> None:
+    def further(self, extra: Extra) -> None:
         """Append one of the further fields."""
         value = self.resource.get(extra.field)
         if extra.field == "note":
@@ -155,7 +155,7 @@ def _write_spec(line: Line, spec: Spec) -> None:
     out.add(codes.cite(concepts(value)))
     for extra in spec.extras:
         if extra.field != field:
-            line.extra(extra)
+            line.further(extra)
     detail = _DETAILS.get(line.kind)
     if detail:
         detail(line)

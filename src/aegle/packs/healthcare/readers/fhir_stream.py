@@ -27,11 +27,11 @@ class Item:
     url: str = ""
 
 
-class _EndOfInput(Exception):
+class _EndOfInputError(Exception):
     """The text ended inside a value."""
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """The text is not JSON here; the message is the reason."""
 
 
@@ -72,16 +72,16 @@ class _Buffer:
     def value(self) -> Any:
         """Take one JSON value."""
         if not self.peek():
-            raise _EndOfInput
+            raise _EndOfInputError
         while True:
             try:
                 value, end = _DECODER.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 if not self._may_be_cut(error):
-                    raise _Broken(f"not JSON ({error.msg})") from error
+                    raise _BrokenError(f"not JSON ({error.msg})") from error
             except (ValueError, RecursionError) as error:
                 reason = "nested too deeply" if isinstance(error, RecursionError) else "bad number"
-                raise _Broken(reason) from error
+                raise _BrokenError(reason) from error
             else:
                 whole = isinstance(value, (dict, list, str)) or end < len(self.text)
                 if whole or not self.more():
@@ -90,9 +90,9 @@ class _Buffer:
                 continue
             held = len(self.text) - self.at
             if held > MAX_VALUE_CHARS:
-                raise _Broken(f"a value of more than {MAX_VALUE_CHARS >> 20} MB")
+                raise _BrokenError(f"a value of more than {MAX_VALUE_CHARS >> 20} MB")
             if not self.more(held):  # doubling keeps the work linear
-                raise _EndOfInput
+                raise _EndOfInputError
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
         near_end = error.pos >= len(self.text) - 12
@@ -146,9 +146,9 @@ def resources(chunks: Iterator[str], *, lines: bool) -> Iterator[Item]:
             else:
                 yield Item(f"value {number}", problem="neither an object nor a list")
                 return
-    except _EndOfInput:
+    except _EndOfInputError:
         yield Item("end of file", problem="the JSON is cut off")
-    except _Broken as error:
+    except _BrokenError as error:
         yield Item(f"value {number}", problem=str(error))
 
 
@@ -230,8 +230,8 @@ def _object(buffer: _Buffer) -> Iterator[Item]:
         key = buffer.value()
         if not isinstance(key, str) or buffer.peek() != ":":
             if not buffer.peek():
-                raise _EndOfInput
-            raise _Broken("not JSON (a name and a colon are missing)")
+                raise _EndOfInputError
+            raise _BrokenError("not JSON (a name and a colon are missing)")
         buffer.at += 1
         bundle = members.get("resourceType", "Bundle") == "Bundle"
         if key == "entry" and bundle and buffer.peek() == "[":
@@ -253,15 +253,15 @@ def _elements(buffer: _Buffer, word: str) -> Iterator[Item]:
             buffer.at += 1
             continue
         if mark == "}":
-            raise _Broken("not JSON (a list closed by a brace)")
+            raise _BrokenError("not JSON (a list closed by a brace)")
         number += 1
         where = f"{word} {number}"
         try:
             value = buffer.value()
-        except _Broken as error:
+        except _BrokenError as error:
             yield Item(where, problem=str(error))
             if not buffer.skip():
-                raise _EndOfInput from error
+                raise _EndOfInputError from error
             continue
         if word == "entry":
             yield from _entry(where, value)

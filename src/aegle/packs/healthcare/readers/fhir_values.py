@@ -26,24 +26,34 @@ def items(value: Any) -> list[Any]:
 
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects among the elements."""
+    if isinstance(value, dict):
+        return [value]
+    if value is None or isinstance(value, str):
+        return []
     return [one for one in items(value) if isinstance(one, dict)]
 
 
 def get(value: Any, *path: str) -> Any:
     """What stands at a path of names, taking the first element of each list; None when absent."""
     for name in path:
+        if isinstance(value, dict):
+            value = value.get(name)
+            continue
         value = next(iter(objects(value)), {}).get(name)
     return value
 
 
 def text(value: Any) -> str:
     """A string, number or truth value in words; of a list the first; anything else is empty."""
-    value = next(iter(items(value)), None)
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, str):
+        return squeeze(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return squeeze(str(value)) if isinstance(value, (str, int, float)) else ""
+    return squeeze(str(value)) if isinstance(value, (int, float)) else ""
 
 
 def at(value: Any, *path: str) -> str:
@@ -96,7 +106,7 @@ def reference(value: Any, default: str = "") -> str:
     """
     one = next(iter(objects(value)), None)
     target = at(one, "reference") if one is not None else text(value)
-    if target.startswith("urn:uuid:") or target.startswith("urn:oid:"):
+    if target.startswith(("urn:uuid:", "urn:oid:")):
         id_ = target.rpartition(":")[2].lower()
         kind = (at(one, "type") or default).casefold()
         return f"{kind}/{id_}" if id_ and kind else ""

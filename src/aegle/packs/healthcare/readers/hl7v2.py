@@ -13,7 +13,8 @@ from aegle.packs.healthcare.readers.builder import TextBuilder
 from aegle.packs.healthcare.readers.decode import peek, text_chunks
 from aegle.packs.healthcare.readers.hl7v2_message import Message, UnreadableError, parse_message
 from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers
-from aegle.packs.healthcare.readers.hl7v2_segments import Teller
+from aegle.packs.healthcare.readers.hl7v2_segments import tell
+from aegle.packs.healthcare.readers.hl7v2_teller import Teller
 from aegle.packs.healthcare.readers.problems import Problems
 
 MAX_MESSAGE_CHARS: Final = 16 * 1024 * 1024
@@ -91,7 +92,7 @@ def _documents(
 ) -> Iterator[RawDocument]:
     out = TextBuilder()
     teller = Teller(out, message)
-    teller.tell()
+    tell(teller)
     identifiers: list[Identifier] = list(message_identifiers(message))
     time = codes.iso_of_ts(message.first("MSH", 7))
     kind = message.kind

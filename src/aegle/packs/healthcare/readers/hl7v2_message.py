@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import hl7
+import hl7  # type: ignore[import-untyped]  # the package ships no types
 
 from aegle.packs.healthcare.readers.builder import plain, squeeze
 

@@ -26,6 +26,7 @@ _TYPE_OF_GROUP: Final = {
 }
 _DIALECT: Final = {
     "doc": "Document",
+    "DiseaseFile": "Document",
     "doctitle-focus": "Focus",
     "pair": "QAPair",
     "question": "Question",
@@ -35,7 +36,9 @@ _DIALECT: Final = {
     "semanticGroup": "SemanticGroup",
 }
 _SYMPTOM: Final = "T184"
-_SIGN: Final = re.compile(r"<Document\b[^>]*>\s*<Focus>|<doc docid=[^>]*>\s*<doctitle-focus>")
+_SIGN: Final = re.compile(
+    r"<(?:Document|DiseaseFile)\b[^>]*>\s*<Focus>|<doc docid=[^>]*>\s*<doctitle-focus>"
+)
 _CUI: Final = re.compile(r"C\d{7}")
 
 
@@ -56,7 +59,7 @@ class MedquadReader:
             InputError: not MedQuAD, or a page whose answers are all empty.
         """
         root = parse(stream, str(origin))
-        for node in root.iter():  # five pages are written in an older dialect of the format
+        for node in root.iter():  # five pages are written in older dialects of the format
             node.tag = _DIALECT.get(local(node), local(node))
         if root.tag != "Document" or root.find("Focus") is None:
             raise InputError(f"{origin} is no MedQuAD page (no Document with a Focus)")
@@ -81,7 +84,7 @@ class MedquadReader:
             kind="page",
             title=focus or "Health topic",
             meta={
-                "collection": squeeze(root.get("source") or root.get("corpus", "")),
+                "collection": squeeze(root.get("source") or root.get("corpus") or ""),
                 "url": squeeze(root.get("url", "")),
                 "pairs": str(num_pairs),
                 "empty_answers": str(num_empty),

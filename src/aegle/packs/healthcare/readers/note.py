@@ -12,43 +12,24 @@ from aegle.core.records import Identifier, RawDocument
 from aegle.packs.healthcare.readers import codes, people
 from aegle.packs.healthcare.readers.builder import TextBuilder, plain
 from aegle.packs.healthcare.readers.decode import decode, peek, read_all
+from aegle.packs.healthcare.readers.note_fields import FIELD, FIELD_NAMES
 from aegle.packs.healthcare.readers.sections import note_score, section_names
 
 HEADER_CHARS: Final = 4000
 """Header fields are looked for at the start of a note only."""
 
 _BREAK: Final = re.compile(r"\f|^[ \t]*(?:[=*_]{20,}|-{40,})[ \t]*$", re.MULTILINE)
-_FIELD_NAMES: Final[dict[str, str]] = {
-    "name": r"(?:patient(?:'s)? )?name|patient|pt name|pt",
-    "mrn": r"mrn|mr ?#|medical record (?:number|no\.?|#)|patient id|patient (?:number|no\.?)|hospital (?:number|no\.?)|unit (?:number|no\.?)",
-    "dob": r"dob|d\.o\.b\.?|date of birth|birth ?date|born",
-    "ssn": r"ssn|social security(?: number| no\.?)?",
-    "phone": r"(?:home |cell |mobile |work )?(?:phone|tel(?:ephone)?)(?: number| no\.?)?|mobile|cell",
-    "fax": r"fax(?: number)?",
-    "email": r"e-?mail(?: address)?",
-    "address": r"(?:home )?address",
-    "account": r"account(?: number| no\.?| #)?|acct(?: #| no\.?)?|csn|encounter (?:id|number|no\.?)|visit (?:id|number|no\.?)",
-    "health_plan": r"(?:insurance|policy|member|health plan|medicare|medicaid)(?: id| number| no\.?| #)",
-    "licence": r"npi|dea|licen[sc]e(?: number| no\.?)?",
-    "device": r"serial(?: number| no\.?)?|s/n|udi",
-    "provider": r"(?:attending|referring|primary care|ordering|consulting|admitting|discharging)(?: physician| provider| md| doctor)?|physician|provider|surgeon|pcp|author|dictated by|signed(?: by)?|electronically signed by|nurse|rn|resident",
-    "relative": r"(?:emergency|next of kin|nok)(?: contact)?(?: name)?|contact|spouse|guardian|mother|father",
-    "date": r"(?:note |visit |service |encounter |report |dictation )?date(?: of (?:service|visit|note|admission))?|admission date|admit date|date/time|admitted|dos",
-}
-_FIELD: Final = re.compile(
-    r"(?:(?<=\n)|(?<=\|)|(?<=\t)|(?<=;)|(?<=   )|^)[ \t*#]*(?:"
-    + "|".join(f"(?P<{kind}>{names})" for kind, names in _FIELD_NAMES.items())
-    + r")[ \t*]*[:#][ \t*]*(?P<value>[^\n\t|;]*?)(?=[ \t]*(?:\n|\t|\||;|$|[ ]{3,}"
-    + r"|[ ](?:MRN|DOB|SSN|Sex|Gender|Age|Phone|Date|Account|Acct|Unit|Ward|Room)\b ?[:#]))",
-    re.IGNORECASE,
-)
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-./]{1,40}")
 _DATE: Final = re.compile(
-    r"(?P<iso>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)|(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4})"
+    r"(?P<iso>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)"
+    r"|(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4}|\d{2})\b"
     r"|(?P<mon>[A-Za-z]{3,9})\.? (?P<d2>\d{1,2}),? (?P<y2>\d{4})"
     r"|(?P<d3>\d{1,2})[ -](?P<mon3>[A-Za-z]{3,9})[ -](?P<y3>\d{4})"
 )
+_PIVOT: Final = 68
+"""A year of two digits up to this is of this century (as POSIX has it)."""
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_DEGREES: Final = frozenset("md do rn np pa phd dds lpn pharmd bsn msn dpm crna".split())
 _PERSON: Final = re.compile(r"[^,(\d]+(?:,[^,(\d]+)?")
 
 
@@ -58,7 +39,7 @@ class NoteReader:
     name = "note"
 
     def sniff(self, head: bytes, origin: Origin) -> float:
-        """0.3 to 0.8 by section headers and clinical words; 0 for logs, reports, code and the like."""
+        """0.3 to 0.8 by section headers and clinical words; 0 for logs, reports, code, prose."""
         if b"\0" in head[:4096] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
             return 0.0
         suffix = origin.name.rpartition(".")[2].casefold() if "." in origin.name else ""
@@ -84,8 +65,8 @@ class NoteReader:
 
 
 _OTHER_FORMATS: Final = frozenset(
-    "md markdown rst html htm xml json ndjson jsonl csv tsv py js ts java c h cpp go rs sh ps1 yml "
-    "yaml toml ini cfg conf log eml pdf docx hl7 ccda cda evtx sql ipynb tex".split()
+    "ann md markdown rst html htm xml json ndjson jsonl csv tsv py js ts java c h cpp go rs sh "
+    "ps1 yml yaml toml ini cfg conf log eml pdf docx hl7 ccda cda evtx sql ipynb tex".split()
 )
 
 
@@ -106,7 +87,7 @@ def _split(text: str) -> list[str]:
 
 
 def _fields(text: str) -> Iterator[re.Match[str]]:
-    return _FIELD.finditer(text[:HEADER_CHARS])
+    return FIELD.finditer(text[:HEADER_CHARS])
 
 
 def read_note(text: str, source: str) -> RawDocument:
@@ -116,7 +97,7 @@ def read_note(text: str, source: str) -> RawDocument:
     identifiers: list[Identifier] = []
     first: dict[str, re.Match[str]] = {}
     for match in _fields(text):
-        kind = next(name for name in _FIELD_NAMES if match[name] is not None)
+        kind = next(name for name in FIELD_NAMES if match[name] is not None)
         value = match["value"].strip(" \t*")
         if value:
             identifiers += _identify(kind, value)
@@ -146,8 +127,7 @@ def _person(value: str) -> str:
 
 def _identify(kind: str, value: str) -> Iterator[Identifier]:
     if kind in ("name", "provider", "relative"):
-        family, comma, given = _person(value).partition(",")
-        yield from people.name(*(f"{given} {family}" if comma else family).split())
+        yield from people.name(*_name_parts(_person(value)))
     elif kind == "address":
         yield from people.identifier("place", value)
         yield from people.address([part.strip() for part in value.split(",")[:2]])
@@ -161,6 +141,15 @@ def _identify(kind: str, value: str) -> Iterator[Identifier]:
         yield from people.telecom(kind, value)
 
 
+def _name_parts(value: str) -> list[str]:
+    """Given names first; a title after a comma is no given name, and roles are in lower case."""
+    family, _, given = value.partition(",")
+    if given.strip(" .").casefold() in _DEGREES:
+        given = ""
+    parts = f"{given} {family}".split()
+    return [part for part in parts if not part[:1].islower()] or parts
+
+
 def _time(value: str) -> str:
     """ISO of a header's date; month first where the order is open, as American notes write it."""
     match = _DATE.search(value)
@@ -170,6 +159,8 @@ def _time(value: str) -> str:
         return codes.iso(match["iso"].replace(" ", "T"))
     if match["m"]:
         month, day, year = int(match["m"]), int(match["d"]), match["y"]
+        if len(year) == 2:
+            year = f"{'19' if int(year) > _PIVOT else '20'}{year}"
         if month > 12:
             month, day = day, month
     else:

@@ -83,9 +83,22 @@ def address(lines: list[str], city: str = "", postcode: str = "") -> Iterator[Id
         yield from identifier("place", digits[:5])
 
 
+_KIND_OF_WORDS: Final = {
+    "SOCIAL SECURITY|SSN": "ssn",
+    "MEDICAL RECORD": "mrn",
+    "MEMBER|INSURANCE|POLICY|SUBSCRIBER|BENEFICIARY": "health_plan",
+    "LICEN|DEA |PASSPORT|NPI|PROVIDER": "licence",
+    "ACCOUNT": "account",
+    "SERIAL|UDI ": "device",
+}
+
+
 def kind_of_id(type_code: str, system: str = "") -> str:
     """The identifier class of an identifier's type code (HL7 table 0203) or system."""
     code, system = type_code.strip().upper(), system.casefold()
+    for words, kind in _KIND_OF_WORDS.items():
+        if any(word in code for word in words.split("|")):
+            return kind
     if code == "SS" or "us-ssn" in system or system.endswith("2.16.840.1.113883.4.1"):
         return "ssn"
     if code in ("MR", "MRN", "PI", "PT", "PN", "MRT", "U"):

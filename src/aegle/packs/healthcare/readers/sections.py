@@ -29,7 +29,8 @@ clinical history; final diagnosis; gross description; microscopic description
 """
 _NAMES: Final = frozenset(" ".join(one.split()) for one in _KNOWN.split(";"))
 _HEADER: Final = re.compile(
-    r"^[ \t]*(?:#{1,4}[ \t]*|\*\*)?([A-Za-z0-9][A-Za-z0-9 /&,()'\-]{0,48}?)(?:\*\*)?[ \t]*(:(?:\*\*)?|$)",
+    r"^[ \t]*(?:#{1,4}[ \t]*|\*\*)?([A-Za-z0-9][A-Za-z0-9 /&,()'\-]{0,48}?)"
+    r"(?:\*\*)?[ \t]*(:(?:\*\*)?|$)",
     re.MULTILINE,
 )
 _STRONG: Final = re.compile(
@@ -45,26 +46,34 @@ _WORDS: Final = re.compile(
     r"|attending|dr)\b",
     re.IGNORECASE,
 )
+_CASE: Final = re.compile(
+    r"\b\d{1,3}[- ](?:year|month|week|day)s?[- ]old\b.{0,60}?"
+    r"\b(?:man|woman|male|female|boy|girl|patient|infant|child)\b",
+    re.IGNORECASE,
+)
+"""How a case report opens; it need have no headers."""
 _NOT_A_NOTE: Final = re.compile(
     r"CVE-\d{4}-\d+|ATT&CK|\bTTPs?\b|\bmalware\b|\bthreat actor|\bsha256\b|Copyright \(c\)|LICENSE"
     r"|^\s*(?:#include|import \w|from \w+ import|def \w+\(|class \w+|function |var |const )"
-    r"|\bpip install\b|\bnpm (?:install|run)\b|```|\bcitation\b|\bGitHub\b|\brepository\b|\bdataset\b",
+    r"|\bpip install\b|\bnpm (?:install|run)\b|```|\bcitation\b|\bGitHub\b|\brepository\b"
+    r"|\bdataset\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _LOG_LINE: Final = re.compile(
-    r"^(?:<\d+>|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d|\[?\w{3} \w{3}? ?\d|[A-Z][a-z]{2} +\d{1,2} \d\d:"
+    r"^(?:<\d+>|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d|\[\w{3} \w{3} +\d"
+    r"|[A-Z][a-z]{2} +\d{1,2} \d\d:"
     r"|\d{1,3}(?:\.\d{1,3}){3} |\d{6} \d{6} )"
 )
 
 
 def section_names(text: str) -> list[str]:
-    """The section headers of a note in order, each once, as it is usually written."""
-    found: dict[str, None] = {}
+    """The section headers of a note in order, each once, as it is written."""
+    found: dict[str, str] = {}
     for match in _HEADER.finditer(text):
         name = " ".join(match[1].split()).casefold()
         if name in _NAMES:
-            found.setdefault(name)
-    return [name.capitalize() for name in found]
+            found.setdefault(name, " ".join(match[1].split()))
+    return list(found.values())
 
 
 def note_score(text: str) -> float:
@@ -78,6 +87,8 @@ def note_score(text: str) -> float:
     num_sections = len(section_names(text))
     strong = len({match[0].casefold() for match in _STRONG.finditer(text)})
     num_words = max(1, len(text.split()))
+    if num_words < 2.5 * len([line for line in text.splitlines() if line.strip()]):
+        return 0.0  # a list of words
     clinical = len(_WORDS.findall(text))
     foreign = len(_NOT_A_NOTE.findall(text))
     if foreign * 3 > num_sections + strong + clinical // 10:
@@ -88,4 +99,6 @@ def note_score(text: str) -> float:
     # Free text without headers: it has to be thick with clinical words.
     if density >= 0.08 and clinical >= 5:
         return 0.4
+    if _CASE.search(text) and clinical >= 5:
+        return 0.35
     return 0.3 if (num_sections or strong) and density >= 0.05 and clinical >= 4 else 0.0
