@@ -33,7 +33,8 @@ def test_contract(check, opened):
 
 
 def test_contract_of_closing(gguf):
-    check_closed(lambda: LlamaCppGenerator(gguf.parent, threads=1, context=256))
+    for _ in range(4):  # closing at once used to hang, most times
+        check_closed(lambda: LlamaCppGenerator(gguf.parent, threads=1, context=256))
 
 
 def test_a_conversation_too_long_is_refused_with_its_size(opened):

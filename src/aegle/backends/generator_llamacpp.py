@@ -44,6 +44,9 @@ class LlamaCppGenerator:
             self._server: Any = xllamacpp.Server(_params(file, threads, context))
         except RuntimeError as error:
             raise InputError(f"llama.cpp can't load {file}; is it damaged?") from error
+        # A server that is ended before its loop has begun never ends (xllamacpp 2026.10.11549): the
+        # first reply tells that it has begun.
+        self.generate([{"role": "user", "content": "a"}], max_tokens=1)
 
     def generate(
         self,
