@@ -12,7 +12,7 @@ from aegle.core.pack import Cue, Pattern, Rule
 from aegle.core.records import Concept, Document, Entity, Facts, Span, content_id
 from aegle.facts.assertion import Context, strongest
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import align, choose, mention_key, normal_name
+from aegle.facts.link import Choice, align, choose, mention_key, normal_name
 from aegle.facts.relate import relate
 from aegle.facts.words import Words, words
 from aegle.lm.segment import sentences
@@ -98,6 +98,11 @@ def _context(cues: tuple[Cue, ...]) -> Context:
     return Context(cues)
 
 
+@lru_cache(maxsize=1 << 15)
+def _choice(lexicon: Lexicon, name: str) -> Choice:
+    return choose(name, lexicon.look_up(name))
+
+
 def _entity(doc: Document, one: _Candidate, assertion: str, time: str) -> Entity:
     return Entity(
         id=content_id(doc.id, str(one.start), str(one.end), one.type, one.key),
@@ -138,7 +143,7 @@ def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[_Candidate]:
     for lexicon in lexicons:
         found = []
         for match in lexicon.find_in(split):
-            choice = choose(split.text[match.start : match.end], match.terms)
+            choice = _choice(lexicon, split.text[match.start : match.end])
             found.append(
                 _Candidate(
                     match.start,

@@ -16,6 +16,8 @@ from aegle.core.records import Concept
 from aegle.facts.words import Phrases, Words, phrase_key, words
 
 _FORMAT: Final = 1
+_REMEMBERED: Final = 1 << 15
+"""Spellings whose terms are kept at hand: texts repeat a few thousand names over and over."""
 _Row = Sequence[Any]
 """A term as it is stored: text, type, system, code, name, exact, score."""
 
@@ -42,6 +44,7 @@ class Lexicon:
         self._index = index
         self._phrases = Phrases(index)
         self._terms: dict[int, Term] = {}
+        self._known: dict[str, tuple[Term, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -130,10 +133,15 @@ class Lexicon:
         return self._agreeing(phrase, self._index.get(phrase_key(phrase), ()))
 
     def _agreeing(self, piece: str, rows: Iterable[int]) -> tuple[Term, ...]:
-        terms = (self._term(row) for row in rows)
-        return tuple(
-            term for term in terms if not term.exact or " ".join(piece.split()) == term.text
-        )
+        found = self._known.get(piece)
+        if found is None:
+            terms = (self._term(row) for row in rows)
+            spaced = " ".join(piece.split())
+            found = tuple(term for term in terms if not term.exact or spaced == term.text)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[piece] = found
+        return found
 
     def _term(self, row: int) -> Term:
         term = self._terms.get(row)

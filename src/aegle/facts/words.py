@@ -68,6 +68,7 @@ def words(text: str) -> Words:
     return Words(text, keys, starts, ends)
 
 
+@lru_cache(maxsize=1 << 14)
 def phrase_key(phrase: str) -> str:
     """The key of a phrase: equal for phrases that are found in the same places."""
     return " ".join(words(phrase).keys)

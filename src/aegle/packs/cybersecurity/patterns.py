@@ -1,157 +1,194 @@
-"""Indicators and identifiers of security texts, defanged or not: addresses, hashes, CVE, hosts.
-
-Every expression is linear in the length of the text: each repetition is bounded or can't match what
-the next part matches.
-"""
+"""Indicators and names in security text: hashes, ids, paths, keys, ports, accounts, processes."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
 from aegle.core.pack import Pattern
 from aegle.core.records import Concept
+from aegle.packs.general.network import network_patterns
+from aegle.packs.general.patterns import shared_patterns
 
-TLDS: Final = frozenset(
-    """com net org edu gov mil int info biz io co us uk de fr it es nl be ch at se no dk fi pl cz ru
-    ua cn jp kr in au nz br ar mx ca za il tr ir kp hk tw sg my th vn id ph eu cc tv me ws su xyz top
-    site online club shop live icu vip work space tech store app dev cloud page link click pw tk ml
-    ga cf gq to ly gl gd health hospital care local internal lan corp example test invalid""".split()
+_EXECUTABLE: Final = (
+    r"exe|dll|sys|bat|cmd|ps1|vbs|js|jse|wsf|hta|scr|msi|jar|sh|py|bin|elf|apk|cpl|ocx"
 )
-"""Top-level domains that count; so ``cmd.exe`` and ``report.pdf`` are no domains."""
-
-_DOT: Final = r"(?:\.|\[\.\]|\(\.\)|\[dot\]|\(dot\)|\{\.\})"
-_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_IPV4: Final = re.compile(
-    rf"(?<![\w.\]])(?:\d{{1,3}}{_DOT}){{3}}\d{{1,3}}(?!\w|\.\d|-\d)", re.IGNORECASE
+_DOCUMENT: Final = (
+    r"docx?|docm|xlsx?|xlsm|pptx?|pdf|rtf|lnk|iso|img|vhd|zip|rar|7z|tar|gz|tgz|cab|txt|log|html?|"
+    r"php|aspx?|jsp|cfg|conf|ini|json|xml|ya?ml|tmp|dat|db|sqlite|chm|one|cs|c|cpp|go|rs"
 )
-_IPV6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])")
-_URL: Final = re.compile(
-    r"\b(?:https?|hxxps?|ftp|fxp)(?:\[:\]|:)//[^\s<>\"'`|\\^{}]{3,2000}", re.IGNORECASE
-)
-_EMAIL: Final = re.compile(
-    rf"(?<![\w.+-])[A-Za-z0-9._%+-]{{1,64}}(?:@|\[at\]|\(at\))(?:{_LABEL}{_DOT}){{1,5}}"
-    r"[A-Za-z]{2,18}(?![\w-])",
-    re.IGNORECASE,
-)
-_DOMAIN: Final = re.compile(
-    rf"(?<![\w.@/\\-])(?:{_LABEL}{_DOT}){{1,6}}(?P<tld>[A-Za-z]{{2,18}})(?![\w(-]|\.\w)",
-    re.IGNORECASE,
-)
-_HASH: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}"
-    r"|[0-9A-F]{64}|[0-9A-F]{40}|[0-9A-F]{32})(?![0-9A-Za-z])"
-)
-_CVE: Final = re.compile(r"\bCVE-(?:19|20)\d{2}-\d{4,7}\b", re.IGNORECASE)
-_CWE: Final = re.compile(r"\bCWE-\d{1,4}\b", re.IGNORECASE)
-_CAPEC: Final = re.compile(r"\bCAPEC-\d{1,4}\b", re.IGNORECASE)
-_TECHNIQUE: Final = re.compile(r"\b(?<![\w-])T\d{4}(?:\.\d{3})?(?![\w-])")
-_REGISTRY: Final = re.compile(
-    r"\b(?:HKLM|HKCU|HKU|HKCR|HKEY_(?:LOCAL_MACHINE|CURRENT_USER|USERS|CLASSES_ROOT))"
-    r"(?:\\[^\\\s\"'<>|,;]{1,120}){1,16}"
-)
-_WINDOWS_PATH: Final = re.compile(
-    r"(?<![\w\\])(?:[A-Za-z]:|%[A-Za-z]{3,20}%|\\\\[\w.$-]{1,64})"
-    r"(?:\\[^\\/:*?\"<>|\r\n\t,; ]{1,120}(?: [^\\/:*?\"<>|\r\n\t,;. ]{1,30}(?=\\))?){1,16}"
-)
-_UNIX_PATH: Final = re.compile(
-    r"(?<![\w/.:-])/(?:etc|usr|var|tmp|opt|home|root|bin|sbin|dev|proc|srv|mnt|lib)"
-    r"(?:/[\w.@+-]{1,120}){1,16}"
-)
-_FILE: Final = re.compile(
-    r"(?<![\w\\/.-])[\w-]{1,60}\.(?:exe|dll|ps1|vbs|js|hta|bat|cmd|docm|xlsm|lnk|iso|scr|jar|sys|msi|"
-    r"docx?|xlsx?|zip|rar|7z|bin|sh|py|php|aspx?|dmp|fw|img)(?![\w])",
-    re.IGNORECASE,
-)
-_HOST: Final = re.compile(
-    r"(?<![\w.@/\\:-])(?=[A-Za-z0-9-]{4,40}(?![\w-]))"
-    r"(?:[A-Za-z][A-Za-z0-9]{1,15}-)*[A-Za-z][A-Za-z0-9]{0,15}-"
-    r"(?:gw|srv|ws|db|web|app|dc|fw|vpn|mail|proxy|lt|pc|nas|pacs|ehr|emr|int|hl7|wks|host)\d{1,3}"
-    r"(?![\w-]|\.\w)"
-    r"|(?<![\w.@/\\:-])(?:WS|WKS|PC|LT|SRV|DC|DESKTOP|LAPTOP|WIN)-[A-Z0-9]{2,15}(?:-\d{1,3})?(?![\w-])",
-    re.IGNORECASE,
-)
-_NAMED_HOST: Final = re.compile(
-    r"\b(?:host|hostname|server|workstation|machine|computer|gateway)[ :=]+"
-    r"[\"'`]?(?P<value>(?=[\w-]*\d)[A-Za-z][\w-]{2,40})(?![\w.])",
-    re.IGNORECASE,
-)
-_PORT: Final = re.compile(r"\b(?P<value>(?:TCP|UDP)/\d{1,5}|port \d{1,5})\b", re.IGNORECASE)
-
-_KINDS: Final = {"TA": "tactic", "G": "threat_group", "S": "malware", "M": "mitigation"}
+_BASE58: Final = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 
 
-def refang(text: str) -> str:
-    """An indicator as it was before it was made harmless: ``hxxp://a[.]b`` -> ``http://a.b``."""
-    text = re.sub(r"\[\.\]|\(\.\)|\[dot\]|\(dot\)|\{\.\}", ".", text, flags=re.IGNORECASE)
-    text = re.sub(r"\[at\]|\(at\)", "@", text, flags=re.IGNORECASE).replace("[:]", ":")
-    text = re.sub(r"^hxxp", "http", text, flags=re.IGNORECASE)
-    return re.sub(r"^fxp", "ftp", text, flags=re.IGNORECASE)
-
-
-def _is_ip(match: re.Match[str]) -> bool:
-    try:
-        ipaddress.ip_address(refang(match.group()))
-    except ValueError:
-        return False
-    return True
-
-
-def _is_ipv6(match: re.Match[str]) -> bool:
-    # Times (10:20:30) look like short addresses; an address has a letter or a double colon.
-    text = match.group()
-    return ("::" in text or any(c in "abcdefABCDEF" for c in text)) and _is_ip(match)
-
-
-def _is_domain(match: re.Match[str]) -> bool:
-    labels = refang(match.group()).casefold().split(".")
-    return match["tld"].casefold() in TLDS and any(c.isalpha() for c in labels[-2])
-
-
-def _trim_url(text: str) -> str:
-    return refang(text).rstrip(".,;:)]>'\"")
-
-
-def _is_hash(match: re.Match[str]) -> bool:
-    text = match.group()
-    return any(c.isdigit() for c in text) and len(set(text)) > 4
-
-
-def _id(system: str, type_: str, regex: re.Pattern[str]) -> Pattern:
-    def concept(match: re.Match[str]) -> Concept:
-        return Concept(system, match.group().upper(), match.group().upper())
-
-    return Pattern(type_, regex, concept=concept)
-
-
-def _attack(kind: str) -> Pattern:
-    regex = re.compile(rf"(?<![\w-]){kind}\d{{4}}(?![\w-])")
-    return _id("ATTACK", _KINDS[kind], regex)
+def patterns() -> Sequence[Pattern]:
+    """Every shape of a security document."""
+    return _patterns()
 
 
 @cache
-def patterns() -> Sequence[Pattern]:
-    """Indicators, identifiers and names of hosts and files."""
-    return (
-        Pattern("url", _URL, normal=_trim_url),
-        Pattern("email", _EMAIL, normal=refang),
-        Pattern("ip", _IPV4, check=_is_ip, normal=refang),
-        Pattern("ip", _IPV6, check=_is_ipv6),
-        Pattern("domain", _DOMAIN, check=_is_domain, normal=refang, score=0.95),
-        Pattern("hash", _HASH, check=_is_hash),
-        _id("CVE", "vulnerability", _CVE),
-        _id("CWE", "weakness", _CWE),
-        _id("CAPEC", "attack_pattern", _CAPEC),
-        _id("ATTACK", "technique", _TECHNIQUE),
-        *(_attack(kind) for kind in _KINDS),
-        Pattern("registry_key", _REGISTRY),
-        Pattern("path", _WINDOWS_PATH, score=0.95),
-        Pattern("path", _UNIX_PATH, score=0.9),
-        Pattern("file", _FILE, score=0.9),
-        Pattern("host", _HOST, score=0.9),
-        Pattern("host", _NAMED_HOST, score=0.8),
-        Pattern("port", _PORT, score=0.8),
-    )
+def _patterns() -> Sequence[Pattern]:
+    return (*_ids(), *_hashes(), *_places(), *_actors(), *network_patterns(), *shared_patterns())
+
+
+def _upper(system: str, prefix: str = "") -> Callable[[re.Match[str]], Concept | None]:
+    def concept(match: re.Match[str]) -> Concept | None:
+        code = match.group().upper().replace("_", "-").replace("–", "-")
+        return Concept(system, prefix + code)
+
+    return concept
+
+
+def _ids() -> list[Pattern]:
+    """CVE, CWE, CAPEC and ATT&CK ids, with the concept that each names."""
+    return [
+        # A literal first and the look-behind after it: the engine then searches for the literal.
+        Pattern(
+            "vulnerability",
+            re.compile(r"[Cc][Vv][Ee](?<![\w-]...)[-_–]\d{4}[-_–]\d{4,7}(?![\w-])"),
+            concept=_upper("CVE"),
+        ),
+        Pattern(
+            "weakness",
+            re.compile(r"[Cc][Ww][Ee]-(?<![\w-]....)\d{1,4}(?![\w-])"),
+            concept=_upper("CWE"),
+        ),
+        Pattern(
+            "attack_pattern",
+            re.compile(r"CAPEC-(?<![\w-]......)\d{1,4}(?![\w-])"),
+            concept=_upper("CAPEC"),
+        ),
+        *(
+            Pattern(
+                type,
+                re.compile(rf"{lead}(?<![\w.-]{'.' * len(lead)}){rest}(?![\w-]|\.\d)"),
+                concept=_upper("ATTACK"),
+            )
+            for type, lead, rest in (
+                ("technique", "T1", r"\d{3}(?:\.\d{3})?"),
+                ("tactic", "TA0", r"\d{3}"),
+                ("mitigation", "M1", r"\d{3}"),
+                ("threat_group", "G0", r"\d{3}"),
+                ("threat_group", "G1", r"\d{3}"),
+                ("malware", "S0", r"\d{3}"),
+                ("malware", "S1", r"\d{3}"),
+                ("campaign", "C00", r"\d{2}"),
+            )
+        ),
+    ]  # fmt: skip
+
+
+def _hashes() -> list[Pattern]:
+    """MD5, SHA-1, SHA-256 and SHA-512 digests; a run of one digit is none."""
+    return [
+        Pattern(
+            "hash",
+            re.compile(
+                r"(?<![\w/-])(?=[0-9a-fA-F]{32})"
+                r"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{32}|[0-9a-fA-F]{96})?(?![\w-])"
+            ),
+            check=lambda match: len(set(match.group())) > 4 and not match.group().isdigit(),
+        )
+    ]
+
+
+def _places() -> list[Pattern]:
+    """Files, folders, registry keys, ports, hardware addresses, wallets."""
+    name = r"[^\s\\/:*?\"<>|,;()\[\]]"
+    return [
+        Pattern(
+            "registry_key",
+            re.compile(
+                r"(?<!\w)(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG)"
+                r"|HK(?:LM|CU|CR|U|CC))(?:\\{1,2}[\w.{}%()-]{1,80}(?:(?: [\w.{}%()-]{1,30}){1,4}(?=\\))?){1,12}",
+                re.IGNORECASE,
+            ),
+        ),
+        Pattern(
+            "path",
+            re.compile(
+                rf"(?<![\w\\])(?:[A-Za-z]:|%[A-Za-z]{{3,20}}%|\\\\[\w.$-]{{1,60}})"
+                rf"(?:\\{{1,2}}{name}{{1,120}}){{1,20}}"
+            ),
+            normal=lambda text: text.replace("\\\\", "\\").rstrip(".").casefold(),
+        ),
+        Pattern(
+            "path",
+            re.compile(
+                r"(?<![\w/.:<>-])/(?:usr|etc|var|tmp|home|opt|bin|sbin|dev|proc|root|lib|mnt|srv|"
+                r"Library|Users|Applications|System|private)(?:/[\w.@%+=~-]{1,80}){1,15}"
+            ),
+            normal=lambda text: text.rstrip("."),
+        ),
+        Pattern(
+            "file",
+            re.compile(
+                rf"(?<![\w./\\@-])[\w-]{{1,60}}(?:\.[\w-]{{1,30}}){{0,3}}\.(?:{_EXECUTABLE}|{_DOCUMENT})"
+                r"(?![\w-]|\.\w)",
+                re.IGNORECASE,
+            ),
+            score=0.9,
+        ),
+        Pattern(
+            "port",
+            re.compile(
+                r"\b(?:(?:TCP|UDP|tcp|udp)[/ ](?:port )?|[Pp]orts? )(?P<value>\d{1,5})(?![\w.:/])"
+            ),
+            check=lambda match: 0 < int(match["value"]) < 65536,
+        ),
+        Pattern(
+            "ip",
+            re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])"),
+            normal=lambda text: "mac-" + text.replace("-", ":").casefold(),
+            score=0.9,
+        ),
+        Pattern(
+            "account",
+            re.compile(
+                r"(?<!\w)(?:bc1[02-9ac-hj-np-z]{25,60}|[13][A-HJ-NP-Za-km-z1-9]{25,34})(?!\w)"
+            ),
+            check=_is_wallet,
+            normal=lambda text: text,
+            score=0.8,
+        ),
+    ]
+
+
+def _actors() -> list[Pattern]:
+    """Accounts and processes where a log line names them as such."""
+    return [
+        Pattern(
+            "account",
+            re.compile(
+                r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct|logname|ruser"
+                r"|TargetUserName|SubjectUserName)[=:][ ]?[\"']?|\bfailed password for[ ]"
+                r"|\baccepted (?:password|publickey) for[ ])"
+                r"(?!invalid\b|user\b|the\b|a\b)(?P<value>[A-Za-z_][\w.$-]{0,40}[\w$])(?![\w@])",
+                re.IGNORECASE,
+            ),
+            score=0.9,
+        ),
+        Pattern(
+            "account",
+            re.compile(
+                r"(?<![\w\\:])(?:[A-Z][A-Z0-9-]{1,14})\\(?P<value>[A-Za-z][\w.$-]{1,30})(?![\w\\])"
+            ),
+            check=lambda match: not match.group().upper().startswith("HK"),
+            score=0.85,
+        ),
+        Pattern(
+            "process",
+            re.compile(
+                r"(?<![\w./-])(?P<value>[a-z][a-z0-9_.-]{1,30})(?:\([\w-]+\))?\[\d{1,7}\](?=:)"
+            ),
+            score=0.9,
+        ),
+    ]
+
+
+def _is_wallet(match: re.Match[str]) -> bool:
+    text = match.group()
+    if text.startswith("bc1"):
+        return True
+    return set(text) <= _BASE58 and any(c.isdigit() for c in text[1:]) and not text.isdigit()

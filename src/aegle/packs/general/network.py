@@ -16,9 +16,9 @@ from aegle.core.pack import Pattern
 from aegle.packs.general.wordlist import entries
 
 _DOT: Final = r"(?:\.|\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\[\.|\.\])"
-_AT: Final = r"(?:@|\[@\]|\(@\)|\[at\]|\(at\))"
+_AT: Final = r"(?:@| ?(?:\[@\]|\(@\)|\[at\]|\(at\)) ?)"
 _ANY_DOT: Final = re.compile(r"\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\[\.|\.\]", re.IGNORECASE)
-_ANY_AT: Final = re.compile(r"\[@\]|\(@\)|\[at\]|\(at\)", re.IGNORECASE)
+_ANY_AT: Final = re.compile(r" ?(?:\[@\]|\(@\)|\[at\]|\(at\)) ?", re.IGNORECASE)
 _ANY_COLON: Final = re.compile(r"\[:\]|\[:(?=//)")
 _SCHEME: Final = re.compile(r"^(?:hxxp|h\*\*p|meow)(s?)", re.IGNORECASE)
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -22,6 +22,15 @@ _NOT_A_TAG: Final = frozenset(
     VITAMIN OMEGA CD HER BRCA GLP SGLT COX PT TYPE STAGE GRADE PHASE PAGE FIG TABLE
     STEP MG ML VER CIS PCI WIN INC MON-FRI AC PC""".split()
 )
+# What hosts are for, as their names say it: ``icu3-gw01``, ``srv-db-02``, ``web01``, ``WS-0123``.
+_ROLES: Final = frozenset(
+    """gw gateway srv svr server ws wks wkst pc db dc fs web app mail dns vpn fw sw rtr ap nas san hv
+    vm esx esxi jump bastion proxy ns ldap ad print prn pacs ris lis his ehr emr hl7 dicom station
+    laptop desktop host node siem log logs backup bkp file sql console kiosk cam terminal term mx
+    build git ci edge core dmz nurse clin rad lab pharm nms hmi plc historian router switch
+    workstation desk tablet cart sso auth idp api cache queue k8s worker master""".split()
+)
+_LABEL_EDGE: Final = re.compile(r"^\d+|\d+$")
 _MONTH: Final = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
@@ -30,7 +39,16 @@ _MONTH: Final = (
 
 def tag_allowed(match: re.Match[str]) -> bool:
     """Whether a tag-like token names a device: known standards and units do not."""
-    return match.group().split("-", 1)[0] not in _NOT_A_TAG
+    first = match.group().split("-", 1)[0]
+    return first not in _NOT_A_TAG and first.casefold() not in _ROLES
+
+
+def is_host(match: re.Match[str]) -> bool:
+    """Whether a token with a digit reads as a host: one of its labels says what a host is for."""
+    labels = match.group().casefold().split("-")
+    if not any(char.isdigit() for char in match.group()):
+        return False
+    return any(_LABEL_EDGE.sub("", label) in _ROLES or label in _ROLES for label in labels)
 
 
 def ward_name(text: str) -> str:
@@ -40,7 +58,7 @@ def ward_name(text: str) -> str:
 
 @cache
 def shared_patterns() -> Sequence[Pattern]:
-    """Asset tags, wards and dates."""
+    """Asset tags, host names, wards and dates."""
     return (
         Pattern(
             "device",
@@ -49,6 +67,24 @@ def shared_patterns() -> Sequence[Pattern]:
             ),
             check=tag_allowed,
             score=0.9,
+        ),
+        Pattern(
+            "host",
+            re.compile(
+                r"\b(?:host(?:name)?|computer|server|workstation|machine)(?:[ \t]*[:=][ \t]*|[ \t]+)[\"']?"
+                r"(?P<value>(?=[\w-]{0,40}\d)[A-Za-z][\w]{0,20}(?:-\w{1,20}){0,5})(?![\w-]|\.\w)",
+                re.IGNORECASE,
+            ),
+            score=0.95,
+        ),
+        Pattern(
+            "host",
+            re.compile(
+                r"(?<![\w./@\\-])(?:[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,15}){1,4}|[a-z]{2,8}\d{2,3}"
+                r"|[A-Z][A-Z0-9]{0,15}(?:-[A-Z0-9]{1,15}){1,4}|[A-Z]{2,8}\d{2,3})(?![\w/@-]|\.\w)"
+            ),
+            check=is_host,
+            score=0.85,
         ),
         Pattern(
             "ward",

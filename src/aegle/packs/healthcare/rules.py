@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,18 +14,21 @@ _TREATS = (
     r"for|to treat|treats?|treated|treatment of|given for|managed with|indicated|therapy|controls?|"
     r"controlled with|on"
 )
-_CAUSES = (
-    r"caus(?:es?|ed|ing)|induced|due to|secondary to|because of|after|following|result(?:s|ed)? in|"
-    r"led to|leads to|associated with|from|precipitated|developed"
+# With a medication at one end the direction is plain, whichever stands first.
+_CAUSED_BY = (
+    r"caus(?:es?|ed|ing)|induced|due to|secondary to|because of|result(?:s|ed)? (?:in|from)|"
+    r"led to|leads to|associated with|precipitated|attributed to"
 )
+_CAUSES = r"caus(?:es?|ing)|led to|leads to|leading to|result(?:s|ed|ing)? in|manifested by"
+_NO_STOP = re.compile(r"^[^,;.\n]*$")
 
 
 @cache
 def rules() -> Sequence[Rule]:
     """Every rule for clinical documents; the first that holds for a pair stands."""
     return (
-        # Adjacency: the dose follows its medication with little in between.
-        Rule("has_dose", "medication", "dose", None, gap=30, score=0.9),
+        # Adjacency: the dose follows its medication, with no comma or stop in between.
+        Rule("has_dose", "medication", "dose", _NO_STOP, gap=30, score=0.9),
         Rule("allergic_to", "patient", "medication", said(_ALLERGY), score=0.9),
         Rule("allergic_to", "patient", "allergy", said(_ALLERGY), score=0.9),
         Rule("takes", "patient", "medication", None, score=0.8),
@@ -39,10 +43,10 @@ def rules() -> Sequence[Rule]:
         Rule("treats", "medication", "condition", said(_TREATS), gap=60, score=0.7),
         Rule("treats", "medication", "symptom", said(_TREATS), gap=60, score=0.7),
         Rule("treats", "procedure", "condition", said(_TREATS), gap=60, score=0.6),
-        Rule("causes", "medication", "symptom", said(r"induced|caus(?:es?|ed|ing)"), gap=60),
-        Rule("causes", "medication", "condition", said(r"induced|caus(?:es?|ed|ing)"), gap=60),
-        Rule("causes", "condition", "symptom", said(r"with|" + _CAUSES), gap=60, score=0.6),
-        Rule("causes", "condition", "condition", said(r"caus(?:es?|ed|ing)|led to"), gap=60),
+        Rule("causes", "medication", "symptom", said(_CAUSED_BY), True, gap=60, score=0.6),
+        Rule("causes", "medication", "condition", said(_CAUSED_BY), True, gap=60, score=0.6),
+        Rule("causes", "condition", "symptom", said(_CAUSES), gap=60, score=0.6),
+        Rule("causes", "condition", "condition", said(_CAUSES), gap=60, score=0.6),
         Rule("located_in", "condition", "anatomy", said(r"of|in|to|at"), gap=25, score=0.6),
         Rule("located_in", "symptom", "anatomy", said(r"of|in|to|at"), gap=25, score=0.6),
         *shared_rules(),
