@@ -99,7 +99,8 @@ class Cue:
     """A ConText cue: a phrase that changes the assertion of what stands near it.
 
     ``direction`` is forward, backward, both, or ``stop`` for a phrase that ends another's reach,
-    or ``pseudo`` for one that only looks like a cue. ``reach`` counts tokens.
+    ``pseudo`` for one that only looks like a cue, or ``section`` for a heading whose assertion all
+    that stands under it has by default. ``reach`` counts tokens.
 
     References:
         Harkema et al. (2009), ConText: an algorithm for determining negation, experiencer, and

@@ -26,9 +26,9 @@ _SUBJECTS: Final = ("patient", "host")
 _NEAR: Final = 10
 """How many entities further a rule looks: in a list of names each pairs with few others."""
 _NAMED: Final = re.compile(
-    r"\b(?:patient(?: name)?|name)[ \t]*:[ \t]*(?P<name>[A-Z][\w'’-]*(?:,?[ \t]+[A-Z][\w'’.-]*){0,3})"
-    r"|(?P<word>\b(?:patient|pt|client)\b)",
-    re.IGNORECASE,
+    r"\b(?i:patient(?: name)?|name)[ \t]*:[ \t]*"
+    r"(?P<name>[A-Z][\w'’-]*(?:,?[ \t]+[A-Z][\w'’.-]*){0,3})"
+    r"|(?P<word>\b(?i:patient|pt|client)\b)"
 )
 _POSSIBLE_FACTOR: Final = 0.6
 

@@ -116,7 +116,7 @@ def _places() -> list[Pattern]:
         Pattern(
             "path",
             re.compile(
-                r"(?<![\w/.:<>-])/(?:usr|etc|var|tmp|home|opt|bin|sbin|dev|proc|root|lib|mnt|srv|"
+                r"/(?<![\w/.:<>-].)(?:usr|etc|var|tmp|home|opt|bin|sbin|dev|proc|root|lib|mnt|srv|"
                 r"Library|Users|Applications|System|private)(?:/[\w.@%+=~-]{1,80}){1,15}"
             ),
             normal=lambda text: text.rstrip("."),
