@@ -220,3 +220,10 @@ def test_a_docx_bomb_is_refused() -> None:
         archive.writestr("word/document.xml", b" " * (65 << 20))
     with pytest.raises(UnsafeInputError, match="bomb"):
         documents(DocxReader(), file.getvalue(), "a.docx")
+
+
+def test_xhtml_is_html_and_other_xml_is_not() -> None:
+    sniff = HtmlReader().sniff
+    head = b'<?xml version="1.0"?>\n'
+    assert sniff(head + b'<html xmlns="http://www.w3.org/1999/xhtml">', Origin("a")) == 0.8
+    assert sniff(head + b"<r>" + b"<title>x</title><p>y</p>" * 9, Origin("a.xml")) == 0.0

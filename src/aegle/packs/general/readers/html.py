@@ -27,7 +27,8 @@ _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
 _BULLET: Final = "\n- "
 _IN_CELL: Final = "td table, td p, td div, td ul, td h1, td h2, td h3"
 _SIGNS: Final = re.compile(
-    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+    rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
 )
 _TAGS: Final = re.compile(rb"<(?:p|div|table|br|a|span|font|h[1-6]|title|meta)\b[^>]*>", re.I)
 _CHARSET: Final = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{2,30})", re.I)
@@ -55,7 +56,8 @@ class HtmlReader:
             return 0.8
         if origin.name.lower().endswith((".html", ".htm", ".xhtml")):
             return 0.5 if b"<" in plain else 0.3
-        return 0.2 if len(_TAGS.findall(plain[:8192])) >= 8 and plain[:1] == b"<" else 0.0
+        fragment = plain[:1] == b"<" and plain[:5] != b"<?xml"
+        return 0.2 if fragment and len(_TAGS.findall(plain[:8192])) >= 8 else 0.0
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """One document, several when it is long."""
