@@ -65,7 +65,8 @@ PLANTS = {
     "phone": (["Phone: {}", "call him at {}.", "({}) is the number of his wife"],
               shaped("617-", "2", 2, "-", 4)),
     "fax": (["Fax: {}", "fax number {}."], shaped("617-", "3", 2, "-", 4)),
-    "email": (["write to {} today", "E-mail: {}"], LETTERS.map(lambda s: f"{s.lower()}.q7@mgh.org")),
+    "email": (["write to {} today", "E-mail: {}"],
+              LETTERS.map(lambda s: f"{s.lower()}.q7@mgh.org")),
     "ssn": (["SSN: {}", "social security number {}", "id {} on file"], shaped("4", 2, "-31-9", 3)),
     "mrn": (["MRN: {}", "MRN {}", "Medical record number: {}"], shaped("8", 6)),
     "health_plan": (["Member ID: {}", "Medicare number {}", "Policy # {}"], shaped("XH", 7)),
@@ -144,7 +145,8 @@ def test_intervals_between_dates_are_kept(days):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["Mr. Jonathan Hathaway", "SSN 123-45-6789", "\u200b", "\r\n", " ",
-                                 "cough", "on 01/02/2024", "a@b.org", ",", "\n\n\n\n"]), max_size=14),
+                                 "cough", "on 01/02/2024", "a@b.org", ",", "\n\n\n\n"]),
+                max_size=14),
        st.data())  # fmt: skip
 def test_what_was_not_replaced_leads_back_to_itself(parts, data):
     text = " ".join(parts) + "."

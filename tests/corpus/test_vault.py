@@ -134,7 +134,7 @@ def test_questions_are_resolved_by_digests_alone():
     stored = {}
     for kind, value in (("name", "Smith, John"), ("mrn", "001-2345"), ("name", "María Núñez")):
         digest, group, stand_in = VAULT.alias(kind, value, ONE)
-        stored[digest] = (group, stand_in)
+        stored[digest] = [(group, stand_in)]
     john = VAULT.surrogate("name", "John Smith", ONE)
     seen = []
 
@@ -152,3 +152,10 @@ def test_questions_are_resolved_by_digests_alone():
     assert VAULT.resolve("What is diabetes?", lookup) == ("What is diabetes?", ())
     assert VAULT.resolve("", lookup) == ("", ())
     assert not any("smith" in digest.lower() for digest in seen)
+
+
+def test_a_name_of_many_charts_names_no_group():
+    def lookup(digests):
+        return {VAULT.digest("Hathaway"): [(f"patient:{i}", "Rowe") for i in range(50)]}
+
+    assert VAULT.resolve("Did Hathaway sign?", lookup) == ("Did Rowe sign?", ())

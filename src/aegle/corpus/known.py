@@ -47,10 +47,10 @@ class Known:
         if kind == "name":
             self._add_name(value, sure)
         elif kind == "place":
-            self._put(kind, value, _CAPITAL)
-            for part in re.split(r"[,\n^|;]", value):
+            for part in (value, *re.split(r"[,\n^|;]", value)):
                 if len(part.strip()) > 3:
-                    self._put(kind, part.strip(), _CAPITAL)
+                    common = part.strip().casefold() in _common()
+                    self._put(kind, part.strip(), _CAPITAL if common else _ANY)
         elif letters > 2:
             self._put(kind, value, _ANY)
 

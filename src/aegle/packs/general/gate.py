@@ -47,6 +47,8 @@ def at_digits(regex: re.Pattern[str], text: str, *, before: str = "") -> Iterato
         start = digits.start()
         while start > done and text[start - 1] in before:
             start -= 1
-        if start >= done and (match := regex.match(text, start)):
-            done = match.end()
-            yield match
+        for at in {start: None, digits.start(): None}:
+            if at >= done and (match := regex.match(text, at)):
+                done = match.end()
+                yield match
+                break

@@ -193,6 +193,8 @@ def emails(text: str) -> Iterator[Found]:
 
 def urls(text: str) -> Iterator[Found]:
     """Addresses on the web."""
+    if "://" not in text and "www." not in text.lower():
+        return
     for match in _URL.finditer(text):
         end = match.start() + len(match[0].rstrip(".,;:!?"))
         yield Found(match.start(), end, "url", 0.98)

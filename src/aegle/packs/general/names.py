@@ -292,7 +292,7 @@ def _foreign(text: str, tokens: list[tuple[int, int, str]], at: int) -> int:
     to, strange = at, 0
     while to < len(tokens):
         start, end, word = tokens[to]
-        if to > at and text[tokens[to - 1][1] : start] not in (" ", ". "):
+        if to > at and not _goes_on(text, tokens, to):
             break
         known = word.removesuffix("'s") in words or word in _EPONYMS or text[start:end].isupper()
         if known and not (len(word) == 1 and to > at):
@@ -337,7 +337,7 @@ def _family(
 ) -> int:
     """Whether a family name stands at ``to``, and where it ends."""
     _, last, words = _sets()
-    if to >= len(tokens) or "," in text[tokens[to - 1][1] : tokens[to][0]]:
+    if to >= len(tokens) or not _goes_on(text, tokens, to):
         return at
     name = tokens[to][2].removesuffix("'s")
     stop = _without_s(text, tokens[to][1])
@@ -352,6 +352,12 @@ def _family(
         if after in last and after not in words:
             return to + 1
     return to
+
+
+def _goes_on(text: str, tokens: list[tuple[int, int, str]], to: int) -> bool:
+    """Whether a token continues the name before it; a full stop ends one, save after an initial."""
+    gap = text[tokens[to - 1][1] : tokens[to][0]]
+    return "," not in gap and (not gap.startswith(".") or len(tokens[to - 1][2]) == 1)
 
 
 def _without_s(text: str, end: int) -> int:

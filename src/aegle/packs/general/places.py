@@ -22,7 +22,8 @@ _STATE_NAMES: Final = (
     "|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia"
     "|Wisconsin|Wyoming"
 )
-_WORD: Final = r"[^\W\d_a-z][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?"
+# Bounded, so that a line of one endless word is not tried from each of its letters to its end.
+_WORD: Final = r"[^\W\d_a-z][^\W\d_]{0,30}(?:['’.-][^\W\d_]{1,30}){0,3}\.?"
 _KIND: Final = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace"
     r"|Ter|Circle|Cir|Highway|Hwy|Parkway|Pkwy|Square|Sq|Trail|Trl|Crescent|Close|Gardens|Row|Loop"
@@ -42,7 +43,8 @@ _FOREIGN: Final = re.compile(
     rf"|Camino"
     rf"|Paseo|Strada|Ul\.|ul\.)(?: (?:da|de|do|del|della|di|la|las|los|el)){{0,2}}"
     rf"(?: {_WORD}){{1,3}},? \d{{1,5}}[A-Za-z]?\b"
-    rf"|(?<![\w.:/-])(?:\d{{1,6}} )?(?:{_WORD} )?[^\W\d_a-z][^\W\d_]*(?:[Ss]tra(?:ss|ß)e|[Ss]tr\."
+    rf"|(?<![\w.:/-])(?:\d{{1,6}} )?(?:{_WORD} )?[^\W\d_a-z][^\W\d_]{{0,30}}(?:[Ss]tra(?:ss|ß)e"
+    rf"|[Ss]tr\."
     rf"|weg|gasse"
     rf"|platz|allee|straat|laan|vej|gade|gatan|vägen|katu|tie|gata|veien|vegen| utca| tér"
     rf"| út)[ ]\d{{1,5}}[A-Za-z]?\b{_FLAT}"
@@ -53,7 +55,8 @@ _BOX: Final = re.compile(
 )
 # What follows a street up to the postal code: flat, town, state, country, on lines of their own.
 _TAIL: Final = re.compile(
-    r"(?:[\s,>]{1,8}(?:(?:Apt|Suite|Unit|Flat)\.? #?\w{1,5}|[^\W\d_a-z][^\W\d_]*)){0,6}[\s,>]{1,8}"
+    r"(?:[\s,>]{1,8}(?:(?:Apt|Suite|Unit|Flat)\.? #?\w{1,5}|[^\W\d_a-z][^\W\d_]*)){0,6}"
+    r"[\s,>]{1,8}"
     r"(?:\d{5}(?:-\d{4})?|\d{4})(?![\w-]|[./]\d)"
 )
 _FLAT_ALONE: Final = re.compile(r"\b(?:Apt|Apartment|Suite)\.? #?\d{1,5}[A-Z]?\b")
