@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +35,8 @@ def test_safe_text_needs_a_voucher_and_cuts_safely() -> None:
     assert isinstance(text.cut(0, 5), SafeText)
     assert text.cut(0, 5) == "heart"
     assert not isinstance(text[0:5], SafeText), "a slice must be vouched for again"
+
+
+def test_safe_text_survives_copies_of_records() -> None:
+    text = SafeText("heart failure", by="redact/1")
+    assert copy.deepcopy([text])[0] is text

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,8 +169,10 @@ def models(
             path = catalog.resolve(fetch, progress=report)
         show.emit({"name": fetch, "path": str(path)}, json_, show.pairs)
         return
-    rows = [entry.as_dict() for entry in catalog.entries()]
-    names = ("name", "licence", "size_mb", "cached", "use")
+    rows = [
+        {**asdict(entry), "size_mb": round(entry.size_bytes / 1e6, 1)} for entry in catalog.entries()
+    ]
+    names = ("name", "kind", "licence", "size_mb", "cached", "use")
     show.emit(rows, json_, lambda found: show.table(found, *names))
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,8 @@ def prepare(
         count=kit.encoder.count,
     )
     facts = facts_of(kit, document)
-    return Stored(document, chunks, facts), account.as_dict(), account.aliases
+    shown = {name: value for name, value in asdict(account).items() if name != "aliases"}
+    return Stored(document, chunks, facts), shown, account.aliases
 
 
 def _recognisers(kit: Kit, domain: str) -> list[Any]:

@@ -163,7 +163,7 @@ class Kit:
         return {
             name: Policy(
                 keeps=(pack.keeps | extra) - dropped,
-                shifts_dates=pack.shifts_dates,
+                shift_dates=pack.shifts_dates,
                 override_reason=redact.override_reason,
             )
             for name, pack in self.packs.items()
@@ -219,7 +219,7 @@ def _construct(make: Callable[..., Reader], options: Mapping[str, Any]) -> Reade
 def watch(settings: Settings) -> None:
     """Send events where the settings say."""
     wanted = settings.observe
-    sinks = [observe.to_json if wanted.format == "json" else observe.to_people]
+    sinks: list[observe.Sink] = [observe.to_json if wanted.format == "json" else observe.to_people]
     if wanted.otlp_endpoint:
         sinks.append(observe.open_telemetry(wanted.otlp_endpoint))
     observe.configure(*sinks, level=wanted.level)

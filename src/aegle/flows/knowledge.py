@@ -12,7 +12,6 @@ from aegle.core.pack import Origin
 from aegle.core.ports import Found, Progress, Vectors
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node, RawDocument
 from aegle.core.text import RawText, SafeText
-from aegle.corpus.vault import resolve
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
 from aegle.retrieve.link import link
@@ -27,7 +26,7 @@ class Scoped:
 
     def __init__(self, kit: Kit, groups: Sequence[str]) -> None:
         self._index = kit.index
-        self._scopes: list[dict[str, Sequence[str]] | None] = [None]
+        self._scopes: list[dict[str, Sequence[str]]] = [{}]
         patients = [group for group in groups if group.startswith("patient:")]
         if patients:
             self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
@@ -39,7 +38,7 @@ class Scoped:
         found = [
             one
             for scope in self._scopes
-            for one in self._index.search_dense(vector, k=k, where=scope or where)
+            for one in self._index.search_dense(vector, k=k, where={**(where or {}), **scope})
         ]
         return _best(found, k)
 
@@ -50,7 +49,7 @@ class Scoped:
         found = [
             one
             for scope in self._scopes
-            for one in self._index.search_text(query, k=k, where=scope or where)
+            for one in self._index.search_text(query, k=k, where={**(where or {}), **scope})
         ]
         return _best(found, k)
 
@@ -74,8 +73,8 @@ def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
     text = " ".join(question.split())
     if not text or len(text) > 2000:
         raise UsageError(f"a question has 1 to 2000 characters, got {len(text)}")
-    safe, groups = resolve(text, kit.vault, kit.ledger.lookup)
-    return SafeText(safe, by="question/1"), groups
+    safe, groups = kit.vault.resolve(text, kit.ledger.lookup)
+    return SafeText(safe, by="question/1"), list(groups)
 
 
 def find(

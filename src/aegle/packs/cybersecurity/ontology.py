@@ -47,34 +47,35 @@ _BY_FILE: Final = {
 
 # Names that are words of every report or command line; their ids (S0039 ...) are still found.
 _DROPPED: Final = frozenset(
-    """at net page ping route reg tor cmd ftp arp dsquery spark attor carbon explosive expand empire
-    play machete team impact execution discovery collection persistence server client software
-    firmware hardware malware tool serverless web email services service domains accounts account
-    dns vulnerabilities exploits botnet scheduled task audit update software""".split()
+    """at net page ping route reg tor cmd ftp arp dsquery spark attor carbon explosive expand
+    empire play machete team impact execution discovery collection persistence server client
+    software firmware hardware malware tool serverless web email services service domains
+    accounts account dns vulnerabilities exploits botnet scheduled task audit update software""".split()
 )
 # English words and plain names among software and groups: only in their own case, with company.
 _WORDS: Final = frozenset(
-    """agent anchor apostle astaroth avaddon ballista bandook bankshot black bisonal bumblebee carrotbat
-    cannon caterpillar chaes chaos cherry chimera cobalt comnie conficker confucius crimson crutch
-    cuba cyclops daserf dark deadeye dipsind doki downdelph dragonfly drovorub dust dyre ember
-    equation emissary epic exaramel exodus felismus final flame fox gallium gold gelsemium ghost
-    gravity green grandoreiro hancitor havoc hermes hive hydra hildegard honeybee industroyer inception
-    invisimole ixeshe janicab joanap karae kazuar kessel kimsuky kivars koadic komplex kwampirs latent
-    leviathan lizar lookback lucifer lurid maze medusa milan mimikatz mirage mis mofang molerats
-    moses mongall moon muddywater naid nanocore naikon neon nidiran nightdoor ninja nomadic orz octopus
-    okrum onion orangeworm ourmine pandora panda patchwork penquin peppy pisloader platinum poison
-    pony power prestige proton proxy psylo pupy ragnar ramsay raspberry rancor rifdoor riptide
-    rising rocke rover royal sakula sandworm scarlet sea shadow sharp silence silver sliver snip
+    """agent anchor apostle astaroth avaddon ballista bandook bankshot black bisonal bumblebee
+    carrotbat cannon caterpillar chaes chaos cherry chimera cobalt comnie conficker confucius
+    crimson crutch cuba cyclops daserf dark deadeye dipsind doki downdelph dragonfly drovorub
+    dust dyre ember equation emissary epic exaramel exodus felismus final flame fox gallium
+    gold gelsemium ghost gravity green grandoreiro hancitor havoc hermes hive hydra hildegard
+    honeybee industroyer inception invisimole ixeshe janicab joanap karae kazuar kessel
+    kimsuky kivars koadic komplex kwampirs latent leviathan lizar lookback lucifer lurid maze
+    medusa milan mimikatz mirage mis mofang molerats moses mongall moon muddywater naid
+    nanocore naikon neon nidiran nightdoor ninja nomadic orz octopus okrum onion orangeworm
+    ourmine pandora panda patchwork penquin peppy pisloader platinum poison pony power
+    prestige proton proxy psylo pupy ragnar ramsay raspberry rancor rifdoor riptide rising
+    rocke rover royal sakula sandworm scarlet sea shadow sharp silence silver sliver snip
     snake stealth stone strider suckfly sunburst sys10 taidoor threat thrip tonto tropic turla
-    turian twin umbreon unknown uroburos valak vermin volgmer wander whisper wiper winter wizard wolf
-    zebrocy zen zeroaccess gazer bad rabbit elise rogue remsec seaduke akira babuk blister clop
-    conti darkside egregor lockbit qilin rhysida scatter trigona""".split()
+    turian twin umbreon unknown uroburos valak vermin volgmer wander whisper wiper winter
+    wizard wolf zebrocy zen zeroaccess gazer bad rabbit elise rogue remsec seaduke akira babuk
+    blister clop conti darkside egregor lockbit qilin rhysida scatter trigona""".split()
 )
 _PAREN: Final = re.compile(r"\s*\([^()]*\)")
 _CWE_TAIL: Final = re.compile(r"\s*\(['\"]?(?P<short>[^()'\"]+)['\"]?\)$")
 _GENERIC_TECHNIQUES: Final = frozenset(
-    """software server domains malware tool vulnerabilities exploits services accounts botnet
-    dns server credentials hardware firmware spearphishing service web services social media email
+    """software server domains malware tool vulnerabilities exploits services accounts botnet dns
+    server credentials hardware firmware spearphishing service web services social media email
     accounts proxy rundll32 python lua javascript visual basic keylogging screen capture""".split()
 )
 

@@ -101,7 +101,8 @@ def _places() -> list[Pattern]:
             "registry_key",
             re.compile(
                 r"(?<!\w)(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG)"
-                r"|HK(?:LM|CU|CR|U|CC))(?:\\{1,2}[\w.{}%()-]{1,80}(?:(?: [\w.{}%()-]{1,30}){1,4}(?=\\))?){1,12}",
+                r"|HK(?:LM|CU|CR|U|CC))"
+                r"(?:\\{1,2}[\w.{}%()-]{1,80}(?:(?: [\w.{}%()-]{1,30}){1,4}(?=\\))?){1,12}",
                 re.IGNORECASE,
             ),
         ),
@@ -161,8 +162,8 @@ def _actors() -> list[Pattern]:
         Pattern(
             "account",
             re.compile(
-                r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct|logname|ruser"
-                r"|TargetUserName|SubjectUserName)[=:][ ]?[\"']?|\bfailed password for[ ]"
+                r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct|logname"
+                r"|ruser|TargetUserName|SubjectUserName)[=:][ ]?[\"']?|\bfailed password for[ ]"
                 r"|\baccepted (?:password|publickey) for[ ])"
                 r"(?!invalid\b|user\b|the\b|a\b)(?P<value>[A-Za-z_][\w.$-]{0,40}[\w$])(?![\w@])",
                 re.IGNORECASE,

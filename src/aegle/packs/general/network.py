@@ -1,7 +1,7 @@
 """Names of the network in any document, also written so that they cannot be clicked (defanged).
 
-``hxxp://evil[.]example`` and ``http://evil.example`` are one url: the key has the plain form, the span
-stays as it is written.
+``hxxp://evil[.]example`` and ``http://evil.example`` are one url: the key has the plain form, the
+span stays as it is written.
 """
 
 from __future__ import annotations

@@ -16,19 +16,19 @@ from aegle.packs.general.network import network_patterns
 
 # Prefixes that number standards, advisories and units of care rather than devices.
 _NOT_A_TAG: Final = frozenset(
-    """CVE CWE CAPEC ISO IEC RFC NIST SP MS KB CA GHSA RHSA DSA USN ICU CCU NICU PICU MICU SICU ED ER
-    WARD UNIT ROOM BED FLOOR UTC GMT SHA MD AES RSA TLS SSL UTF ASCII COVID SARS HIV HBV HCV HPV
-    ICD DSM CPT LOINC NDC HL FHIR IPV HTTP APT UNC FIN TA DEV TEMP STORM ATT CK ARIN NSC IL TNF
-    VITAMIN OMEGA CD HER BRCA GLP SGLT COX PT TYPE STAGE GRADE PHASE PAGE FIG TABLE
+    """CVE CWE CAPEC ISO IEC RFC NIST SP MS KB CA GHSA RHSA DSA USN ICU CCU NICU PICU MICU SICU
+    ED ER WARD UNIT ROOM BED FLOOR UTC GMT SHA MD AES RSA TLS SSL UTF ASCII COVID SARS HIV HBV
+    HCV HPV ICD DSM CPT LOINC NDC HL FHIR IPV HTTP APT UNC FIN TA DEV TEMP STORM ATT CK ARIN
+    NSC IL TNF VITAMIN OMEGA CD HER BRCA GLP SGLT COX PT TYPE STAGE GRADE PHASE PAGE FIG TABLE
     STEP MG ML VER CIS PCI WIN INC MON-FRI AC PC""".split()
 )
 # What hosts are for, as their names say it: ``icu3-gw01``, ``srv-db-02``, ``web01``, ``WS-0123``.
 _ROLES: Final = frozenset(
-    """gw gateway srv svr server ws wks wkst pc db dc fs web app mail dns vpn fw sw rtr ap nas san hv
-    vm esx esxi jump bastion proxy ns ldap ad print prn pacs ris lis his ehr emr hl7 dicom station
-    laptop desktop host node siem log logs backup bkp file sql console kiosk cam terminal term mx
-    build git ci edge core dmz nurse clin rad lab pharm nms hmi plc historian router switch
-    workstation desk tablet cart sso auth idp api cache queue k8s worker master""".split()
+    """gw gateway srv svr server ws wks wkst pc db dc fs web app mail dns vpn fw sw rtr ap nas
+    san hv vm esx esxi jump bastion proxy ns ldap ad print prn pacs ris lis his ehr emr hl7
+    dicom station laptop desktop host node siem log logs backup bkp file sql console kiosk cam
+    terminal term mx build git ci edge core dmz nurse clin rad lab pharm nms hmi plc historian
+    router switch workstation desk tablet cart sso auth idp api cache queue k8s worker master""".split()
 )
 _LABEL_EDGE: Final = re.compile(r"^\d+|\d+$")
 _MONTH: Final = (
@@ -71,7 +71,8 @@ def shared_patterns() -> Sequence[Pattern]:
         Pattern(
             "host",
             re.compile(
-                r"\b(?:host(?:name)?|computer|server|workstation|machine)(?:[ \t]*[:=][ \t]*|[ \t]+)[\"']?"
+                r"\b(?:host(?:name)?|computer|server|workstation|machine)"
+                r"(?:[ \t]*[:=][ \t]*|[ \t]+)[\"']?"
                 r"(?P<value>(?=[\w-]{0,40}\d)[A-Za-z][\w]{0,20}(?:-\w{1,20}){0,5})(?![\w-]|\.\w)",
                 re.IGNORECASE,
             ),

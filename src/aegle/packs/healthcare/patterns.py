@@ -1,7 +1,7 @@
 """Shapes of clinical text: doses, laboratory values and vital signs with their units.
 
-The entity of a measurement is the whole of it, ``K 5.9 mmol/L``, and its key is the test's: what was
-measured is a node, the figure is its evidence.
+The entity of a measurement is the whole of it, ``K 5.9 mmol/L``, and its key is the test's: what
+was measured is a node, the figure is its evidence.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _AMOUNT: Final = (
     r"(?:/(?:kg|h|hr|hour|min|day|d|mL|ml|dose|m2))?(?:/(?:h|hr|min|day|d))?(?![\w/])"
 )
 _ROUTE: Final = (
-    r"(?:PO|po|p\.o\.|by mouth|orally|oral|IV|iv|intravenous(?:ly)?|IM|im|SC|SQ|subQ|subcut(?:aneous"
-    r"ly)?|PR|SL|sublingual|inhaled|topical(?:ly)?|IVPB|NG|intranasal|nebuli[sz]ed|transdermal)"
+    r"(?:PO|po|p\.o\.|by mouth|orally|oral|IV|iv|intravenous(?:ly)?|IM|im|SC|SQ|subQ|subcut(?:an"
+    r"eously)?|PR|SL|sublingual|inhaled|topical(?:ly)?|IVPB|NG|intranasal|nebuli[sz]ed|transdermal)"
 )
 _OFTEN: Final = (
     r"(?:BID|bid|b\.i\.d\.|TID|tid|t\.i\.d\.|QID|qid|q\.i\.d\.|QD|qd|q\.d\.|QHS|qhs|daily|once daily"
@@ -41,7 +41,10 @@ _OFTEN: Final = (
     r"|[qQ]\.?\s?\d{1,2}(?:-\d{1,2})?\s?[hH](?:rs?|ours?)?|QAM|QPM|qam|qpm|QOD|STAT|stat|once"
     r"|per day|a day|x ?\d{1,2} ?(?:days?|doses?|weeks?))"
 )
-_DOSE: Final = rf"(?<![\w./-]){_AMOUNT}(?:,?\s{_ROUTE}(?!\w))?(?:,?\s{_OFTEN}(?!\w))?(?:,?\s(?:PRN|prn)(?!\w))?"
+_DOSE: Final = (
+    rf"(?<![\w./-]){_AMOUNT}(?:,?\s{_ROUTE}(?!\w))?(?:,?\s{_OFTEN}(?!\w))?"
+    r"(?:,?\s(?:PRN|prn)(?!\w))?"
+)
 _JOIN: Final = r"(?:[ \t]{0,3}(?:of|is|was|at|level|[:=]|\(|->)){0,2}[ \t]{0,3}"
 _NUMBER: Final = r"(?P<number>[<>≤≥]?[ ]?\d{1,7}(?:[.,]\d{1,4})?)(?![\d/])"
 _FLAG: Final = r"(?:[ ]?\((?:H|L|HH|LL|high|low|critical)\))?"
@@ -84,7 +87,8 @@ def _measured(type: str, name: str, system: str) -> list[Pattern]:
         table, source = _spelled(name, exact)
         flags = 0 if exact else re.IGNORECASE
         regex = re.compile(
-            rf"(?<![\w./-])(?P<name>{source})(?![\w]|-\w){_JOIN}{_NUMBER}(?:[ ]?{_UNIT})?{_FLAG}(?!\w)",
+            rf"(?<![\w./-])(?P<name>{source})(?![\w]|-\w)"
+            rf"{_JOIN}{_NUMBER}(?:[ ]?{_UNIT})?{_FLAG}(?!\w)",
             flags,
         )
         found.append(Pattern(type, regex, concept=_namer(type, table, system, exact), score=0.95))

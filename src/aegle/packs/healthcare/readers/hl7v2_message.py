@@ -25,15 +25,14 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment: its name, and its fields as lists of repetitions of components."""
+    """A segment: its name, and its fields as their repetitions (none empty) of components."""
 
     name: str
     fields: tuple[tuple[tuple[tuple[str, ...], ...], ...], ...]
 
     def repeats(self, field: int) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """The repetitions of a field, each a tuple of components of subcomponents."""
-        found = self.fields[field] if field < len(self.fields) else ()
-        return tuple(one for one in found if any(any(sub) for sub in one))
+        return self.fields[field] if field < len(self.fields) else ()
 
     def get(self, field: int, component: int = 1, repeat: int = 0) -> str:
         """The first subcomponent of a component, counted from 1; empty when absent."""
@@ -150,18 +149,16 @@ class _Escapes:
 
 
 def _segment(parsed: Any, escapes: _Escapes) -> Segment:
-    name = str(parsed[0])[:3]
-    fields = tuple(_field(one, escapes) for one in parsed[1:])
-    if name == "MSH":  # the library counts the separator as MSH-1 itself
-        return Segment(name, ((), *fields))
-    return Segment(name, ((), *fields))
+    # Index 0 is the name, so that field n is at index n; the library counts MSH-1 so, too.
+    return Segment(str(parsed[0])[:3], ((), *(_field(one, escapes) for one in parsed[1:])))
 
 
 def _field(field: Any, escapes: _Escapes) -> tuple[tuple[tuple[str, ...], ...], ...]:
     """Repetitions of components of subcomponents, at whatever depth the library stopped."""
     if isinstance(field, str):
-        return (((escapes.decode(field),),),)
-    return tuple(_repetition(one, escapes) for one in field)
+        return (((escapes.decode(field),),),) if field else ()
+    found = (_repetition(one, escapes) for one in field)
+    return tuple(one for one in found if any(any(sub) for sub in one))
 
 
 def _repetition(repetition: Any, escapes: _Escapes) -> tuple[tuple[str, ...], ...]:
