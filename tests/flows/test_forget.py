@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aegle.corpus.meaning import meaning
 from aegle.flows import commands, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
@@ -22,7 +23,7 @@ def traces(layout: Layout, group: str) -> list[bytes]:
         others = " ".join(s.document.text for s in kit.corpus.scan() if s.document.group != group)
         chunks = [chunk for stored in mine for chunk in stored.chunks]
         words = {w for s in mine for w in s.document.text.split() if len(w) > 6 and w not in others}
-        vectors = kit.encoder.embed([f"{one.title}\n{one.text}" for one in chunks])
+        vectors = kit.encoder.embed([meaning(one) for one in chunks])
     ids = [stored.document.id for stored in mine] + [one.id for one in chunks]
     halves = [np.asarray(v[:8], dtype="<f4").tobytes() for v in vectors]
     return [group.encode(), *(one.encode() for one in [*ids, *sorted(words)]), *halves]

@@ -37,7 +37,7 @@ class Sources(_Table):
         200, gt=1, description="an archive that grows more than this many times is a bomb"
     )
     max_members: int = Field(100_000, ge=1, description="an archive with more members is refused")
-    log_window_s: int = Field(300, ge=1, description="seconds of one host's log in one document")
+    log_window_s: int = Field(1800, ge=1, description="seconds of one host's log in one document")
     ocr: bool = Field(False, description="read scanned pages by OCR (extra: ocr, and tesseract)")
 
 

@@ -16,6 +16,7 @@ from aegle.core.ports import Progress
 from aegle.core.records import Document, RawDocument, Stored
 from aegle.corpus.chunk import chunk
 from aegle.corpus.clean import clean
+from aegle.corpus.meaning import meaning
 from aegle.corpus.redact import redact
 from aegle.facts.extract import extract
 from aegle.flows.kit import Kit
@@ -88,8 +89,10 @@ def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
     """Put documents into the index and the graph; doing it again changes nothing."""
     chunks = [chunk for stored in batch for chunk in stored.chunks]
     if chunks:
-        texts = [f"{chunk.title}\n{chunk.text}" if chunk.title else chunk.text for chunk in chunks]
-        kit.index.add(chunks, kit.encoder.embed(texts))
+        texts = [meaning(chunk) for chunk in chunks]
+        place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
+        vectors = kit.encoder.embed(list(place))
+        kit.index.add(chunks, vectors[[place[text] for text in texts]])
     nodes, edges = build(batch)
     kit.graph.add(nodes, edges)
     kit.graph_changed()
