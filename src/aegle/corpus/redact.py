@@ -111,14 +111,7 @@ def redact(
         doc, group, _time(doc.time, policy, days), safe, mentions, links, compose(edits, rounds[0]),
         vault,
     )  # fmt: skip
-    account = Account(
-        document.id,
-        VERSION,
-        dict(sorted(stand_ins.counts.items())),
-        tuple(sorted(policy.keeps)),
-        aliases=tuple(sorted(stand_ins.aliases)),
-    )
-    return document, account
+    return document, stand_ins.account(document.id)
 
 
 def _for_document(doc: RawDocument, policy: Policy, group: str) -> Policy:
@@ -275,3 +268,9 @@ class _StandIns:
             self.aliases.add(alias)
         new = self._vault.surrogate(one.kind, value, self._group)
         return Change(one.start, one.end, new, one.kind)
+
+    def account(self, document_id: str) -> Account:
+        """What was done so far."""
+        counts, keeps = dict(sorted(self.counts.items())), tuple(sorted(self._policy.keeps))
+        aliases = tuple(sorted(self.aliases))
+        return Account(document_id, VERSION, counts, keeps, aliases=aliases)
