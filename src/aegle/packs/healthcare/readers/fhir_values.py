@@ -81,14 +81,14 @@ def concepts(value: Any) -> tuple[Concept, ...]:
     return codes.ordered(found)
 
 
-def name_of(value: Any) -> str:
+def name_of(value: Any, depth: int = 4) -> str:
     """What a CodeableConcept, Coding, Reference or CodeableReference is called."""
     if not objects(value):
         return text(value)[:MAX_PHRASE]
     one = objects(value)[0]
     inner = one.get("concept") or one.get("reference")
-    if objects(inner):  # a CodeableReference of R5
-        return name_of(inner)
+    if objects(inner) and depth:  # a CodeableReference of R5
+        return name_of(inner, depth - 1)
     named = at(one, "text") or at(one, "display")
     for coding in objects(one.get("coding")):
         named = named or at(coding, "display")
@@ -140,18 +140,15 @@ def time_of(resource: dict[str, Any], names: tuple[str, ...]) -> str:
     return ""
 
 
-def quantity(value: Any) -> str:
+def quantity(value: Any, depth: int = 3) -> str:
     """``7.2 mmol/L``, ``< 5 %``, ``3 to 5 mg``, ``1 mg / 5 mL``."""
     one = next(iter(objects(value)), None)
     if one is None:
         return text(value)
-    if "low" in one or "high" in one:
-        return " to ".join(
-            part for part in (quantity(one.get("low")), quantity(one.get("high"))) if part
-        )
-    if "numerator" in one or "denominator" in one:
-        parts = (quantity(one.get("numerator")), quantity(one.get("denominator")))
-        return " / ".join(part for part in parts if part)
+    for low, high, joint in (("low", "high", " to "), ("numerator", "denominator", " / ")):
+        if depth and (low in one or high in one):
+            parts = (quantity(one.get(low), depth - 1), quantity(one.get(high), depth - 1))
+            return joint.join(part for part in parts if part)
     number = at(one, "value")
     unit = at(one, "unit") or at(one, "code") or at(one, "currency")
     return (

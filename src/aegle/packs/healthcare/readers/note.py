@@ -98,15 +98,16 @@ def read_note(text: str, source: str) -> RawDocument:
     first: dict[str, re.Match[str]] = {}
     for match in _fields(text):
         kind = next(name for name in FIELD_NAMES if match[name] is not None)
-        value = match["value"].strip(" \t*")
-        if value:
+        value = match["value"].strip().strip("*")
+        if any(letter.isalnum() for letter in value):
             identifiers += _identify(kind, value)
             first.setdefault(kind, match)
     mrn = _ID.match(first["mrn"]["value"].strip(" \t*#")) if "mrn" in first else None
     group = f"patient/{mrn[0]}" if mrn else ""
     if "name" in first and group:
-        start = first["name"].start("value")
-        out.mark(start, start + len(_person(first["name"]["value"])), "patient", ref=group)
+        start, told = first["name"].start("value"), _person(first["name"]["value"])
+        if told.strip():
+            out.mark(start, start + len(told), "patient", ref=group)
     sections = section_names(text)
     return out.document(
         source=source,

@@ -11,7 +11,7 @@ from defusedxml.ElementTree import fromstring
 from aegle.core.errors import InputError, UnsafeInputError
 from aegle.packs.healthcare.readers.decode import read_all
 
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 """Deeper nesting than any clinical document has."""
 
 
