@@ -1,8 +1,8 @@
 """How well ConText cues tell negated and historical findings, on real sentences (negex_context).
 
 The sentences are halved by a hash of their text: the cues were adjusted on the ``dev`` half only,
-the ``test`` half is what is reported. Named peer: the published GenNegEx and GenConText triggers, tuned
-on all of this set by their authors: negation F1 .956, historical F1 .665 over all 2,376 items.
+the ``test`` half is what is reported. Named peer: the published GenNegEx and GenConText triggers,
+tuned on all of this set by their authors: negation F1 .956, historical F1 .665 over 2,376 items.
 """
 
 from __future__ import annotations

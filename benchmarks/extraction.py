@@ -1,7 +1,8 @@
 """How well lexicon and patterns alone find entities in public NER sets: exact spans, P/R/F1.
 
-The floor that a trained tagger has to beat. Sets: bc5cdr test (chemicals and diseases), cyner test and
-annoctr dev (malware, tools, groups, systems, indicators; each mapped to the nearest of our types).
+The floor that a trained tagger has to beat. Sets: bc5cdr test (chemicals and diseases), cyner test
+and annoctr dev (malware, tools, groups, systems, indicators; each mapped to the nearest type of
+ours).
 Published models for orientation: scispaCy 84.3 F1 on bc5cdr, SecureBERT 73.7 F1 on cyner.
 """
 

@@ -50,7 +50,8 @@ _DROPPED: Final = frozenset(
     """at net page ping route reg tor cmd ftp arp dsquery spark attor carbon explosive expand
     empire play machete team impact execution discovery collection persistence server client
     software firmware hardware malware tool serverless web email services service domains
-    accounts account dns vulnerabilities exploits botnet scheduled task audit update software""".split()
+    accounts account dns vulnerabilities exploits botnet scheduled task audit update
+    software""".split()
 )
 # English words and plain names among software and groups: only in their own case, with company.
 _WORDS: Final = frozenset(

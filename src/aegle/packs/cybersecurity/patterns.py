@@ -29,7 +29,15 @@ def patterns() -> Sequence[Pattern]:
 
 @cache
 def _patterns() -> Sequence[Pattern]:
-    return (*_ids(), *_hashes(), *_places(), *_actors(), *network_patterns(), *shared_patterns())
+    return (
+        *_ids(),
+        *_hashes(),
+        *_places(),
+        *_numbers(),
+        *_actors(),
+        *network_patterns(),
+        *shared_patterns(),
+    )
 
 
 def _upper(system: str, prefix: str = "") -> Callable[[re.Match[str]], Concept | None]:
@@ -94,7 +102,7 @@ def _hashes() -> list[Pattern]:
 
 
 def _places() -> list[Pattern]:
-    """Files, folders, registry keys, ports, hardware addresses, wallets."""
+    """Files, folders and registry keys."""
     name = r"[^\s\\/:*?\"<>|,;()\[\]]"
     return [
         Pattern(
@@ -131,6 +139,12 @@ def _places() -> list[Pattern]:
             ),
             score=0.9,
         ),
+    ]
+
+
+def _numbers() -> list[Pattern]:
+    """Ports, hardware addresses and wallets."""
+    return [
         Pattern(
             "port",
             re.compile(
@@ -162,9 +176,9 @@ def _actors() -> list[Pattern]:
         Pattern(
             "account",
             re.compile(
-                r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct|logname"
-                r"|ruser|TargetUserName|SubjectUserName)[=:][ ]?[\"']?|\bfailed password for[ ]"
-                r"|\baccepted (?:password|publickey) for[ ])"
+                r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct"
+                r"|logname|ruser|TargetUserName|SubjectUserName)[=:][ ]?[\"']?"
+                r"|\bfailed password for[ ]|\baccepted (?:password|publickey) for[ ])"
                 r"(?!invalid\b|user\b|the\b|a\b)(?P<value>[A-Za-z_][\w.$-]{0,40}[\w$])(?![\w@])",
                 re.IGNORECASE,
             ),

@@ -26,8 +26,8 @@ _TARGETS: Final = said(
 _AFFECTS: Final = said(r"affect(?:s|ed|ing)?|in|impact(?:s|ed|ing)?|exists? in|found in|present in")
 _INDICATES: Final = said(
     r"indicat(?:es?|ed|or|ors|ing)|associated with|belongs? to|c2|command|server|"
-    r"beacon(?:s|ed|ing)?|used by|hosts?|hosting|delivers?|contact(?:s|ed|ing)?|communicat(?:es?|ed|ing)|"
-    r"connect(?:s|ed|ing)?"
+    r"beacon(?:s|ed|ing)?|used by|hosts?|hosting|delivers?|contact(?:s|ed|ing)?|"
+    r"communicat(?:es?|ed|ing)|connect(?:s|ed|ing)?"
 )
 _OBSERVABLES: Final = ("ip", "domain", "url", "hash", "email", "file")
 _MITIGATES: Final = said(

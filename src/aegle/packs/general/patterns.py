@@ -28,7 +28,8 @@ _ROLES: Final = frozenset(
     san hv vm esx esxi jump bastion proxy ns ldap ad print prn pacs ris lis his ehr emr hl7
     dicom station laptop desktop host node siem log logs backup bkp file sql console kiosk cam
     terminal term mx build git ci edge core dmz nurse clin rad lab pharm nms hmi plc historian
-    router switch workstation desk tablet cart sso auth idp api cache queue k8s worker master""".split()
+    router switch workstation desk tablet cart sso auth idp api cache queue k8s worker
+    master""".split()
 )
 _LABEL_EDGE: Final = re.compile(r"^\d+|\d+$")
 _MONTH: Final = (
