@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -166,7 +167,7 @@ def test_spans_are_exact_ids_stable_and_relations_tied(parts, group):
         assert {relation.head, relation.tail} <= set(ids)
         assert 0 <= relation.start < relation.end <= len(document.text)
     own = [e for e in found.entities if e.extractor in ("lexicon/1", "pattern/1")]
-    for left, right in zip(own, own[1:], strict=False):
+    for left, right in pairwise(own):
         assert left.end <= right.start
 
 

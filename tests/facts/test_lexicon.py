@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,7 +113,7 @@ def test_matches_do_not_overlap_and_spell_their_terms(before, after):
     text = f"{before} heart failure {after}"
     matches = lexicon.find(text)
     assert any(text[m.start : m.end] == "heart failure" for m in matches)
-    for left, right in zip(matches, matches[1:], strict=False):
+    for left, right in pairwise(matches):
         assert left.end <= right.start
     for match in matches:
         assert all(

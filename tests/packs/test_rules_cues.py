@@ -11,17 +11,18 @@ from aegle.packs.healthcare import cues as clinical_cues
 from aegle.packs.healthcare import rules as clinical_rules
 
 TYPES = frozenset(
-    """patient practitioner organization ward device encounter condition symptom medication allergy
-    procedure immunization lab vital anatomy dose date host ip domain url email hash file path process
-    account service port registry_key product vendor vulnerability weakness attack_pattern technique
-    tactic malware tool threat_group campaign mitigation detection event rule""".split()
+    """patient practitioner organization ward device encounter condition symptom medication
+    allergy procedure immunization lab vital anatomy dose date host ip domain url email hash
+    file path process account service port registry_key product vendor vulnerability weakness
+    attack_pattern technique tactic malware tool threat_group campaign mitigation detection
+    event rule""".split()
 )
 RELATIONS = frozenset(
-    """has_condition has_symptom takes allergic_to had_procedure had_immunization has_result has_vital
-    has_dose had_encounter cared_for_by located_in stays_in uses_device treats causes has_address
-    controls runs has_vulnerability affects made_by has_weakness logged_in_to ran_on spawned
-    connected_to resolved wrote exploits uses mitigates detects subtechnique_of belongs_to indicates
-    attributed_to targets""".split()
+    """has_condition has_symptom takes allergic_to had_procedure had_immunization has_result
+    has_vital has_dose had_encounter cared_for_by located_in stays_in uses_device treats
+    causes has_address controls runs has_vulnerability affects made_by has_weakness
+    logged_in_to ran_on spawned connected_to resolved wrote exploits uses mitigates detects
+    subtechnique_of belongs_to indicates attributed_to targets""".split()
 )
 
 

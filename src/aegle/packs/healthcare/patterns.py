@@ -36,7 +36,8 @@ _ROUTE: Final = (
 )
 _OFTEN: Final = (
     r"(?:BID|bid|b\.i\.d\.|TID|tid|t\.i\.d\.|QID|qid|q\.i\.d\.|QD|qd|q\.d\.|QHS|qhs|daily"
-    r"|once daily|twice (?:a day|daily)|three times (?:a day|daily)|nightly|at bedtime|weekly|monthly"
+    r"|once daily|twice (?:a day|daily)"
+    r"|three times (?:a day|daily)|nightly|at bedtime|weekly|monthly"
     r"|every \d{1,2}(?:-\d{1,2})? hours|every (?:day|morning|evening|night|week|other day)"
     r"|[qQ]\.?\s?\d{1,2}(?:-\d{1,2})?\s?[hH](?:rs?|ours?)?|QAM|QPM|qam|qpm|QOD|STAT|stat|once"
     r"|per day|a day|x ?\d{1,2} ?(?:days?|doses?|weeks?))"
