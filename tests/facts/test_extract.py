@@ -88,6 +88,17 @@ def test_source_wins_over_what_is_found():
     assert entity.key == "ICD10CM:I10"
 
 
+def test_a_product_and_its_substance_are_one_node():
+    text = "Lasix 40 MG Oral Tablet"
+    product = Concept("RXNORM", "200809")
+    for type in ("medication", "allergy"):
+        (entity,) = (
+            e for e in facts(doc(text, mentions=(Mention(0, 23, type, (product,)),))).entities
+            if e.extractor == "source/1"
+        )  # fmt: skip
+        assert (entity.key, entity.concepts) == ("medication:furosemide", (product,))
+
+
 def test_a_record_holds_other_entities():
     mention = Mention(0, 20, "event")
     assert "account:bob" in keys(facts(doc("logon of user bob ok", mentions=(mention,))))

@@ -28,7 +28,7 @@ def found(text):
         ("BP 120/80, HR 88", "vital", "BP 120/80", "LOINC:85354-9"),
         ("BP 120/80, HR 88", "vital", "HR 88", "LOINC:8867-4"),
         ("T 38.2 C", "vital", "T 38.2 C", "LOINC:8310-5"),
-        ("SpO2 91% on RA", "vital", "SpO2 91% on RA", "LOINC:59408-5"),
+        ("SpO2 91% on RA", "vital", "SpO2 91% on RA", "LOINC:2708-6"),
         ("RR 18", "vital", "RR 18", "LOINC:9279-1"),
         ("weight 72.5 kg", "vital", "weight 72.5 kg", "LOINC:29463-7"),
         ("metformin 500 mg PO BID", "dose", "500 mg PO BID", ""),

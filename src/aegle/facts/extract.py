@@ -30,6 +30,10 @@ ASSERTABLE: Final = frozenset(
 _CONTAINERS: Final = frozenset({"event", "encounter", "rule", "detection"})
 """Types whose mentions span whole records, with other entities inside."""
 
+_SUBSTANCES: Final = frozenset({"medication", "allergy"})
+_LONGEST_NAME: Final = 200
+"""Characters of a stated name that are searched for a substance."""
+
 _SURE: Final = 0.5
 """A term that scores less counts only in company: near a surer entity of the same lexicon."""
 _COMPANY: Final = 200
@@ -125,7 +129,9 @@ def _stated(doc: Document, position: int, lexicons: Sequence[Lexicon]) -> _Candi
     text = doc.text[mention.start : mention.end]
     concepts = align(mention, text, lexicons)
     key = mention_key(mention, concepts, text)
-    if not concepts and mention.ref is None:
+    if mention.type in _SUBSTANCES:
+        key = _substance_key(text, lexicons) or key
+    elif not concepts and mention.ref is None:
         key = _known_key(mention.type, text, lexicons) or key
     return _Candidate(mention.start, mention.end, mention.type, key, concepts, 1.0, SOURCE)
 
@@ -137,6 +143,21 @@ def _known_key(type: str, text: str, lexicons: Iterable[Lexicon]) -> str:
         if terms:
             return choose(text, terms).key
     return ""
+
+
+def _substance_key(text: str, lexicons: Iterable[Lexicon]) -> str:
+    """The key of the one substance that a product's name holds, empty when none or several.
+
+    Records code products (``lisinopril 10 MG Oral Tablet``), notes name substances, and an allergy
+    and a prescription of one substance must meet at one node. The product's codes stay as concepts.
+    """
+    keys = set()
+    for lexicon in lexicons:
+        for match in lexicon.find(text[:_LONGEST_NAME]):
+            choice = _choice(lexicon, text[match.start : match.end])
+            if choice.type in _SUBSTANCES:
+                keys.add(choice.key)
+    return keys.pop() if len(keys) == 1 else ""
 
 
 def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[_Candidate]:

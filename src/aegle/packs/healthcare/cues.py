@@ -89,7 +89,7 @@ _LISTS: Final = (
         prior history of; previous history of; long history of; longstanding history of;
         significant history of; medical history of; medical history; surgical history of;
         surgical history; history includes; history of prior; psh; pmh; recent history of;
-        background of; background history of; known to have had; history consistent with;
+        background history of; known to have had; history consistent with;
         history remarkable for; history is remarkable for;
         past medical history remarkable for; past medical history includes;
         psychiatric history of; social history""",
@@ -186,16 +186,18 @@ _LISTS: Final = (
         hpi; previous visit; prior visit; prior to admission; prior to; prior to arrival;
         previous study; prior study; prior exam; previous exam; prior examination;
         previous examination; compared to prior; compared with prior; as previously noted;
-        previously noted; previously described; by his mother; by her mother; by his wife;
-        by her husband; mother reports; mother states; father states; father reports;
-        per mother; per father; with his mother; with her mother; lives with his mother;
-        lives with her mother; lives with his daughter; lives with her daughter;
-        lives with her son; lives with his son; per daughter; per son; daughter reports;
-        daughter states; by her daughter; by his daughter; by her son; by his son; know if;
-        see if; negative for any change; likely to; old records; old record; year old;
-        years old; month old; old man; old woman; old male; old female; old gentleman;
-        old lady; not pregnant; mother and father; non-small; non small; non hodgkin;
-        non insulin; not otherwise specified; non st; non steroidal""",
+        previously noted; previously described; by his mother; by her mother; by his father;
+        by her father; by his sister; by her sister; by his brother; by her brother;
+        by a family member; by family members; by his wife; by her husband; mother reports;
+        mother states; father states; father reports; per mother; per father;
+        with his mother; with her mother; lives with his mother; lives with her mother;
+        lives with his daughter; lives with her daughter; lives with her son;
+        lives with his son; per daughter; per son; daughter reports; daughter states;
+        by her daughter; by his daughter; by her son; by his son; know if; see if;
+        negative for any change; likely to; old records; old record; year old; years old;
+        month old; old man; old woman; old male; old female; old gentleman; old lady;
+        not pregnant; mother and father; non-small; non small; non hodgkin; non insulin;
+        not otherwise specified; non st; non steroidal""",
     ),
 )
 

@@ -121,7 +121,7 @@ _VITALS: Final = {
            r"\d{1,2}(?: ?(?:/min|breaths per minute))?"),
     "temp": (Concept("LOINC", "8310-5", "body temperature"), r"(?:T|Tm|(?i:Temp(?:erature)?|Tmax))",
              r"(?:3[3-9]|4[0-3]|9\d|10\d)(?:\.\d{1,2})?(?: ?°? ?[CF]\b)?"),
-    "spo2": (Concept("LOINC", "59408-5", "oxygen saturation"),
+    "spo2": (Concept("LOINC", "2708-6", "oxygen saturation"),
              r"(?i:SpO2|SaO2|O2 ?sats?|sats?|O2 saturation|oxygen saturation|pulse ox)",
              r"\d{2,3} ?%?(?: (?:on )?(?:RA|room air|\d{1,2} ?L(?: NC)?))?"),
     "weight": (Concept("LOINC", "29463-7", "body weight"), r"(?:Wt|[Ww]eight)",
