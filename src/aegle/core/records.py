@@ -38,6 +38,11 @@ def _check_one_of(name: str, value: str, allowed: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
 
+def _check_safe(what: str, *texts: str) -> None:
+    if not all(isinstance(text, SafeText) for text in texts):
+        raise TypeError(f"{what} takes SafeText; pass the text through corpus.redact first")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """Characters [start, end)."""
@@ -135,14 +140,11 @@ class RawDocument:
         _check_one_of("domain", self.domain, DOMAINS)
         for mention in self.mentions:
             if mention.end > len(self.text):
-                raise ValueError(
-                    f"a mention ends at {mention.end}, the text at {len(self.text)} characters"
-                )
+                raise ValueError(f"a mention ends at {mention.end}, the text at {len(self.text)}")
+        num = len(self.mentions)
         for link in self.links:
-            if not (0 <= link.head < len(self.mentions) and 0 <= link.tail < len(self.mentions)):
-                raise ValueError(
-                    f"a link names mentions {link.head} and {link.tail} of {len(self.mentions)}"
-                )
+            if not (0 <= link.head < num and 0 <= link.tail < num):
+                raise ValueError(f"a link names mentions {link.head} and {link.tail} of {num}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,7 @@ class Document:
     meta: Mapping[str, SafeText] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, SafeText) or not isinstance(self.title, SafeText):
-            raise TypeError("a Document takes SafeText; pass the text through corpus.redact first")
+        _check_safe("a Document", self.text, self.title)
         _check_one_of("domain", self.domain, DOMAINS)
 
     def original(self, start: int, end: int) -> Span:
@@ -220,12 +221,11 @@ class Chunk:
 
     def __post_init__(self) -> None:
         _check_span(self.start, self.end)
-        if not isinstance(self.text, SafeText):
-            raise TypeError("a Chunk takes SafeText; pass the text through corpus.redact first")
+        _check_safe("a Chunk", self.text)
         if len(self.text) != self.end - self.start:
+            wanted, got = self.end - self.start, len(self.text)
             raise ValueError(
-                f"a chunk of [{self.start}, {self.end}) needs {self.end - self.start} characters, "
-                f"got {len(self.text)}"
+                f"a chunk [{self.start}, {self.end}) has {wanted} characters, not {got}"
             )
 
 
@@ -253,8 +253,7 @@ class Entity:
         _check_span(self.start, self.end)
         _check_score(self.score)
         _check_one_of("assertion", self.assertion, ASSERTIONS)
-        if not isinstance(self.text, SafeText):
-            raise TypeError("an Entity takes SafeText; cut it from its document")
+        _check_safe("an Entity", self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,9 +339,6 @@ class Citation:
     end: int
     text: SafeText
 
-    def __post_init__(self) -> None:
-        _check_span(self.start, self.end)
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -371,7 +367,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The claims as one text; empty for a refusal."""
+        """The claims as one text, or empty."""
         return " ".join(claim.text for claim in self.claims)
 
 
@@ -396,7 +392,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that was made: where, of what content, from what, under what licence."""
+    """A file that was made: where, its content's hash, from what, under what licence."""
 
     path: str
     sha256: str
