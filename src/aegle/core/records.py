@@ -67,7 +67,7 @@ class Concept:
 
     @property
     def key(self) -> str:
-        """``system:code``, the key of its node in the graph."""
+        """``system:code``, the key of its node."""
         return f"{self.system}:{self.code}"
 
 
@@ -75,8 +75,8 @@ class Concept:
 class Mention:
     """What a source itself states at a span of its text: a coded fact, a log field, a STIX object.
 
-    ``ref`` is the source system's own id of the thing (``patient/123``). It may identify a person:
-    `corpus.redact` turns it into a pseudonym, the same one in every document of the workspace.
+    ``ref`` is the source's own id of the thing (``patient/123``); `corpus.redact` makes of it a
+    pseudonym, the same one in every document of the workspace.
     """
 
     start: int
@@ -116,8 +116,7 @@ class RawDocument:
 
     Attributes:
         source: where it was read, ``path``, ``path!member`` or ``path#record``.
-        kind: what it is: note, fhir, hl7v2, ccda, log, event, stix, sigma, cve, report, page,
-            mail, table.
+        kind: note fhir hl7v2 ccda log event stix sigma cve report page mail table.
         domain: healthcare, cybersecurity or general.
         group: patient, host or incident, ``patient/123`` or ``host/web01``; empty when none.
         identifiers: values to be found and replaced wherever they stand in the text.
@@ -166,8 +165,8 @@ class Edit:
 class Document:
     """A de-identified document: what the workspace keeps, and what every citation points into.
 
-    ``edits`` (ordered, not overlapping) lead from its characters back to those of the original.
-    ``mentions`` have their spans in ``text``; their ``ref`` is already a pseudonym.
+    ``edits``, ordered, lead from its characters back to the original's. ``mentions`` have their
+    spans in ``text``; their ``ref`` is already a pseudonym.
     """
 
     id: str
@@ -231,10 +230,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something named at a span of a document, with evidence enough to check it.
-
-    ``key`` is its node in the graph: ``system:code`` of its best concept, else ``type:name``.
-    """
+    """Something named at a span; ``key`` is its node: ``system:code``, else ``type:name``."""
 
     id: str
     document_id: str
@@ -280,7 +276,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one document says: its entities, and relations between them by entity id."""
+    """What one document says: its entities, and relations between them by id."""
 
     entities: tuple[Entity, ...] = ()
     relations: tuple[Relation, ...] = ()
