@@ -10,7 +10,7 @@ from typing import Final
 from aegle.core.pack import Pattern
 from aegle.core.records import Concept
 from aegle.packs.general.network import network_patterns
-from aegle.packs.general.patterns import shared_patterns
+from aegle.packs.general.patterns import dates, shared_patterns
 
 _EXECUTABLE: Final = (
     r"exe|dll|sys|bat|cmd|ps1|vbs|js|jse|wsf|hta|scr|msi|jar|sh|py|bin|elf|apk|cpl|ocx"
@@ -18,6 +18,12 @@ _EXECUTABLE: Final = (
 _DOCUMENT: Final = (
     r"docx?|docm|xlsx?|xlsm|pptx?|pdf|rtf|lnk|iso|img|vhd|zip|rar|7z|tar|gz|tgz|cab|txt|log|html?|"
     r"php|aspx?|jsp|cfg|conf|ini|json|xml|ya?ml|tmp|dat|db|sqlite|chm|one|cs|c|cpp|go|rs"
+)
+# The folders of Windows whose names hold blanks; any other path ends at a blank.
+_SPACED: Final = (
+    r"(?:Program Files(?: \(x86\))?|Common Files|Documents and Settings|Start Menu|"
+    r"Application Data|Local Settings|Internet Explorer|Windows Defender|Microsoft Office|Windows NT|User Data|"
+    r"Microsoft Shared|Temporary Internet Files)"
 )
 _BASE58: Final = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 
@@ -37,6 +43,7 @@ def _patterns() -> Sequence[Pattern]:
         *_actors(),
         *network_patterns(),
         *shared_patterns(),
+        dates(with_time=False),
     )
 
 
@@ -118,7 +125,7 @@ def _places() -> list[Pattern]:
             "path",
             re.compile(
                 rf"(?<![\w\\])(?:[A-Za-z]:|%[A-Za-z]{{3,20}}%|\\\\[\w.$-]{{1,60}})"
-                rf"(?:\\{{1,2}}{name}{{1,120}}){{1,20}}"
+                rf"(?:\\{{1,2}}(?:{_SPACED}(?=\\)|{name}{{1,120}})){{1,20}}"
             ),
             normal=lambda text: text.replace("\\\\", "\\").rstrip(".").casefold(),
         ),

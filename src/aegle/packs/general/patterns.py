@@ -59,7 +59,7 @@ def ward_name(text: str) -> str:
 
 @cache
 def shared_patterns() -> Sequence[Pattern]:
-    """Asset tags, host names, wards and dates."""
+    """Asset tags, host names and wards."""
     return (
         Pattern(
             "device",
@@ -109,19 +109,28 @@ def shared_patterns() -> Sequence[Pattern]:
             normal=ward_name,
             score=0.8,
         ),
-        Pattern(
-            "date",
-            re.compile(
-                r"(?<![\w.:/-])(?:\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d{1,9})?Z?)?"
-                r"|\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})"
-                rf"|{_MONTH}\.?[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}"
-                rf"|\d{{1,2}}[ ]{_MONTH}\.?[ ]\d{{4}})(?![\w/-])"
-            ),
-        ),
     )
+
+
+# Dates as digits or with the month's name; the time after one belongs to it.
+_DATE: Final = (
+    r"(?<![\w.:/-])(?:\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})"
+    rf"|{_MONTH}\.?[ ]\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}|\d{{1,2}}[ ]{_MONTH}\.?[ ]\d{{4}})"
+)
+_TIME: Final = r"[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d{1,9})?Z?"
+
+
+@cache
+def dates(*, with_time: bool) -> Pattern:
+    """Dates, with the time after them; or only dates without one.
+
+    In logs each line is stamped, and a stamp is no entity: the reader took it as the event's time.
+    """
+    end = rf"(?:{_TIME})?(?![\w/-])" if with_time else r"(?![\w/-]|[T ]\d{2}:)"
+    return Pattern("date", re.compile(_DATE + end))
 
 
 @cache
 def patterns() -> Sequence[Pattern]:
     """Shapes of a general document: the shared ones and those of networks."""
-    return (*shared_patterns(), *network_patterns())
+    return (*shared_patterns(), dates(with_time=True), *network_patterns())

@@ -13,7 +13,7 @@ from typing import Final
 
 from aegle.core.pack import Pattern
 from aegle.core.records import Concept
-from aegle.packs.general.patterns import shared_patterns
+from aegle.packs.general.patterns import dates, shared_patterns
 from aegle.packs.general.shapes import any_of
 from aegle.packs.general.wordlist import Entry, entries
 
@@ -62,6 +62,7 @@ def _patterns() -> Sequence[Pattern]:
         *_measured("lab", "labs", "LOINC"),
         _vitals(),
         Pattern("dose", re.compile(_DOSE), check=_not_a_concentration, score=0.9),
+        dates(with_time=True),
         *shared_patterns(),
     )
 
