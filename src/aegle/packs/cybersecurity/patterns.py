@@ -21,9 +21,9 @@ _DOCUMENT: Final = (
 )
 # The folders of Windows whose names hold blanks; any other path ends at a blank.
 _SPACED: Final = (
-    r"(?:Program Files(?: \(x86\))?|Common Files|Documents and Settings|Start Menu|"
-    r"Application Data|Local Settings|Internet Explorer|Windows Defender|Microsoft Office|Windows NT|User Data|"
-    r"Microsoft Shared|Temporary Internet Files)"
+    r"(?:Program Files(?: \(x86\))?|Common Files|Documents and Settings|Start Menu"
+    r"|Application Data|Local Settings|Internet Explorer|Windows Defender|Microsoft Office"
+    r"|Windows NT|User Data|Microsoft Shared|Temporary Internet Files)"
 )
 _BASE58: Final = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 
