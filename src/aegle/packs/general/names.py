@@ -238,6 +238,8 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
             return None
     end = len(tokens)
     while end > 1 and _plain(tokens[end - 1][0]) in words:
+        if end == 2 and not strict and _both(tokens[0][0], tokens[1][0]):
+            break  # Mr. Will Brown
         end -= 1
     last = tokens[end - 1]
     if _plain(tokens[0][0]) in _NOT_A_NAME:
@@ -248,6 +250,12 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     if strict and _EPONYM_NEXT.match(match.string, stop):
         return None
     return start, stop
+
+
+def _both(given: str, family: str) -> bool:
+    """Whether two words are a given and a family name of the lists, words or not."""
+    family = _plain(family)
+    return _plain(given) in _list("first") and family in _list("last") and family not in _NOT_A_NAME
 
 
 def _technical(word: str) -> bool:
