@@ -57,6 +57,32 @@ def ward_name(text: str) -> str:
     return re.sub(r"[\s-]+", "-", text.strip()).casefold()
 
 
+def _wards() -> tuple[Pattern, ...]:
+    return (
+        Pattern(
+            "ward",
+            re.compile(
+                r"(?<![\w/-])(?:(?:ICU|CCU|NICU|PICU|MICU|SICU|HDU|ED)[- ]\d{1,2}[A-Z]?"
+                r"|(?:CARDIO|ONCO|NEURO|ORTHO|MED|SURG|PEDS|PSYCH|RENAL|GASTRO|TELE|STROKE|BURN|REHAB"
+                r"|OBGYN|MATERNITY|PULM|TRAUMA)-\d{1,2}[A-Z]?"
+                r"|(?:[Ww]ard|WARD)[ -](?:\d{1,2}[A-Z]?|[A-Z]\d{0,2}))(?![\w-])"
+            ),
+            normal=ward_name,
+            score=0.9,
+        ),
+        Pattern(
+            "ward",
+            # ED is also an acronym of diagnoses: a ward only where a place is expected.
+            re.compile(
+                r"\b(?:(?:in|to|the|from|at|via|into)[ ]|(?:[Ww]ard|WARD|[Uu]nit|[Ll]ocation):[ ]?)"
+                r"(?P<value>ED|OR|PACU|ICU|CCU|NICU|PICU|MICU|SICU)(?![\w-]|[ ]\d)"
+            ),
+            normal=ward_name,
+            score=0.8,
+        ),
+    )
+
+
 @cache
 def shared_patterns() -> Sequence[Pattern]:
     """Asset tags, host names and wards."""
@@ -88,27 +114,7 @@ def shared_patterns() -> Sequence[Pattern]:
             check=is_host,
             score=0.85,
         ),
-        Pattern(
-            "ward",
-            re.compile(
-                r"(?<![\w/-])(?:(?:ICU|CCU|NICU|PICU|MICU|SICU|HDU|ED)[- ]\d{1,2}[A-Z]?"
-                r"|(?:CARDIO|ONCO|NEURO|ORTHO|MED|SURG|PEDS|PSYCH|RENAL|GASTRO|TELE|STROKE|BURN|REHAB"
-                r"|OBGYN|MATERNITY|PULM|TRAUMA)-\d{1,2}[A-Z]?"
-                r"|(?:[Ww]ard|WARD)[ -](?:\d{1,2}[A-Z]?|[A-Z]\d{0,2}))(?![\w-])"
-            ),
-            normal=ward_name,
-            score=0.9,
-        ),
-        Pattern(
-            "ward",
-            # ED is also an acronym of diagnoses: a ward only where a place is expected.
-            re.compile(
-                r"\b(?:(?:in|to|the|from|at|via|into)[ ]|(?:[Ww]ard|WARD|[Uu]nit|[Ll]ocation):[ ]?)"
-                r"(?P<value>ED|OR|PACU|ICU|CCU|NICU|PICU|MICU|SICU)(?![\w-]|[ ]\d)"
-            ),
-            normal=ward_name,
-            score=0.8,
-        ),
+        *_wards(),
     )
 
 
