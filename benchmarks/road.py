@@ -32,8 +32,8 @@ counts = commands.run(__import__("pathlib").Path(sys.argv[1]), "ingest", {"paths
 counts["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(counts))
 """
-CHUNKS_A_PATIENT = 45
-"""About how many chunks a patient makes with 7 days of logs, to choose the sample's size."""
+FEWEST = 5
+"""Patients of the smallest sample."""
 
 
 def disk_bytes(folder: Path) -> int:
@@ -59,11 +59,18 @@ def ask_times(home: Path, questions: list[str], generate: bool, most: int) -> di
     }
 
 
+def sizes(num_chunks: int) -> tuple[int, int]:
+    """(patients, days) that make about so many chunks."""
+    return {1000: (5, 2), 10_000: (40, 7), 100_000: (500, 14)}.get(
+        num_chunks, (max(FEWEST, num_chunks // 220), 7)
+    )
+
+
 def measure(root: Path, num_chunks: int, args: argparse.Namespace) -> dict[str, Any]:
     """One size: make the sample, read it in, ask."""
-    patients = max(5, round(num_chunks / CHUNKS_A_PATIENT))
+    patients, days = sizes(num_chunks)
     sample, home = root / f"sample-{num_chunks}", root / f"workspace-{num_chunks}"
-    write_sample(sample, patients=patients, days=args.days, seed=args.seed)
+    write_sample(sample, patients=patients, days=days, seed=args.seed)
     workspace.create(home)
     run = subprocess.run(
         [sys.executable, "-c", INGEST, str(home), str(sample / "files")],
@@ -88,17 +95,26 @@ def measure(root: Path, num_chunks: int, args: argparse.Namespace) -> dict[str, 
     return result
 
 
+def demo_seconds(root: Path) -> float:
+    """Wall time of what `make demo` does once everything is installed, up to the open console."""
+    command = [sys.executable, "-m", "aegle", "demo", "--folder", str(root / "demo"), "--no-serve"]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return round(time.perf_counter() - started, 1)
+
+
 def main() -> None:
     """Print a line for each size, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", help="not used: the corpus is made here")
     parser.add_argument("--chunks", type=int, nargs="*", default=[1000, 10_000, 100_000])
-    parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--generate", action="store_true")
     args = parser.parse_args()
-    result = {}
+    result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        result["demo_seconds"] = demo_seconds(Path(scratch))
+        print(f"demo {result['demo_seconds']} s")
         for num_chunks in args.chunks:
             row = measure(Path(scratch), num_chunks, args)
             result[str(num_chunks)] = row
