@@ -8,12 +8,16 @@ from typing import Final
 
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import identifiers as general
+from aegle.packs.general.gate import ending
 
 _FACILITY: Final = re.compile(
     r"(?<![\w'-])(?P<name>(?:St\.? |Saint |Mount |Mt\.? )?[A-Z][a-zA-Z'’]+"
     r"(?:[ -][A-Z][a-zA-Z'’]+){0,2}) "
     r"(?:(?:General|Memorial|Regional|Community|University|Medical|Children's|Veterans) )*"
     r"(?:Hospital|Medical Center|Health Center|Clinic|Nursing Home|Hospice|Infirmary)\b"
+)
+_FACILITY_END: Final = re.compile(
+    r"[HMCNI](?:ospital|edical Center|ealth Center|linic|ursing Home|ospice|nfirmary)\b"
 )
 _GENERIC: Final = frozenset(
     """the a our this that general memorial regional community university medical children's
@@ -31,7 +35,7 @@ def recognisers() -> tuple[Recogniser, ...]:
 
 def facilities(text: str) -> Iterator[Found]:
     """Named hospitals and clinics: the name only, so that the kind of institution stays."""
-    for match in _FACILITY.finditer(text):
+    for match in ending(_FACILITY, _FACILITY_END, text, tail=0):
         words = match["name"].casefold().split()
         start = match.start("name")
         while words and words[0] in _GENERIC:
