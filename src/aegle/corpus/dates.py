@@ -46,9 +46,14 @@ _DAY_FIRST: Final = re.compile(
     rf"(?<![\w.:/-])(?P<d2>\d{{1,2}})(?P<o2>st|nd|rd|th)?(?P<s3>[ -]?(?:of |day of )?|/)"
     rf"(?P<mon2>{_MONTH})(?:(?P<s5>\.?,? |[-/]|)(?P<y2>{_YEAR})|(?P<short2>[-/]\d\d))?(?![\w])"
 )
-_DIGITS: Final = re.compile(r"[0-9]+")
+# Where one may start: a number before a sign or a month, eight digits, a month before a number.
+_NUMBER: Final = re.compile(
+    r"[0-9]{1,4}(?=[-/.][0-9])|(?:19|20)(?=[0-9]{6})"
+    r"|[0-9]{1,2}(?=(?:st|nd|rd|th)?[ /-]?(?:of |day of )?[JFMASONDjfmasond][aepuco])"
+)
 _MONTH_START: Final = re.compile(
     "[JFMASONDjfmasond](?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec|AN|EB|AR|PR|AY|UN|UL|UG|EP|CT|OV|EC)"
+    "(?=[A-Za-z]{0,6}[., /-]{1,3}(?:of )?[0-9])"
 )
 _BEFORE: Final = re.compile(rf"{_WEEKDAY}$")
 # A day and month without a year is written like a score or a fraction: a word must say it is one.
@@ -97,7 +102,7 @@ def year_of(written: str) -> str:
 
 def _matches(text: str) -> Iterator[tuple[int, int, re.Match[str]]]:
     # An expression is tried only where a number or a month stands: elsewhere it can't match.
-    for digits in _DIGITS.finditer(text):
+    for digits in _NUMBER.finditer(text):
         for regex in (_NUMERIC, _DAY_FIRST):
             if match := regex.match(text, digits.start()):
                 yield _with_weekday(text, match)

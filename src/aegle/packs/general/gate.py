@@ -1,18 +1,32 @@
-"""Runs a regular expression only where it can match: at a cue's first word, or at a digit.
+"""Runs a regular expression only where it can match: at a cue's first word, or at a hint.
 
 Trying every expression at every character costs a second a megabyte; nearly all of a text holds
-neither a cue nor a number.
+neither a cue nor a number. The cues of all gates are found together, in one pass over a text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, Final
 
 import ahocorasick  # type: ignore[import-not-found]  # a bare extension module, untyped
 
-_DIGITS: Final = re.compile(r"[0-9]+")
+_GATES: Final[list[tuple[str, ...]]] = []
+"""The cues of every gate there is, by the gate's number."""
+
+
+class _Plain(dict[int, int]):
+    """Characters in lower case, and a blank for whatever is no letter or digit; one for one."""
+
+    def __missing__(self, code: int) -> int:
+        low = chr(code).lower()
+        self[code] = (ord(low) if len(low) == 1 else code) if low.isalnum() else 32
+        return self[code]
+
+
+_PLAIN: Final = _Plain()
 
 
 class Gate:
@@ -20,35 +34,65 @@ class Gate:
 
     def __init__(self, regex: re.Pattern[str], cues: str) -> None:
         self._regex = regex
-        self._automaton = ahocorasick.Automaton()
-        for cue in cues.split():
-            self._automaton.add_word(cue, len(cue))
-        self._automaton.make_automaton()
+        self._number = len(_GATES)
+        _GATES.append(tuple(cues.split()))
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """The matches, in order of the cues' ends; they may overlap."""
-        lower = text.lower()
-        if len(lower) != len(text):  # a letter whose lower case is two characters
-            yield from self._regex.finditer(text)
-            return
-        tried = -1
-        for last, length in self._automaton.iter(lower):
-            start = last - length + 1
-            if start != tried and not (start and lower[start - 1].isalnum()):
-                tried = start
-                if match := self._regex.match(text, start):
-                    yield match
-
-
-def at_digits(regex: re.Pattern[str], text: str, *, before: str = "") -> Iterator[re.Match[str]]:
-    """Matches that start at a number, or at one of the characters ``before`` in front of it."""
-    done = 0
-    for digits in _DIGITS.finditer(text):
-        start = digits.start()
-        while start > done and text[start - 1] in before:
-            start -= 1
-        for at in {start: None, digits.start(): None}:
-            if at >= done and (match := regex.match(text, at)):
-                done = match.end()
+        for start in _places(text, len(_GATES)).get(self._number, ()):
+            if match := self._regex.match(text, start):
                 yield match
-                break
+
+
+@cache
+def _automaton(gates: int) -> Any:
+    """Finds the cues of all gates at the starts of words."""
+    wanted: dict[str, list[int]] = {}
+    for number, cues in enumerate(_GATES[:gates]):
+        for cue in cues:
+            wanted.setdefault(" " + cue.translate(_PLAIN), []).append(number)
+    automaton = ahocorasick.Automaton()
+    for key, numbers in wanted.items():
+        automaton.add_word(key, (len(key), tuple(numbers)))
+    automaton.make_automaton()
+    return automaton
+
+
+@lru_cache(maxsize=1)
+def _places(text: str, gates: int) -> Mapping[int, Sequence[int]]:
+    """Gate -> where one of its cues starts; kept for the other recognisers of the same text."""
+    places: dict[int, dict[int, None]] = {}
+    for last, (length, numbers) in _automaton(gates).iter(" " + text.translate(_PLAIN)):
+        for number in numbers:
+            # The key starts with a blank, and so does what is searched.
+            places.setdefault(number, {})[last - length + 1] = None
+    return {number: tuple(starts) for number, starts in places.items()}
+
+
+def hinted(regex: re.Pattern[str], hint: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Matches of an expression that start where a cheaper one does; they do not overlap.
+
+    A hint starts with a set of characters, which the engine looks for fast, and looks ahead
+    without taking more than the first number.
+    """
+    done = 0
+    for place in hint.finditer(text):
+        if place.start() >= done and (match := regex.match(text, place.start())):
+            done = match.end()
+            yield match
+
+
+def ending(
+    regex: re.Pattern[str], hint: re.Pattern[str], text: str, *, reach: int = 160, tail: int = 48
+) -> Iterator[re.Match[str]]:
+    """Matches of an expression near the places where its end is known to stand.
+
+    It is tried from ``reach`` characters before a hint to ``tail`` characters after it.
+    """
+    done = 0
+    for place in hint.finditer(text):
+        start = max(done, place.start() - reach)
+        for match in regex.finditer(text, start, place.end() + tail):
+            if match.end() >= place.start():
+                done = max(done, match.end())
+                yield match

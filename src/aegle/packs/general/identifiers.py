@@ -9,15 +9,28 @@ from typing import Final
 
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import names, places
-from aegle.packs.general.gate import Gate, at_digits
+from aegle.packs.general.gate import Gate, ending, hinted
 
 _PHONE: Final = re.compile(
     r"(?<![\w.:/=-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
     r"(?:(?: ?x ?| ?ext\.? ?)\d{1,5})?(?![\w-]|[.:/]\d)"
-    r"|(?<![\w.:/=-])(?:\+\d{1,3}|00[1-9]\d{0,2})[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,5}(?![\w-]"
+    r"|(?<![\w.:/=-])(?:\+\d{1,3}|00[1-9]\d{0,2}(?=[ .-]))[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,5}(?![\w-]"
     r"|[.:/]\d)"
     r"|(?<![\w.:/=-])0\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4}){1,3}(?![\w-]|[.:/]\d)"
 )
+# Where one may start: each hint looks ahead a bounded number of characters.
+_PHONE_HINT: Final = re.compile(
+    r"[0-9+(](?:(?<=[0-9])(?=[0-9]{2}[ .-][0-9]{3}[ .-][0-9]{4})"
+    r"|(?<=[+1(])(?=[1 .(-]{0,3}[0-9]{3}[) .-]{1,2}[0-9]{3}[ .-][0-9]{4})"
+    r"|(?<=\+)(?=[0-9])|(?<=0)(?=0[1-9])|(?<=0)(?=[0-9]{2,4}[ -][0-9]{2}))"
+)
+_NUMBER_HINT: Final = re.compile(
+    r"[0-9+(](?=[0-9() .-]{6,18}(?:office|fax|mobile|cell|home|work))", re.IGNORECASE
+)
+_SSN_HINT: Final = re.compile(r"[0-9]{3}(?=[- ][0-9]{2}[- ][0-9]{4})")
+_IP_HINT: Final = re.compile(r"[0-9]{1,3}(?=\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9])")
+_CARD_HINT: Final = re.compile(r"[0-9]{4}(?=[ -][0-9]{4}[ -][0-9]{4}[ -])|[0-9]{12}")
+_AGE_HINT: Final = re.compile(r"[0-9]{2,3}(?=[ -]?[yYMF])")
 _PHONE_CUED: Final = re.compile(
     r"(?i)\b(?P<cue>fax|tel|phone|ph|cell|mobile|pager|beeper|contact|call|telephone|voice"
     r"|whatsapp|reach(?:ed)?|callback|call back|text|ext)(?: (?:number|no|num|me|her|him|us|at|is"
@@ -64,6 +77,7 @@ _IBAN: Final = re.compile(
 _VALUE: Final = (
     r"(?P<number>(?=[\w/-]{0,19}\d)[A-Z0-9](?:[A-Z0-9]|[-/](?=[A-Z0-9])){2,24})(?![\w-])"
 )
+_CODE: Final = _VALUE.replace("<number>", "<code>")
 _IS: Final = (
     r"(?:[ \t]*(?:number|num|no|nr|id|identifier|code))?\.?(?:[ \t]*[:#=]+|[ \t]+is"
     r"|[ \t])[ \t]*#?[ \t]*"
@@ -94,8 +108,9 @@ _LABELLED: Final = tuple(
         ),
         (
             "licence",
-            "driver licen dl dea npi certifica upin passport",
-            r"(?:driver'?s? )?licen[cs]e|dl|dea|npi|certificate|certification|upin|passport",
+            "driver lic dl d/l dea npi certifica upin passport",
+            r"(?:drivers?['’]?s?,? )?lic(?:en[cs]e)?|dl|d/l|dea|npi|certificate|certification|upin"
+            r"|passport",
         ),
         (
             "vehicle",
@@ -112,6 +127,9 @@ _LABELLED: Final = tuple(
 _VIN: Final = re.compile(r"\b(?=[A-HJ-NPR-Z]*\d)(?=\d*[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{11}\d{6}\b")
 _UDI: Final = re.compile(r"\(01\)\d{14}(?:\(\d\d\)[\w-]{1,20}){0,4}")
 _DEA: Final = re.compile(r"\b[ABFMPR][A-Z9]\d{7}\b")
+_VIN_HINT: Final = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
+_DEA_HINT: Final = re.compile(r"[ABFMPR][A-Z9](?=[0-9]{7})")
+_IBAN_HINT: Final = re.compile(r"[A-Z]{2}(?=[0-9]{2}[A-Z0-9 ])")
 _AGE: Final = re.compile(
     r"(?i)\b(?:9\d|1[0-3]\d)(?=[ -]?(?:years?|yrs?)[ -]?old|[ -]?y[./]?o\b|[ -]years?[ -]of[ -]age)"
     r"|\b(?:9\d|1[0-3]\d)(?=(?:yo|y)? ?(?-i:[MF])\b)"
@@ -125,20 +143,39 @@ _AGED: Final = Gate(
 )
 _BIOMETRIC: Final = re.compile(
     r"(?i)\b(?:finger ?prints?|voice ?prints?|retina(?:l)? scan|iris scan|palm print|face ?print"
-    r"|biometric(?: template)?|dna profile)(?: (?:id|ref(?:erence)?|no|number|file|template))?"
+    r"|biometrics?(?: template)?(?: check-?in)?(?:[:,] \w+)?|dna profile)"
+    r"(?: (?:id|ref(?:erence)?|no|number|file|template))?"
     r"[ \t]*[:#=]?[ \t]*#?(?P<number>(?-i:(?=[\w.-]{0,40}\d)[A-Za-z0-9][\w.-]{2,40}))"
 )
 _PHOTO: Final = re.compile(
     r"(?i)\b(?:photo(?:graph)?s?|picture|image|portrait|headshot|facial image)"
     r"(?: (?:id|ref(?:erence)?|no|number|file|of (?:the )?(?:patient|face)))?[ \t]*[:#=(]?[ \t]*#?"
+    r"(?:\w+ (?:as|to|at|in|under) )?"
     r"(?P<number>(?-i:[\w-]{2,60}\.(?:jpe?g|png|tiff?|bmp|heic|gif|dcm)\b"
     r"|(?=[\w-]*\d)[A-Z][\w-]{4,40}))"
 )
-_OTHER: Final = re.compile(
-    r"\b(?i:badge|employee id|student id|study id|subject id|trial id|tattoo|national id|tax id"
-    r"|tin|ein"
-    rf"|identifier)(?i:{_IS}){_VALUE}"
+# Insurance, some words of whose it is, and the number: the words may be any.
+_PLAN: Final = re.compile(
+    r"\b(?i:ins(?:urance|urer)?|coverage|payer|payor|hmo|ppo|epo|health plan|medicare|medicaid)\b"
+    r"[.:,]?[^\n;]{0,48}?\b(?i:id|no|number|nr|member|policy|subscriber|group)\b\.?[ \t:#=]{1,4}"
+    r"(?P<number>(?=[A-Z0-9-]{0,6}\d)[A-Z0-9][A-Z0-9-]{4,24})(?![\w-])"
 )
+_OTHER: Final = re.compile(
+    r"\b(?i:study|trial|protocol|research|subject|participant|registry|enrol(?:l?ment|led))"
+    r"(?i:,? (?:study|subject|participant|patient|enrol?lment|code|id|no|number|identifier|#)){1,3}"
+    rf"\.?[ \t]*[:#=]?[ \t]*(?:is )?{_VALUE}"
+    r"|\b(?i:badge|employee id|student id|tattoo|national id|tax id"
+    r"|tin|ein"
+    rf"|identifier)(?i:{_IS}){_CODE}"
+)
+
+
+# As cameras and telephones name their files; whose face it shows, nobody knows.
+_CAMERA: Final = re.compile(
+    r"(?<![\w/.-])(?i:IMG|DSC[NF]?|DSC_|PXL|PIC|PHOTO|PORTRAIT|FACE|HEADSHOT|MVIMG|SCREENSHOT)[_-]?"
+    r"(?=[\w-]{0,60}\d)[\w-]{1,60}\.(?i:jpe?g|png|tiff?|bmp|heic|gif|dcm)\b"
+)
+_CAMERA_END: Final = re.compile(r"\.(?i:jpe?g|png|tiff?|bmp|heic|gif|dcm)\b")
 
 
 _GATED: Final = tuple(
@@ -146,11 +183,13 @@ _GATED: Final = tuple(
     for kind, regex, cues in (
         ("ssn", _SSN_CUED, "ssn ss social soc"),
         ("biometric", _BIOMETRIC, "finger voice retina iris palm face biometric dna"),
+        ("health_plan", _PLAN, "ins coverage payer payor hmo ppo epo health medicare medicaid"),
         ("photo", _PHOTO, "photo picture image portrait headshot facial"),
         (
             "other",
             _OTHER,
-            "badge employee student study subject trial tattoo national tax tin ein identifier",
+            "badge employee student study subject trial protocol research participant registry "
+            "enrol tattoo national tax tin ein identifier",
         ),
     )
 )
@@ -158,7 +197,7 @@ _GATED: Final = tuple(
 
 def recognisers() -> tuple[Recogniser, ...]:
     """All of them, for texts without a domain of their own."""
-    return (*contacts(), *numbers(), names.cued, names.listed, places.find)
+    return (*contacts(), *numbers(), photos, names.cued, names.listed, places.find)
 
 
 def contacts() -> tuple[Recogniser, ...]:
@@ -173,7 +212,7 @@ def numbers() -> tuple[Recogniser, ...]:
 
 def phones(text: str) -> Iterator[Found]:
     """Telephone and fax numbers."""
-    for match in at_digits(_PHONE, text, before="+("):
+    for match in hinted(_PHONE, _PHONE_HINT, text):
         before = text[max(0, match.start() - 30) : match.start()]
         yield Found(*match.span(), "fax" if _FAX_BEFORE.search(before) else "phone", 0.8)
     for match in _PHONE_CUES.finditer(text):
@@ -181,7 +220,7 @@ def phones(text: str) -> Iterator[Found]:
         if 7 <= digits <= 15 and not _IPV4.fullmatch(match["number"]):
             kind = "fax" if match["cue"].casefold() == "fax" else "phone"
             yield Found(*match.span("number"), kind, 0.9)
-    for match in at_digits(_PHONE_BEFORE, text, before="+("):
+    for match in hinted(_PHONE_BEFORE, _NUMBER_HINT, text):
         yield Found(*match.span(), "phone", 0.8)
 
 
@@ -202,7 +241,7 @@ def urls(text: str) -> Iterator[Found]:
 
 def ips(text: str) -> Iterator[Found]:
     """IPv4 and IPv6 addresses; four numbers after the word version are a version."""
-    for match in at_digits(_IPV4, text):
+    for match in hinted(_IPV4, _IP_HINT, text):
         if not _VERSION_BEFORE.search(text, max(0, match.start() - 12), match.start()):
             yield Found(*match.span(), "ip", 0.9)
     if "::" in text or text.count(":") > 6:
@@ -221,13 +260,13 @@ def _is_ip(text: str) -> bool:
 
 def ssns(text: str) -> Iterator[Found]:
     """Social security numbers: 3-2-4 digits; nine after the word are `labelled`."""
-    for match in at_digits(_SSN, text):
+    for match in hinted(_SSN, _SSN_HINT, text):
         yield Found(*match.span(), "ssn", 0.9)
 
 
 def cards(text: str) -> Iterator[Found]:
     """Payment cards (by their check digit, or after the word) and IBANs."""
-    for match in at_digits(_CARD, text):
+    for match in hinted(_CARD, _CARD_HINT, text):
         digits = [int(char) for char in match[0] if char.isdecimal()]
         before = text[max(0, match.start() - 60) : match.start()]
         grouped = len(digits) < len(match[0])
@@ -236,7 +275,7 @@ def cards(text: str) -> Iterator[Found]:
             and (grouped or len(digits) in (15, 16))
         ):  # fmt: skip
             yield Found(*match.span(), "account", 0.9)
-    for match in _IBAN.finditer(text):
+    for match in hinted(_IBAN, _IBAN_HINT, text):
         if sum(char.isdecimal() for char in match[0]) >= 10:
             yield Found(*match.span(), "account", 0.9)
 
@@ -250,19 +289,28 @@ def labelled(text: str) -> Iterator[Found]:
     """Numbers that a word before them names: records, plans, serials, photographs..."""
     for kind, gate in (*_LABELLED, *_GATED):
         for match in gate.finditer(text):
-            yield Found(*match.span("number"), kind, 0.9)
+            group = "code" if match.re is _OTHER and match["code"] else "number"
+            yield Found(*match.span(group), kind, 0.9)
+
+
+def photos(text: str) -> Iterator[Found]:
+    """Names of photographs as cameras give them."""
+    for match in ending(_CAMERA, _CAMERA_END, text, reach=80, tail=0):
+        yield Found(*match.span(), "photo", 0.85)
 
 
 def marks(text: str) -> Iterator[Found]:
     """VINs, UDIs and DEA numbers, known by their form."""
-    yield from _spans(_VIN, "vehicle", text, 0.9)
+    for match in hinted(_VIN, _VIN_HINT, text):
+        yield Found(*match.span(), "vehicle", 0.9)
     yield from _spans(_UDI, "device", text, 0.95)
-    yield from _spans(_DEA, "licence", text, 0.8)
+    for match in hinted(_DEA, _DEA_HINT, text):
+        yield Found(*match.span(), "licence", 0.8)
 
 
 def ages(text: str) -> Iterator[Found]:
     """Ages over 89: the number only."""
-    for match in at_digits(_AGE, text):
+    for match in hinted(_AGE, _AGE_HINT, text):
         yield Found(*match.span(), "age", 0.9)
     for match in _AGED.finditer(text):
         yield Found(*match.span("number"), "age", 0.9)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 from aegle.core.pack import Found
-from aegle.packs.general.gate import Gate
+from aegle.packs.general.gate import Gate, ending
 
 # Capital letters of the Latin, Greek and Cyrillic blocks.
 _UPPER: Final = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x530))))
@@ -77,7 +77,8 @@ _TOLD: Final = re.compile(
     r"(?P<name>[^\W\d_]+(?:['’-][^\W\d_]+)?(?: [^\W\d_]+){0,2}?)(?= but\b| and\b|[.,;!?\n]|$)"
 )
 # As generators of test patients write: `Suanne858 Abbott774`.
-_NUMBERED: Final = re.compile(r"[A-Z][a-zé'-]+\d{1,3}(?: [A-Z][a-zé'-]+\d{1,3})+\b")
+_NUMBERED: Final = re.compile(r"\b[A-Z][a-zé'-]{1,30}\d{1,3}(?: [A-Z][a-zé'-]{1,30}\d{1,3}){1,5}\b")
+_NUMBERED_GAP: Final = re.compile(r"[0-9](?= [A-Z][a-zé'-]{1,30}[0-9])")
 
 _DEGREES: Final = Gate(
     re.compile(_SUFFIX.replace(",? ", "", 1)),
@@ -135,6 +136,13 @@ _NOT_A_NAME: Final = frozenset(
     canada mexico spain italy vietnam korea asian african americans pacific islander hispanic
     southeast national aetna cigna humana tylenol advil aspirin""".split()
 )
+_DIRECTIONS: Final = frozenset(
+    """north south east west new san santa los las el st mr florence charlotte savannah victoria
+    santiago cleveland lincoln troy orlando milan geneva alexandria augusta francisco jose antonio
+    portland aurora arlington boston chicago madison dallas houston austin denver phoenix columbus
+    paris london sydney washington jordan diego""".split()
+)
+"""Of these, what a town's name may start with."""
 _EPONYM_NEXT: Final = re.compile(
     r"(?:['’]s?)?(?:-[\w]+)*[ -](?:disease|syndrome|palsy|sign|catheter|score|scale|test|criteria"
     r"|criterion"
@@ -186,6 +194,11 @@ def is_first(word: str) -> bool:
     return _plain(word) in _sets()[0]
 
 
+def is_no_name(word: str) -> bool:
+    """Whether a word never starts a name: months, headings, pronouns."""
+    return _plain(word) in _NOT_A_NAME - _DIRECTIONS
+
+
 def cued(text: str) -> Iterator[Found]:
     """Names after a title, a label or a phrase, or before a degree; any capitalised words count."""
     for gate, score, strict in ((_TITLES, 0.95, False), (_LABELS, 0.9, True)):
@@ -213,7 +226,7 @@ def cued(text: str) -> Iterator[Found]:
     for match in _INTRODUCED.finditer(text):
         if not set(_plain(match["name"]).split()) & _sets()[2]:
             yield Found(*match.span("name"), "name", 0.8)
-    for match in _NUMBERED.finditer(text):
+    for match in ending(_NUMBERED, _NUMBERED_GAP, text, reach=40, tail=160):
         yield Found(*match.span(), "name", 0.9)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from aegle.core.pack import Found
-from aegle.packs.general.gate import Gate, at_digits
-from aegle.packs.general.names import is_first
+from aegle.packs.general.gate import Gate, ending, hinted
+from aegle.packs.general.names import is_first, is_no_name
 
 _STATES: Final = (
     "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]"
@@ -38,6 +39,9 @@ _STREET: Final = re.compile(
     rf"(?<![\w.:/-])\d{{1,6}}[A-Za-z]? (?:\d{{1,5}} )?(?:[NSEW]\.? |(?:North|South|East|West) )?"
     rf"(?:{_WORD} |\d{{1,3}}(?:st|nd|rd|th) ){{1,4}}?{_KIND}\b\.?(?: [NSEW]\b\.?)?{_FLAT}"
 )
+_STREET_HINT: Final = re.compile(
+    r"[0-9]{1,6}(?=[A-Za-z]? (?:[0-9]{1,5} )?(?:[^\W\d_a-z]|[0-9]{1,3}(?:st|nd|rd|th)))"
+)
 _FOREIGN: Final = re.compile(
     rf"(?<![\w.:/-])(?:\d{{1,6}} )?(?:Rua|Rue|Via|Calle|Avenida|Av\.|Vicolo|Viale|Plaza|Piazza"
     rf"|Camino"
@@ -48,6 +52,15 @@ _FOREIGN: Final = re.compile(
     rf"|weg|gasse"
     rf"|platz|allee|straat|laan|vej|gade|gatan|vägen|katu|tie|gata|veien|vegen| utca| tér"
     rf"| út)[ ]\d{{1,5}}[A-Za-z]?\b{_FLAT}"
+)
+_FOREIGN_CUED: Final = Gate(
+    _FOREIGN, "rua rue via calle avenida av. vicolo viale plaza piazza camino paseo strada ul."
+)
+_FOREIGN_NUMBER: Final = re.compile(r"[0-9]{1,6}(?= [^\Wa-z_])")
+_FOREIGN_END: Final = re.compile(
+    r"[swgpalvkt](?:tra(?:ss|ß)e|tr\.|eg|asse|latz|llee|traat|aan|ej|ade|atan|ägen|atu|ie|ata|eien"
+    r"|egen) [0-9]|[ ](?:utca|tér|út) [0-9]",
+    re.IGNORECASE,
 )
 _BOX: Final = re.compile(
     r"\b(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|PSC \d{1,5},? Box"
@@ -74,12 +87,30 @@ _ZIP: Final = re.compile(
 _UK: Final = re.compile(
     r"\b[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}\b|\b[A-CEGHJ-NPR-TVXY]\d[A-Z] \d[A-Z]\d\b"
 )
+_STATE_HINT: Final = re.compile(
+    rf",(?=[ \n]*(?:(?:{_STATES})\b|{_STATE_NAMES}))|[A-Z]{{2}}(?= [0-9]{{5}}\b)"
+)
+_UK_HINT: Final = re.compile(r"[A-Z]{1,2}(?=[0-9][A-Z0-9]? ?[0-9][A-Z0-9])")
+_PART: Final = r"(?:(?:St|Mt|Ft|Pt)\.|[^\W\d_a-z][^\W\d_]{1,30}(?:['’-][^\W\d_]{1,30}){0,2})"
 _LIVES: Final = re.compile(
-    r"\b(?:[Ll]iv(?:es|ed|ing) (?:in|at|near)|[Rr]esid(?:es|ed|ing|ent) (?:in|at|of)|[Mm]oved "
-    r"(?:here )?(?:from|to)"
+    r"\b(?:[Ll]iv(?:es?|ed|ing)\b[^\n.;:]{0,40}? (?:in|at|near|outside|from)"
+    r"|[Rr]esid(?:es|ed|ing|ent) (?:in|at|of)|[Mm]oved (?:here )?(?:from|to)"
     r"|[Bb]orn in|[Gg]rew up in|[Cc]omes from|[Nn]ative of|[Hh]ometown(?: of| is|:)|[Cc]ity:"
-    r"|[Tt]own:|[Cc]ounty:|CITY:)"
-    rf"[ ](?P<town>{_WORD}(?: {_WORD}){{0,2}})"
+    r"|[Tt]own:|[Cc]ounty:|CITY:|[Cc]ity of|[Tt]own of|[Vv]illage of|[Tt]ravel(?:s|ed|led)? from"
+    r"|[Vv]isiting from|[Cc]ame from|[Hh]ails from|[Oo]riginally from|[Hh]ome in|[Hh]ouse in"
+    r"|[Aa]partment in|[Rr]etired to|[Rr]elocated (?:to|from)|[Rr]aised in)"
+    rf"[ ](?P<town>{_PART}(?: {_PART}){{0,2}})"
+)
+# Where somebody may live and that is no town.
+_NO_TOWN: Final = frozenset(
+    """a an the his her their my own house home apartment condo nursing assisted skilled group
+    shelter hospital clinic rehab facility icu ed er ward unit hospice halfway memory care senior
+    independent retirement board community department emergency florida""".split()
+)
+# A town after a street, without state or postal code.
+_AFTER_STREET: Final = re.compile(
+    rf",[ \n]{{1,2}}(?P<town>{_PART}(?: {_PART}){{0,2}})"
+    r"(?=[ \t]*(?:[.,;:()\n]|$)| (?:with|w/|and)\b)"
 )
 _CORNER: Final = re.compile(
     rf"\bcorner of (?P<place>(?:\d{{1,5}} )?(?:{_WORD} ?){{1,4}}(?:\d{{1,4}} )?and "
@@ -92,18 +123,27 @@ _GATES: Final = (
     Gate(_FLAT_ALONE, "apt apartment suite"),
 )
 _ZIPS: Final = Gate(_ZIP, "zip postal postcode")
-_LIVING: Final = Gate(_LIVES, "liv resid moved born grew comes native hometown city town county")
+_LIVING: Final = Gate(
+    _LIVES,
+    "liv resid moved born grew comes native hometown city town county village travel visiting came "
+    "hails originally home house apartment retired relocated raised",
+)
 _CORNERS: Final = Gate(_CORNER, "corner")
 
 
 def find(text: str) -> Iterator[Found]:
     """Geographic units smaller than a state; a state is kept."""
-    for match in at_digits(_STREET, text):
+    for match in hinted(_STREET, _STREET_HINT, text):
         yield _with_tail(text, match)
-    for regex in (*_GATES, _FOREIGN, _UK):
-        for match in regex.finditer(text):
-            yield _with_tail(text, match)
-    for match in _TOWN.finditer(text):
+    others = (
+        *(gate.finditer(text) for gate in (*_GATES, _FOREIGN_CUED)),
+        hinted(_FOREIGN, _FOREIGN_NUMBER, text),
+        ending(_FOREIGN, _FOREIGN_END, text, reach=80),
+        hinted(_UK, _UK_HINT, text),
+    )
+    for match in chain.from_iterable(others):
+        yield _with_tail(text, match)
+    for match in ending(_TOWN, _STATE_HINT, text):
         # `Amelia Hart, MD` is a doctor; Maryland has its postal code.
         degree = match["zip"] is None and text[match.end() - 2 : match.end()] in ("MD", "PA")
         if not (degree and any(map(is_first, match["town"].split()))):
@@ -113,13 +153,24 @@ def find(text: str) -> Iterator[Found]:
     for match in _ZIPS.finditer(text):
         yield Found(*match.span("zip"), "place", 0.95)
     for match in _LIVING.finditer(text):
-        end = match.end("town") - (match["town"].endswith("."))
-        yield Found(match.start("town"), end, "place", 0.8)
+        if _is_town(match["town"]):
+            yield Found(*match.span("town"), "place", 0.8)
     for match in _CORNERS.finditer(text):
         end = match.start() + len(match[0].rstrip())
         yield Found(match.start("place"), end, "place", 0.8)
 
 
+def _is_town(text: str) -> bool:
+    first = re.split(r"[ -]", text.casefold(), maxsplit=1)[0].rstrip(".,")
+    return first not in _NO_TOWN and not is_no_name(first)
+
+
 def _with_tail(text: str, match: re.Match[str]) -> Found:
     tail = _TAIL.match(text, match.end())
+    if tail is None:
+        town = _AFTER_STREET.match(text, match.end())
+        if town and _is_town(town["town"]) and not re.fullmatch(_STATE_NAMES, town["town"]):
+            return Found(
+                match.start(), town.end("town") - town["town"].endswith("."), "place", 0.85
+            )
     return Found(match.start(), tail.end() if tail else match.end(), "place", 0.85)
