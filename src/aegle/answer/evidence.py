@@ -1,93 +1,70 @@
-"""Candidate sentences of the hits, and how well each answers the question."""
+"""Candidate sentences of the hits, and how well each answers what was asked."""
 
 from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
+from aegle.answer.concepts import content_words
+from aegle.answer.question import Asked, Need
 from aegle.core.ports import Vectors
-from aegle.core.records import Chunk, Hit
+from aegle.core.records import Chunk
 from aegle.lm.segment import sentences
 
 Embed = Callable[[Sequence[str]], Vectors]
 
-STOP: Final = frozenset(
-    "a about all also an and any are as at be been before by can could did do does for from had "
-    "has have having how i in into is it its list me more most of on or our out over please s she "
-    "he him her his should show so some tell than that the their them then there these they this "
-    "those to up us was we were what when where which while who whom whose why will with would you "
-    "your name named called know known currently patient patients mrn between during".split()
-)
-"""Words that say nothing about what is asked."""
-
-_WORD: Final = re.compile(r"[A-Za-z0-9]+(?:[-._:/][A-Za-z0-9]+)*")
 _PARTS: Final = re.compile(r"[A-Za-z0-9]+")
-_ANCHOR: Final = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z.:-])[^\s]{3,}")
+_BY_LINE: Final = frozenset({"log", "event", "table"})
+_LONGEST: Final = 240
+"""Characters of a sentence that are embedded."""
+
+_MOST_EMBEDDED: Final = 10
+"""Sentences that are compared by meaning: the encoder is what a question waits for."""
+
+_MEANT: Final = 0.65
+"""A sentence this near in meaning may answer though it uses none of the words asked for."""
 
 
-def stem(word: str) -> str:
-    """A crude stem: it folds case and takes off plural and verb endings of longer words."""
-    word = word.casefold()
-    if any(letter.isdigit() for letter in word):
-        return word
-    for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An entity at characters [start, end) of a document."""
 
-
-def content_words(text: str) -> list[str]:
-    """The stems of the words that carry meaning, identifiers whole, in order, with repeats."""
-    return [stem(word) for word in _WORD.findall(text) if word.casefold() not in STOP]
-
-
-def anchors(question: str) -> list[str]:
-    """Names in a question that evidence must contain: ids, hosts, asset tags, versions."""
-    found = [match.strip("?,.;:()'\"") for match in _ANCHOR.findall(question)]
-    return [word.casefold() for word in found if len(word) > 2]
+    start: int
+    end: int
+    type: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence of a hit's chunk, with its characters in the document."""
+    """A sentence of a chunk, with its characters in the document and what it names."""
 
     chunk: Chunk
     start: int
     end: int
     text: str
     words: frozenset[str]
+    near: frozenset[str]
     rank: int
-
-    @property
-    def context(self) -> frozenset[str]:
-        """The words of the sentence's title, which tell whom or what it is about."""
-        return frozenset(content_words(self.chunk.title))
+    marks: tuple[Mark, ...] = ()
 
 
-def candidates(hits: Sequence[Hit], chunks: Sequence[Chunk], *, most: int = 160) -> list[Candidate]:
-    """The sentences of the hits' chunks, best hits first, at most ``most``, without repeats."""
-    rank = {hit.chunk_id: place for place, hit in enumerate(hits)}
-    found: list[Candidate] = []
-    seen: set[tuple[str, str]] = set()
-    for chunk in sorted(chunks, key=lambda one: rank.get(one.id, len(rank))):
-        for span in sentences(chunk.text):
-            text = chunk.text[span.start : span.end]
-            key = " ".join(_PARTS.findall(text.casefold()))
-            if len(key) < 3 or (key, chunk.group) in seen:
-                continue
-            seen.add((key, chunk.group))
-            start = chunk.start + span.start
-            words = frozenset(content_words(text))
-            found.append(Candidate(chunk, start, start + len(text), text, words, rank[chunk.id]))
-            if len(found) == most:
-                return found
-    return found
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Whom or what the answer is about: nodes with their names, and words of the way there."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    order: Mapping[str, int] = field(default_factory=dict)
+    """Key -> place, best first; targets that are equally good share a place."""
+    named: frozenset[str] = frozenset()
+    """Keys that the question itself names; they are no answer to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +73,167 @@ class Scored:
 
     candidate: Candidate
     support: float
-    cosine: float
-    covered: frozenset[str]
+    focused: bool
+    about: bool
+    target: str
 
 
-def weigh(asked: Sequence[str], found: Sequence[Candidate]) -> dict[str, float]:
-    """How much each asked word tells: rare among the candidates is worth more (smoothed idf)."""
-    counts = Counter(word for one in found for word in one.words & set(asked))
+def candidates(
+    chunks: Sequence[Chunk],
+    marks: Mapping[str, Sequence[Mark]],
+    *,
+    most: int = 400,
+) -> list[Candidate]:
+    """The sentences of chunks, best chunk first, at most ``most``, without repeats.
+
+    Args:
+        marks: document id -> its entities, in order.
+    """
+    found: list[Candidate] = []
+    seen: set[tuple[str, str]] = set()
+    for rank, chunk in enumerate(chunks):
+        title = frozenset(content_words(chunk.title))
+        near = title | frozenset(content_words(chunk.text[:80].split("\n", 1)[0]))
+        own = marks.get(chunk.document_id, ())
+        starts = [mark.start for mark in own]
+        for span in sentences(chunk.text):
+            text = chunk.text[span.start : span.end].rstrip()
+            key = " ".join(_PARTS.findall(text.casefold()))
+            if " " not in key or (key, chunk.group) in seen:
+                continue
+            seen.add((key, chunk.group))
+            start = chunk.start + span.start
+            end = start + len(text)
+            here = tuple(mark for mark in own[bisect_left(starts, start) :][:60] if mark.end <= end)
+            words = frozenset(content_words(text))
+            found.append(Candidate(chunk, start, end, text, words, near, rank, here))
+            if len(found) == most:
+                return found
+    return found
+
+
+def holds(need: Need, one: Candidate, own: Collection[str] = ()) -> bool:
+    """Whether a sentence has a word of a need, its node, or an entity of its type.
+
+    Args:
+        own: keys that the question names; an entity of theirs is not what is asked for.
+    """
+    if (need.words <= one.words) if need.whole else (need.words & one.words):
+        return True
+    return any(
+        mark.key in need.keys or (need.bare and mark.type in need.types and mark.key not in own)
+        for mark in one.marks
+    )
+
+
+def answers(need: Need, one: Candidate, own: Collection[str]) -> bool:
+    """Whether a sentence has what is asked for: a bare type needs an entity of that type."""
+    if need.bare and any(mark.type in need.types for mark in one.marks):
+        return any(mark.type in need.types and mark.key not in own for mark in one.marks)
+    if need.bare:
+        return bool(need.words & one.words) and not own
+    return holds(need, one, own)
+
+
+def about(one: Candidate, targets: Targets) -> list[str]:
+    """The targets that a sentence is about, best first.
+
+    It names them, is of their chart, or stands in a text whose title or own words name them; a
+    line of a log or a row of a table speaks for itself.
+    """
+    found, around = [], []
+    folded = one.text.casefold()
+    marked = {mark.key for mark in one.marks}
+    told = "" if one.chunk.kind in _BY_LINE else f"{one.chunk.title} {one.chunk.text}".casefold()
+    for key in targets.order:
+        name = targets.names.get(key, "")
+        if one.chunk.group == key or key in marked or _alone(name, folded):
+            found.append(key)
+        elif _alone(name, told):
+            around.append(key)
+    return found or around
+
+
+def _alone(name: str, text: str) -> bool:
+    """Whether a folded name stands in a folded text, not as a part of a longer one."""
+    if not name or name not in text:
+        return False
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+
+
+def weigh(needs: Sequence[Need], found: Sequence[Candidate]) -> list[float]:
+    """How much each need tells: what few sentences hold is worth more (smoothed idf)."""
+    counts = Counter(n for one in found for n, need in enumerate(needs) if holds(need, one))
     total = len(found) + 1
-    return {word: math.log(1 + total / (1 + counts[word])) for word in asked}
+    return [math.log(1 + total / (1 + counts[n])) for n in range(len(needs))]
 
 
-def score(question: str, found: Sequence[Candidate], embed: Embed) -> list[Scored]:
+def score(
+    asked: Asked,
+    found: Sequence[Candidate],
+    embed: Embed,
+    targets: Targets,
+) -> list[Scored]:
     """Candidates with their support, best first.
 
-    Support mixes the cosine of question and sentence, the weighted share of the question's words
-    that the sentence and its title hold, and the place of the hit.
+    Support says whether the sentence holds what is asked for, is about what the question is about,
+    and holds its other words; then how near it is in meaning, for the most promising ones.
     """
     if not found:
         return []
-    asked = list(dict.fromkeys(content_words(question)))
-    weights = weigh(asked, found)
-    total = sum(weights.values()) or 1.0
-    texts = [f"{one.chunk.title}: {one.text}" for one in found]
-    vectors = embed([question, *texts])
+    needs = [*asked.focus, *asked.links]
+    weights = weigh(needs, found)
+    rough = [_rough(asked, one, needs, weights, targets) for one in found]
+    best = sorted(range(len(found)), key=lambda n: (-rough[n].support, found[n].rank))
+    near = best[:_MOST_EMBEDDED]
+    texts = [_masked(found[n], targets, asked.terms) for n in near]
+    vectors = embed([_without(asked.text, asked.terms), *texts])
     cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
-    scored = []
-    for one, cosine in zip(found, cosines, strict=True):
-        near = one.words | one.context
-        covered = frozenset(word for word in asked if word in near or _inside(word, near))
-        share = sum(weights[word] for word in covered) / total
-        place = 1.0 / (1.0 + one.rank / 4)
-        support = 0.5 * float(cosine) + 0.38 * share + 0.12 * place
-        scored.append(Scored(one, min(1.0, support), float(cosine), covered))
-    return sorted(scored, key=lambda s: (-s.support, s.candidate.chunk.id, s.candidate.start))
+    scored = [_finer(rough[n], float(c)) for n, c in zip(near, cosines, strict=True)]
+    scored += [_finer(rough[n], 0.0) for n in best[_MOST_EMBEDDED:]]
+    return sorted(scored, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
 
 
-def _inside(word: str, words: frozenset[str]) -> bool:
-    """Whether an identifier stands as a part of a longer one (``pump-42`` in ``pump-42:8443``)."""
-    return any(letter.isdigit() for letter in word) and any(word in other for other in words)
+def _rough(
+    asked: Asked,
+    one: Candidate,
+    needs: Sequence[Need],
+    weights: Sequence[float],
+    targets: Targets,
+) -> Scored:
+    own = targets.named
+    focused = [answers(need, one, own) for need in asked.focus]
+    held = frozenset(n for n, need in enumerate(needs) if holds(need, one, own))
+    close = frozenset(n for n, need in enumerate(needs) if need.words & one.near) - held
+    total = sum(weights) or 1.0
+    share = (sum(weights[n] for n in held) + 0.5 * sum(weights[n] for n in close)) / total
+    # Where no phrase tells what is asked for, most of the words have to be there.
+    full = all(focused) if asked.links or len(asked.focus) < 2 else share >= 0.5
+    if asked.number and not any(char.isdigit() for char in one.text):
+        full = False
+    met = about(one, targets)
+    place = targets.order[met[0]] if met else 0
+    depth = 0.06 / (1 + place) + 0.02 * min(2, len(met) - 1) if met else 0.0
+    ids = sum(name in one.text.casefold() for name in asked.anchors) / max(1, len(asked.anchors))
+    right = bool(met) or (not targets.order and (not asked.anchors or ids > 0))
+    support = 0.36 * full + 0.2 * right + depth + 0.2 * share + 0.04 * ids + 0.04 / (1 + one.rank)
+    return Scored(one, support, full, right, met[0] if met else "")
+
+
+def _finer(rough: Scored, cosine: float) -> Scored:
+    """The support with the nearness in meaning; it may stand for the words asked for."""
+    meant = not rough.focused and cosine >= _MEANT
+    support = min(1.0, rough.support + 0.12 * cosine + (0.25 if meant else 0.0))
+    return replace(rough, support=support, focused=rough.focused or meant)
+
+
+def _masked(one: Candidate, targets: Targets, terms: Sequence[str]) -> str:
+    """A sentence without the names of those it is about, which say nothing of what is asked."""
+    text = one.text[:_LONGEST]
+    return _without(text, [*targets.names.values(), *terms]) or text
+
+
+def _without(text: str, names: Sequence[str]) -> str:
+    for name in names:
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE) if name else text
+    return " ".join(text.split())

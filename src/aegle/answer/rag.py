@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from aegle.answer import prompt
-from aegle.answer.evidence import Candidate, Embed, Scored, anchors, candidates, score
+from aegle.answer.evidence import Candidate, Embed, Mark, Scored, Targets, candidates, score
+from aegle.answer.question import Asked
 from aegle.answer.verify import supported
 from aegle.core.records import Answer, Chunk, Citation, Claim, Hit
 from aegle.core.text import SafeText
 
-Search = Callable[[SafeText], list[Hit]]
-Chunks = Callable[[Sequence[str]], list[Chunk]]
 Generate = Callable[[Sequence[Mapping[str, str]]], str]
 
 NOTHING_FOUND: Final = "Nothing in this workspace speaks of it."
 NOT_SUPPORTED: Final = "No sentence in this workspace supports an answer."
 NOT_NAMED: Final = "The evidence never names {names}."
 
-_MIN_GAIN: Final = 0.06
-"""A further sentence must add this share of the question, or come within `_NEAR` of the best."""
+_NEAR: Final = 0.93
+"""A further sentence must support the question nearly as well as the best."""
 
-_NEAR: Final = 0.9
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a search found for a question.
+
+    Attributes:
+        hits: best first.
+        chunks: of the hits, in their order.
+        marks: document id -> its entities, in order.
+        targets: whom or what the answer must be about, best first.
+        steps: the passages that lead from what the question names to each target.
+    """
+
+    hits: Sequence[Hit]
+    chunks: Sequence[Chunk]
+    marks: Mapping[str, Sequence[Mark]]
+    targets: Targets = field(default_factory=Targets)
+    steps: Mapping[str, Sequence[Citation]] = field(default_factory=dict)
 
 
 def cite(candidate: Candidate) -> Citation:
@@ -34,66 +51,82 @@ def cite(candidate: Candidate) -> Citation:
 
 
 def choose(scored: Sequence[Scored], *, most: int) -> list[Scored]:
-    """The sentences of an answer: the best, then those that say more of what was asked.
-
-    Greedy cover: a sentence joins when it holds asked words that none before it holds, or when it
-    supports the question nearly as well as the best.
-    """
+    """The sentences of an answer: the best, then others that answer nearly as well."""
     if not scored:
         return []
-    chosen = [scored[0]]
-    covered = set(scored[0].covered)
-    every = {word for one in scored for word in one.covered} or {""}
-    for one in scored[1:]:
-        if len(chosen) == most:
-            break
-        gain = len(one.covered - covered) / len(every)
-        near = one.support >= _NEAR * chosen[0].support
-        if (gain >= _MIN_GAIN and one.support >= 0.5 * chosen[0].support) or near:
-            chosen.append(one)
-            covered |= one.covered
-    return chosen
+    best = scored[0]
+    return [
+        best,
+        *(
+            one
+            for one in scored[1:most]
+            if one.focused and one.about and one.support >= _NEAR * best.support
+        ),
+    ]
 
 
-def refusal_of(question: str, scored: Sequence[Scored], *, min_support: float) -> str:
+def refusal_of(
+    asked: Asked, evidence: Evidence, scored: Sequence[Scored], *, min_support: float
+) -> str:
     """Why the evidence does not answer; empty when it does."""
     if not scored:
         return NOTHING_FOUND
-    seen = " ".join(f"{one.candidate.chunk.title} {one.candidate.chunk.text}" for one in scored)
-    folded = seen.casefold()
-    missing = [name for name in anchors(question) if name not in folded]
+    seen = [f"{chunk.title} {chunk.text}" for chunk in evidence.chunks]
+    seen += [step.text for steps in evidence.steps.values() for step in steps]
+    folded = " ".join(seen).casefold()
+    missing = [name for name in (*asked.anchors, *asked.proper) if name not in folded]
     if missing:
         return NOT_NAMED.format(names=" and ".join(missing))
-    return "" if scored[0].support >= min_support else NOT_SUPPORTED
+    best = scored[0]
+    answered = best.focused and best.about and best.support >= min_support
+    return "" if answered else NOT_SUPPORTED
 
 
 def phrase(
-    question: SafeText, chosen: Sequence[Scored], generate: Generate, embed: Embed
+    asked: SafeText, claims: Sequence[Claim], generate: Generate, embed: Embed
 ) -> list[Claim]:
-    """What the generator made of the chosen sentences, without what they do not support."""
-    evidence = [f"{one.candidate.chunk.title}: {one.candidate.text}" for one in chosen]
-    reply = generate(prompt.messages(question, evidence))
-    claims = []
+    """What the generator made of cited sentences, without what they do not support."""
+    evidence = [str(claim.text) for claim in claims]
+    reply = generate(prompt.messages(asked, evidence))
+    kept = []
     for text, marks in prompt.cited_sentences(reply, len(evidence)):
         for numbers in (marks, tuple(range(len(evidence)))):
             if numbers and supported(text, [evidence[n] for n in numbers], embed):
-                cited = tuple(cite(chosen[n].candidate) for n in numbers)
-                claims.append(Claim(SafeText(text, by="verify/1"), cited))
+                cited = tuple(one for n in numbers for one in claims[n].citations)
+                kept.append(Claim(SafeText(text, by="verify/2"), cited))
                 break
-    return claims
+    return kept
+
+
+def quoted(chosen: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
+    """The best sentence, the facts that lead to it, then further sentences; none twice."""
+    best, *others = chosen
+    steps = evidence.steps.get(best.target, ())
+    cited = [cite(best.candidate), *steps, *(cite(one.candidate) for one in others)]
+    kept: list[Citation] = []
+    for one in cited:
+        inside = any(
+            one.document_id == other.document_id
+            and other.start <= one.start
+            and one.end <= other.end
+            for other in kept
+        )
+        if not inside and one.text not in {other.text for other in kept}:
+            kept.append(one)
+    return [Claim(one.text, (one,)) for one in kept[:most]]
 
 
 def answer(
     question: SafeText,
+    asked: Asked,
+    evidence: Evidence,
     *,
-    search: Search,
-    chunks: Chunks,
     embed: Embed,
     generate: Generate | None = None,
     max_claims: int = 4,
     min_support: float = 0.42,
 ) -> Answer:
-    """Answer a question from what a search finds.
+    """Answer a question from what a search found.
 
     Without ``generate``, the claims are sentences of the documents, word for word. With it, the
     generator phrases them; a sentence of its that the evidence does not support is dropped, and
@@ -101,19 +134,16 @@ def answer(
 
     Args:
         question: de-identified.
-        search: question -> hits, best first.
-        chunks: chunk ids -> chunks.
+        asked: the question taken apart.
         embed: texts -> unit vectors.
         min_support: in [0, 1]; less is a refusal.
     """
-    hits = search(question)
-    found = candidates(hits, chunks([hit.chunk_id for hit in hits]))
-    scored = score(question, found, embed)
-    refusal = refusal_of(question, scored, min_support=min_support)
+    hits = tuple(evidence.hits)
+    found = candidates(evidence.chunks, evidence.marks)
+    scored = score(asked, found, embed, evidence.targets)
+    refusal = refusal_of(asked, evidence, scored, min_support=min_support)
     if refusal:
-        return Answer(question, (), refusal, tuple(hits))
-    chosen = choose(scored, most=max_claims)
-    claims = phrase(question, chosen, generate, embed) if generate else []
-    if not claims:
-        claims = [Claim(cite(one.candidate).text, (cite(one.candidate),)) for one in chosen]
-    return Answer(question, tuple(claims), "", tuple(hits))
+        return Answer(question, (), refusal, hits)
+    own = quoted(choose(scored, most=max_claims), evidence, most=max_claims)
+    claims = phrase(question, own, generate, embed) if generate else []
+    return Answer(question, tuple(claims or own), "", hits)

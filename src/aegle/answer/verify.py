@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from aegle.answer.evidence import Embed, content_words
+from aegle.answer.concepts import content_words
+from aegle.answer.evidence import Embed
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,:/]\d+)*")
 _NAME: Final = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w.-]*[a-z0-9][\w.-]*|\b[A-Z0-9]+-[\w.-]+\b")

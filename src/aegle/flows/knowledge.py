@@ -9,56 +9,14 @@ from typing import Any, Final
 from aegle.answer import rag
 from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.pack import Origin
-from aegle.core.ports import Found, Progress, Vectors
+from aegle.core.ports import Progress
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node, RawDocument
 from aegle.core.text import RawText, SafeText
+from aegle.flows import finding
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
-from aegle.retrieve.link import link
-from aegle.retrieve.search import search as retrieve
 
-_OPEN_DOMAINS: Final = ("cybersecurity", "general")
 MODES: Final = ("dense", "text", "hybrid", "graph")
-
-
-class Scoped:
-    """An index in which a question about a patient sees no other patient's chart."""
-
-    def __init__(self, kit: Kit, groups: Sequence[str]) -> None:
-        self._index = kit.index
-        self._scopes: list[dict[str, Sequence[str]]] = [{}]
-        patients = [group for group in groups if group.startswith("patient:")]
-        if patients:
-            self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
-
-    def search_dense(
-        self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
-    ) -> list[Found]:
-        """The nearest chunks of every scope, best first."""
-        found = [
-            one
-            for scope in self._scopes
-            for one in self._index.search_dense(vector, k=k, where={**(where or {}), **scope})
-        ]
-        return _best(found, k)
-
-    def search_text(
-        self, query: str, *, k: int, where: Mapping[str, Sequence[str]] | None = None
-    ) -> list[Found]:
-        """The best chunks of every scope by BM25, best first."""
-        found = [
-            one
-            for scope in self._scopes
-            for one in self._index.search_text(query, k=k, where={**(where or {}), **scope})
-        ]
-        return _best(found, k)
-
-
-def _best(found: Sequence[Found], k: int) -> list[Found]:
-    best: dict[str, float] = {}
-    for chunk_id, score in found:
-        best[chunk_id] = max(score, best.get(chunk_id, score))
-    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:k]
 
 
 def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
@@ -77,57 +35,9 @@ def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
     return SafeText(safe, by="question/1"), list(groups)
 
 
-def find(
-    kit: Kit, question: SafeText, groups: Sequence[str], *, k: int, mode: str = "graph"
-) -> list[Hit]:
-    """Hits for a de-identified question, best first; ``mode`` is one of `MODES`."""
-    wanted = kit.settings.retrieve
-    graph = mode == "graph" and wanted.graph
-    hits = retrieve(
-        question,
-        embed=kit.encoder.embed,
-        index=Scoped(kit, groups),
-        chunks=kit.corpus.chunks,
-        link=(lambda text: [*groups, *seeds(kit, text)]) if graph else None,
-        expand=kit.walker.expand if graph else None,
-        k=k * 4 if groups else k,
-        pool=wanted.pool,
-        rrf_k=wanted.rrf_k,
-        hops=wanted.hops,
-        searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
-    )
-    return _allowed(kit, hits, groups)[:k]
-
-
 def seeds(kit: Kit, text: str) -> list[str]:
     """Keys of the graph's nodes that a de-identified text names, by patterns and by name."""
-    return link(text, match=kit.walker.names.find, extract=lambda asked: keys_in(kit, asked))
-
-
-def keys_in(kit: Kit, text: str) -> list[str]:
-    """Keys of the entities that both domains' patterns and terminologies find in a text."""
-    document = Document(
-        "question",
-        "note",
-        "general",
-        SafeText(text, by="question/1"),
-        SafeText("", by="question/1"),
-    )
-    return list(dict.fromkeys(entity.key for entity in ingesting.facts_of(kit, document).entities))
-
-
-def _allowed(kit: Kit, hits: list[Hit], groups: Sequence[str]) -> list[Hit]:
-    """Without the charts of patients that a question about one patient did not name."""
-    patients = {group for group in groups if group.startswith("patient:")}
-    if not patients:
-        return hits
-    group_of = {one.id: one.group for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
-    return [
-        hit
-        for hit in hits
-        if not group_of.get(hit.chunk_id, "").startswith("patient:")
-        or group_of[hit.chunk_id] in patients
-    ]
+    return [one.key for one in finding.named_in(kit, text)]
 
 
 def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[str, Any]:
@@ -136,7 +46,8 @@ def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[
         raise UsageError(f"mode is one of {', '.join(MODES)}; got {mode!r}")
     with kit.lock:
         safe, groups = safe_question(kit, question)
-        hits = find(kit, safe, groups, k=k or kit.settings.retrieve.k, mode=mode)
+        wanted = finding.understand(kit, question, safe, groups)
+        hits = finding.find(kit, wanted, k=k or kit.settings.retrieve.k, mode=mode).hits
         chunks = {one.id: one for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
     return {
         "question": str(safe),
@@ -173,10 +84,11 @@ def ask(kit: Kit, question: str, *, generate: bool | None = None, k: int = 0) ->
     use_generator = wanted.generate if generate is None else generate
     with kit.lock:
         safe, groups = safe_question(kit, question)
+        understood = finding.understand(kit, question, safe, groups)
         found: Answer = rag.answer(
             safe,
-            search=lambda text: find(kit, text, groups, k=k or kit.settings.retrieve.k),
-            chunks=kit.corpus.chunks,
+            understood.asked,
+            finding.find(kit, understood, k=k or kit.settings.retrieve.k),
             embed=kit.encoder.embed,
             generate=_writer(kit) if use_generator else None,
             max_claims=wanted.max_claims,

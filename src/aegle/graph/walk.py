@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from aegle.core.errors import NotFoundError
 from aegle.core.ports import GraphStore
 from aegle.core.records import Edge, Node
+from aegle.graph.build import MENTIONS
 from aegle.graph.names import NameIndex
 from aegle.graph.network import Indices, Network
+from aegle.lm.terms import phrase
 
 Path = tuple[str, ...]
 """``(key, relation, key, ...)``; a relation read against its direction is written ``^relation``."""
@@ -29,6 +31,24 @@ _MOST_ROUNDS: Final = 100
 _LONGEST_PATH: Final = 12
 
 
+def _surest(edges: Iterable[Edge]) -> dict[str, list[Edge]]:
+    """Key -> the facts that touch it, each once, with the witness that is surest, then first."""
+    best: dict[tuple[str, str, str], Edge] = {}
+    for edge in edges:
+        if edge.type == MENTIONS or edge.assertion == "negated":
+            continue
+        known = best.get((edge.head, edge.type, edge.tail))
+        if known is None or (-edge.score, edge.time, edge.document_id, edge.start) < (
+            *(-known.score, known.time, known.document_id, known.start),
+        ):
+            best[(edge.head, edge.type, edge.tail)] = edge
+    touching: dict[str, list[Edge]] = {}
+    for edge in best.values():
+        for key in {edge.head, edge.tail}:
+            touching.setdefault(key, []).append(edge)
+    return touching
+
+
 class Walker:
     """A store's graph in memory as it was at the last `refresh`; safe to share between threads."""
 
@@ -38,13 +58,48 @@ class Walker:
 
     def refresh(self) -> None:
         """Read the store again."""
-        self._network = Network(self._store.nodes(), self._store.edges())
+        edges = self._store.edges()
+        self._network = Network(self._store.nodes(), edges)
+        self._facts = _surest(edges)
         self.__dict__.pop("names", None)
 
     @cached_property
     def names(self) -> NameIndex:
         """Nodes by name, for `retrieve.link`."""
         return NameIndex(self._network.nodes)
+
+    def node(self, key: str) -> Node | None:
+        """The node of a key; None when there is none."""
+        place = self._network.index.get(key)
+        return None if place is None else self._network.nodes[place]
+
+    def same(self, key: str) -> tuple[str, ...]:
+        """A node with all others of its type and name: sources may code one thing differently."""
+        node = self.node(key)
+        if node is None:
+            return ()
+        twins = {key} | set(self.names.find(phrase(node.name)))
+        own = [
+            twin
+            for twin in sorted(twins)
+            if (found := self.node(twin)) is not None and found.type == node.type
+        ]
+        return tuple(own)
+
+    def ties(self, key: str) -> list[tuple[Edge, str, str]]:
+        """The facts that touch a node or one of its name, with the key and type at the other end.
+
+        One edge, the surest, for each relation and other end; nothing negated, no mentions.
+        """
+        found: dict[tuple[str, str], tuple[Edge, str, str]] = {}
+        for own in self.same(key):
+            for edge in self._facts.get(own, ()):
+                other = edge.tail if edge.head == own else edge.head
+                known = found.get((edge.type, other))
+                if known is None or edge.score > known[0].score:
+                    node = self._network.nodes[self._network.index[other]]
+                    found[(edge.type, other)] = (edge, other, node.type)
+        return sorted(found.values(), key=lambda tie: (-tie[0].score, tie[1], tie[0].type))
 
     def rank(self, keys: Sequence[str], *, damping: float = DAMPING) -> dict[str, float]:
         """Personalised PageRank of every node that a walk from ``keys`` reaches; sums to 1.

@@ -1,0 +1,373 @@
+"""From a question to what speaks of it: hits, chains of facts, and whom the answer is about."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aegle.answer.evidence import Candidate, Mark, Targets, candidates, holds
+from aegle.answer.question import Asked, Named, take_apart
+from aegle.answer.rag import Evidence
+from aegle.core.ports import Found, Vectors
+from aegle.core.records import Chunk, Citation, Document, Edge, Entity, Hit, Stored
+from aegle.core.text import SafeText
+from aegle.flows import ingest as ingesting
+from aegle.flows.kit import Kit
+from aegle.retrieve.chain import Reached, reach
+from aegle.retrieve.link import link
+from aegle.retrieve.search import explain
+from aegle.retrieve.search import search as retrieve
+
+_OPEN_DOMAINS: Final = ("cybersecurity", "general")
+_MOST_TARGETS: Final = 8
+"""Nodes that are searched for on their own; more would be a guess."""
+
+_A_TARGET: Final = 5
+"""Chunks that one of them gives."""
+
+_BRIDGED: Final = 0.5
+"""Share of a question's words that a sentence must hold to lead to what the question means."""
+
+
+class Scoped:
+    """An index in which a question about a patient sees no other patient's chart."""
+
+    def __init__(self, kit: Kit, groups: Sequence[str]) -> None:
+        self._index = kit.index
+        self._scopes: list[dict[str, Sequence[str]]] = [{}]
+        patients = [group for group in groups if group.startswith("patient:")]
+        if patients:
+            self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
+
+    def search_dense(
+        self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The nearest chunks of every scope, best first."""
+        found = [
+            one
+            for scope in self._scopes
+            for one in self._index.search_dense(vector, k=k, where={**(where or {}), **scope})
+        ]
+        return _best(found, k)
+
+    def search_text(
+        self, query: str, *, k: int, where: Mapping[str, Sequence[str]] | None = None
+    ) -> list[Found]:
+        """The best chunks of every scope by BM25, best first."""
+        found = [
+            one
+            for scope in self._scopes
+            for one in self._index.search_text(query, k=k, where={**(where or {}), **scope})
+        ]
+        return _best(found, k)
+
+
+def _best(found: Sequence[Found], k: int) -> list[Found]:
+    best: dict[str, float] = {}
+    for chunk_id, score in found:
+        best[chunk_id] = max(score, best.get(chunk_id, score))
+    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:k]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A de-identified question, the patients that it names, and what it asks for."""
+
+    text: SafeText
+    groups: tuple[str, ...]
+    asked: Asked
+    named: tuple[Named, ...]
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def query(self) -> str:
+        """What to search for; where the chart is known, the patient's name is no evidence."""
+        return self.asked.text if self.groups and self.asked.text.strip() else str(self.text)
+
+
+@dataclass(slots=True)
+class _Way:
+    """How a chain got somewhere: the nodes, and sentences that a bridge was built of."""
+
+    reached: list[Reached] = field(default_factory=list)
+    bridges: dict[str, Citation] = field(default_factory=dict)
+
+
+def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -> Question:
+    """Take a question apart with what the packs and the graph know of its names.
+
+    Args:
+        question: as it was asked; only what differs from ``safe`` is read from it.
+        safe: de-identified.
+    """
+    hidden = _inserted(question, str(safe)) if groups else frozenset()
+    named = tuple(named_in(kit, str(safe)))
+    return Question(
+        safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, hidden
+    )
+
+
+def _inserted(question: str, safe: str) -> frozenset[str]:
+    """The words of the surrogates: what de-identification put into a question."""
+    before, after = question.split(), safe.split()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    words = {
+        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
+        for tag, _, _, first, last in matcher.get_opcodes()
+        if tag != "equal"
+        for word in after[first:last]
+    }
+    return frozenset(words - {""})
+
+
+def named_in(kit: Kit, safe: str) -> list[Named]:
+    """What a de-identified text names: by patterns and terminologies, then by names of nodes."""
+    found = {e.key: Named(str(e.text), e.type, e.key) for e in _entities(kit, safe)}
+    for key in link(safe, match=kit.walker.names.find, extract=lambda asked: ()):
+        node = kit.walker.node(key)
+        if node and key not in found and node.type != "patient":
+            found[key] = Named(str(node.name), node.type, key)
+    return list(found.values())
+
+
+def _entities(kit: Kit, text: str) -> list[Entity]:
+    by = "question/1"
+    document = Document("question", "note", "general", SafeText(text, by=by), SafeText("", by=by))
+    return list(ingesting.facts_of(kit, document).entities)
+
+
+def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Evidence:
+    """What speaks of a question, best first.
+
+    In mode ``graph``, the chain of facts that leads from what the question names to what it is
+    about comes first, and the answer must be about its end.
+    """
+    graph = mode == "graph" and kit.settings.retrieve.graph
+    hits = _searched(kit, question, k=k, mode=mode)
+    if not graph:
+        return _evidence(kit, hits[:k])
+    first = _evidence(kit, hits)
+    way = _way(kit, question, first)
+    return _chained(kit, question, way, hits, k=k)
+
+
+def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
+    wanted = kit.settings.retrieve
+    graph = mode == "graph" and wanted.graph
+    keys = [*question.groups, *(one.key for one in question.named)]
+    hits = retrieve(
+        question.query,
+        embed=kit.encoder.embed,
+        index=Scoped(kit, question.groups),
+        chunks=kit.corpus.chunks,
+        link=(lambda text: keys) if graph else None,
+        expand=kit.walker.expand if graph else None,
+        k=max(k * 4, 20) if question.groups or graph else k,
+        pool=wanted.pool,
+        rrf_k=wanted.rrf_k,
+        hops=wanted.hops,
+        searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
+    )
+    return _allowed(kit, hits, question.groups)
+
+
+def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:
+    """Without the charts of patients that a question about one patient did not name."""
+    patients = {group for group in groups if group.startswith("patient:")}
+    if not patients:
+        return list(hits)
+    group_of = {one.id: one.group for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
+    return [
+        hit
+        for hit in hits
+        if not group_of.get(hit.chunk_id, "").startswith("patient:")
+        or group_of[hit.chunk_id] in patients
+    ]
+
+
+def _evidence(kit: Kit, hits: Sequence[Hit]) -> Evidence:
+    chunks = kit.corpus.chunks([hit.chunk_id for hit in hits])
+    return Evidence(hits, chunks, _marks(_stored(kit, [chunk.document_id for chunk in chunks])))
+
+
+def _stored(kit: Kit, document_ids: Sequence[str]) -> dict[str, Stored]:
+    ids = list(dict.fromkeys(document_ids))
+    return {one.document.id: one for one in kit.corpus.scan(ids)} if ids else {}
+
+
+def _marks(stored: Mapping[str, Stored]) -> dict[str, list[Mark]]:
+    return {
+        key: sorted(
+            (Mark(e.start, e.end, e.type, e.key) for e in one.facts.entities),
+            key=lambda mark: (mark.start, mark.end),
+        )
+        for key, one in stored.items()
+    }
+
+
+def _way(kit: Kit, question: Question, first: Evidence) -> _Way:
+    """The nodes that the question is about, reached over facts, and over a sentence if need be."""
+    asked = question.asked
+    own = [*question.groups, *sorted(asked.subjects)]
+    seeds = own or [one.key for one in question.named]
+    way = _Way(_reach(kit, question, seeds))
+    best = max((one.types for one in way.reached), key=len, default=frozenset())
+    missing = asked.types - asked.focus_types - best
+    if missing:
+        bridge = _bridge(asked, candidates(first.chunks, first.marks), missing, seeds)
+        if bridge:
+            cited = _cite(bridge)
+            keys = [m.key for m in bridge.marks if m.type in missing and m.key not in seeds]
+            way.bridges = dict.fromkeys(keys, cited)
+            further = _reach(kit, question, keys)
+            way.reached = [*further, *(one for one in way.reached if not further)]
+    return way
+
+
+def _reach(kit: Kit, question: Question, seeds: Sequence[str]) -> list[Reached]:
+    nodes = [node for key in dict.fromkeys(seeds) if (node := kit.walker.node(key))]
+    patients = {group for group in question.groups if group.startswith("patient:")}
+    return reach(
+        [(node.key, node.type) for node in nodes],
+        ties=kit.walker.ties,
+        types=question.asked.types,
+        allowed=lambda key: not patients or not key.startswith("patient:") or key in patients,
+    )
+
+
+def _bridge(
+    asked: Asked, found: Sequence[Candidate], types: frozenset[str], seeds: Sequence[str]
+) -> Candidate | None:
+    """The sentence that says most of what a question says about something that it doesn't name."""
+    needs = [need for need in asked.links if not need.bare]
+    best: tuple[float, Candidate] | None = None
+    for one in found:
+        if not any(mark.type in types and mark.key not in seeds for mark in one.marks):
+            continue
+        said = [holds(need, one) for need in needs]
+        named = [name in one.text.casefold() for name in asked.anchors]
+        share = (sum(said) + sum(named)) / max(1, len(said) + len(named))
+        if share >= _BRIDGED and (best is None or share > best[0]):
+            best = (share, one)
+    return best[1] if best else None
+
+
+def _cite(one: Candidate) -> Citation:
+    text = one.chunk.text.cut(one.start - one.chunk.start, one.end - one.chunk.start)
+    return Citation(one.chunk.document_id, one.start, one.end, text)
+
+
+def _targets(kit: Kit, question: Question, way: _Way) -> list[Reached]:
+    """What the answer has to be about: what was reached furthest and is not itself asked for."""
+    own = {*question.groups, *question.asked.subjects}
+    strong = own or way.bridges or any(one.steps for one in way.reached)
+    if not strong:
+        return []
+    kinds = question.asked.focus_types
+    useful = [one for one in way.reached if one.type not in kinds or not one.steps]
+    return useful[:_MOST_TARGETS]
+
+
+def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k: int) -> Evidence:
+    targets = _targets(kit, question, way)
+    edges = {one.key: one.steps for one in targets}
+    ends = [one.steps[-1] for one in way.reached if one.steps and one.steps not in edges.values()]
+    chain = _focused(kit, question, targets)
+    facts = [*(edge for steps in edges.values() for edge in steps), *ends[:_MOST_TARGETS]]
+    stored = _stored(
+        kit,
+        [*(e.document_id for e in facts), *(bridge.document_id for bridge in way.bridges.values())],
+    )
+    leading = _leading(chain, targets, way, edges, stored)
+    tail = [hit for edge in ends[:3] if (hit := _edge_hit(edge, stored))]
+    merged = {hit.chunk_id: hit for hit in reversed([*leading, *tail, *hits])}
+    order = dict.fromkeys(hit.chunk_id for hit in [*leading, *hits[:k], *tail, *chain, *hits])
+    merged |= {hit.chunk_id: hit for hit in chain if hit.chunk_id not in merged}
+    ranked = _allowed(kit, [merged[item] for item in order], question.groups)
+    chunks = {chunk.id: chunk for chunk in kit.corpus.chunks([hit.chunk_id for hit in ranked])}
+    kept = [hit for hit in ranked if hit.chunk_id in chunks]
+    near = [chunks[hit.chunk_id] for hit in kept[:30]]
+    stored |= _stored(kit, [c.document_id for c in near if c.document_id not in stored])
+    return Evidence(
+        kept[:k], near, _marks(stored), _aim(kit, question, targets), _steps(targets, way, stored)
+    )
+
+
+def _aim(kit: Kit, question: Question, targets: Sequence[Reached]) -> Targets:
+    names: dict[str, str] = {}
+    order: dict[str, int] = {}
+    for one in targets:
+        place = len({(len(t.types), len(t.steps)) for t in targets[: targets.index(one) + 1]}) - 1
+        for key in kit.walker.same(one.key) or (one.key,):
+            node = kit.walker.node(key)
+            order[key] = place
+            names[key] = str(node.name).casefold() if node and one.type != "patient" else ""
+    named = frozenset(
+        twin for key in question.asked.subjects for twin in (key, *kit.walker.same(key))
+    )
+    return Targets(names, order, named)
+
+
+def _focused(kit: Kit, question: Question, targets: Sequence[Reached]) -> list[Hit]:
+    """Chunks about each target that hold what is asked for, the best of each first."""
+    query, index = question.asked.query, Scoped(kit, question.groups)
+    found: list[list[Hit]] = []
+    for one in targets:
+        node = kit.walker.node(one.key)
+        chart = one.type == "patient" or node is None
+        where = {"group": (one.key,)} if chart else None
+        words = query if chart or node is None else f"{node.name} {query}"
+        pairs = index.search_text(words, k=_A_TARGET, where=where)
+        chunks = {c.id: c for c in kit.corpus.chunks([item for item, _ in pairs])}
+        via = f"graph: {one.key}"
+        found.append([Hit(i, chunks[i].document_id, s, (via,)) for i, s in pairs if i in chunks])
+    return [hits[n] for n in range(_A_TARGET) for hits in found if n < len(hits)]
+
+
+def _leading(
+    chain: Sequence[Hit],
+    targets: Sequence[Reached],
+    way: _Way,
+    edges: Mapping[str, Sequence[Edge]],
+    stored: Mapping[str, Stored],
+) -> list[Hit]:
+    """The hits that stand first: of the best target, what answers, then what leads to it."""
+    if not targets:
+        return []
+    steps = [hit for edge in edges[targets[0].key] if (hit := _edge_hit(edge, stored))]
+    bridges = [
+        Hit(chunk.id, chunk.document_id, 1.0, ("graph: bridge",))
+        for cited in dict.fromkeys(way.bridges.values())
+        for chunk in _chunks_at(stored, cited.document_id, cited.start)[:1]
+    ]
+    return [*chain[:1], *bridges, *steps]
+
+
+def _edge_hit(edge: Edge, stored: Mapping[str, Stored]) -> Hit | None:
+    chunks = _chunks_at(stored, edge.document_id, edge.start)
+    path = explain((edge.head, edge.type, edge.tail))
+    return Hit(chunks[0].id, edge.document_id, edge.score, (f"graph: {path}",)) if chunks else None
+
+
+def _chunks_at(stored: Mapping[str, Stored], document_id: str, start: int) -> list[Chunk]:
+    one = stored.get(document_id)
+    return [c for c in one.chunks if c.start <= start < c.end] if one else []
+
+
+def _steps(
+    targets: Sequence[Reached], way: _Way, stored: Mapping[str, Stored]
+) -> dict[str, list[Citation]]:
+    found: dict[str, list[Citation]] = {}
+    for one in targets:
+        cited = []
+        for edge in one.steps:
+            held = stored.get(edge.document_id)
+            if held and edge.start < edge.end:
+                text = held.document.text.cut(edge.start, edge.end)
+                cited.append(Citation(edge.document_id, edge.start, edge.end, text))
+        seeds = {one.key} | {end for edge in one.steps for end in (edge.head, edge.tail)}
+        bridge = next((way.bridges[key] for key in sorted(seeds) if key in way.bridges), None)
+        found[one.key] = [*([bridge] if bridge else []), *cited]
+    return found
