@@ -23,7 +23,14 @@ def traces(layout: Layout, group: str) -> list[bytes]:
         others = " ".join(s.document.text for s in kit.corpus.scan() if s.document.group != group)
         chunks = [chunk for stored in mine for chunk in stored.chunks]
         words = {w for s in mine for w in s.document.text.split() if len(w) > 6 and w not in others}
-        vectors = kit.encoder.embed([meaning(one) for one in chunks])
+        of_others = {
+            meaning(chunk)
+            for stored in kit.corpus.scan()
+            if stored.document.group != group
+            for chunk in stored.chunks
+        }
+        own = [text for text in map(meaning, chunks) if text not in of_others]
+        vectors = kit.encoder.embed(own)
     ids = [stored.document.id for stored in mine] + [one.id for one in chunks]
     halves = [np.asarray(v[:8], dtype="<f4").tobytes() for v in vectors]
     return [group.encode(), *(one.encode() for one in [*ids, *sorted(words)]), *halves]

@@ -122,3 +122,16 @@ def test_an_empty_workspace_refuses_to_answer(layout: Layout) -> None:
     answer = commands.run(layout.root, "ask", {"question": "Who is on warfarin?"})
     assert answer["claims"] == []
     assert answer["refusal"]
+
+
+def test_a_folder_that_holds_the_workspace_is_read_without_it(tmp_path: Path) -> None:
+    layout = workspace.create(tmp_path / "hospital")
+    note = "MRN: 4411\nASSESSMENT: asthma. Takes albuterol.\n"
+    (tmp_path / "a.txt").write_text(note)
+    (layout.root / "mine.txt").write_text(note.replace("4411", "4412"))
+    (tmp_path / "link").symlink_to(layout.journal)
+    assert ingest(layout, tmp_path)["files"] == 2
+    again = ingest(layout, tmp_path, tmp_path / "**" / "*")
+    assert (again["files"], again["skipped"], again["quarantined"]) == (2, 2, 0)
+    with pytest.raises(UsageError, match="the workspace's own"):
+        ingest(layout, layout.journal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,21 +19,27 @@ from aegle.core.errors import NotFoundError, UsageError
 from aegle.flows import commands, owner, workspace
 
 
-@pytest.fixture
-def served(small_hospital: Path) -> Iterator[tuple[Path, str]]:
+def ready(address: str) -> bool:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"{address}readyz", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            time.sleep(0.1)
+    return False
+
+
+@pytest.fixture(scope="module")
+def served(_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The small hospital with a real server on it: (workspace, address)."""
+    small_hospital = tmp_path_factory.mktemp("served") / "w"
+    shutil.copytree(_built, small_hospital)
     command = [sys.executable, "-m", "aegle", "serve", "-w", str(small_hospital), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     line = server.stdout.readline()
     address = next(word for word in line.split() if word.startswith("http"))
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"{address}readyz", timeout=5) as reply:
-                if reply.status == 200:
-                    break
-        except OSError:
-            time.sleep(0.1)
+    assert ready(address), "it gets ready"
     yield small_hospital, address
     server.send_signal(signal.SIGINT)
     server.wait(timeout=60)

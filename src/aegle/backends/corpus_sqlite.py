@@ -264,8 +264,9 @@ class SqliteCorpus:
 
     def _translated(self, error: sqlite3.DatabaseError) -> WorkspaceError | BackendError:
         # The low byte is the primary code: https://sqlite.org/rescode.html
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        whole = getattr(error, "sqlite_errorcode", None) or 0
+        code = whole & 0xFF
+        if code == sqlite3.SQLITE_FULL or whole == sqlite3.SQLITE_IOERR_SHMSIZE:
             return WorkspaceError(
                 f"the disk is full: the last change to {self._path} was not made, what was there "
                 "is unchanged; free some space and run the command again"

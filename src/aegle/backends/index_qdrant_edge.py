@@ -7,6 +7,7 @@ before they return instead, and `remove` compacts the segments that held what wa
 
 from __future__ import annotations
 
+import shutil
 import threading
 import uuid
 import zlib
@@ -40,6 +41,10 @@ HNSW graph would be faster, but `remove` must build it anew, which took two minu
 
 _EF: Final = 256
 _BATCH: Final = 2_000
+_SPARE_BYTES: Final = 24 << 20
+"""Free space that a change must leave. The engine writes through mapped files: where the disk ends
+in the middle of one, the kernel kills the process, so there must be room before it starts."""
+
 _NAMESPACE: Final = uuid.UUID("6f2f1f0e-7a35-5e0c-9b57-ae61e0000001")
 
 
@@ -102,6 +107,7 @@ class QdrantEdgeIndex:
     def _open(self) -> Any:
         marker, shard = self._path / "index.json", self._path / "shard"
         if not marker.exists() and not shard.exists():
+            self._need(0)
             created = _create(shard, self._width)
             self._describe()
             return created
@@ -147,6 +153,7 @@ class QdrantEdgeIndex:
         if not chunks:
             return
         with self._mutex:
+            self._need(4 * vectors.nbytes + sum(8 * len(chunk.text) for chunk in chunks))
             for start in range(0, len(chunks), _BATCH):
                 part = zip(
                     chunks[start : start + _BATCH],
@@ -181,6 +188,7 @@ class QdrantEdgeIndex:
             request = edge.CountRequest(exact=True, filter=wanted)
             if not document_ids or not self._call("count", request):
                 return
+            self._need(_held(self._path))
             delete = edge.UpdateOperation.delete_points_by_filter(wanted)
             self._call("update", delete)
             self._call("flush")
@@ -227,6 +235,15 @@ class QdrantEdgeIndex:
                 return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
             limit *= 4
 
+    def _need(self, size_bytes: int) -> None:
+        """Refuse a change that the disk may not have room for."""
+        free = shutil.disk_usage(self._path).free
+        if free < size_bytes + _SPARE_BYTES:
+            raise WorkspaceError(
+                f"the disk is full: the index needs {(size_bytes + _SPARE_BYTES) / 1e6:.0f} MB, "
+                f"{free / 1e6:.0f} MB are free; free some space and run the command again"
+            )
+
     def count(self) -> int:
         """How many chunks are indexed."""
         request = edge.CountRequest(exact=True)
@@ -256,6 +273,11 @@ class QdrantEdgeIndex:
                 f"the index in {self._path} failed ({type(error).__name__}); is the disk full? "
                 "aegle reindex rebuilds it"
             ) from error
+
+
+def _held(folder: Path) -> int:
+    """Bytes that a folder takes on the disk; its files have holes."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 def _is_engine_error(error: BaseException) -> bool:

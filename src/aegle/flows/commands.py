@@ -74,15 +74,23 @@ def run(
         with open_kit(layout, chosen, report) as kit:
             return call(kit, command, params, report)
 
-    return owner.run(
-        layout, command, params, here, wait_s=chosen.wait_s, forward=not options, progress=progress
-    )
+    with workspace.telling_full_disk(layout.root):
+        return owner.run(
+            layout,
+            command,
+            params,
+            here,
+            wait_s=chosen.wait_s,
+            forward=not options,
+            progress=progress,
+        )
 
 
 def serve_owner(kit: Kit, layout: Layout) -> owner.OwnerServer:
     """A server that runs other processes' commands on this process's kit; not yet started."""
 
     def handler(command: str, params: Mapping[str, Any], progress: Progress) -> Any:
-        return call(kit, command, params, progress)
+        with workspace.telling_full_disk(layout.root):
+            return call(kit, command, params, progress)
 
     return owner.OwnerServer(layout, handler)

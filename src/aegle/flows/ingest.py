@@ -240,6 +240,7 @@ def ingest(
                 seen=seen,
                 progress=progress,
                 stdin=stdin,
+                skip=kit.layout.own,
             ):
                 run.take(event)
         run.flush()

@@ -33,6 +33,18 @@ CREATE TABLE IF NOT EXISTS audit (at REAL, action TEXT, detail TEXT);
 """
 
 
+_FULL: Final = (
+    "the disk is full: the last batch was not recorded; free some space and run the command "
+    "again, it goes on where it stopped"
+)
+
+
+def _says_full(error: sqlite3.DatabaseError) -> bool:
+    # SQLite maps its shared-memory file; that it can't grow is an I/O error of this kind.
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
 def _marks(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
 
@@ -60,6 +72,8 @@ class Ledger:
             self._db.execute("PRAGMA secure_delete=ON")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
+            if _says_full(error):
+                raise WorkspaceError(_FULL) from error
             raise WorkspaceError(
                 f"{path} is damaged or unreadable ({error}); move it away and run `aegle ingest` "
                 "again: documents already in the corpus stay"
@@ -80,11 +94,8 @@ class Ledger:
             except BaseException as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-                    raise WorkspaceError(
-                        "the disk is full: the last batch was not recorded; free some space and "
-                        "run the command again, it goes on where it stopped"
-                    ) from error
+                if isinstance(error, sqlite3.OperationalError) and _says_full(error):
+                    raise WorkspaceError(_FULL) from error
                 raise
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

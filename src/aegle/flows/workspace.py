@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from aegle.core import artifacts, settings
-from aegle.core.errors import NotFoundError, UsageError, WorkspaceBusyError, WorkspaceError
+from aegle.core.errors import (
+    BackendError,
+    NotFoundError,
+    UsageError,
+    WorkspaceBusyError,
+    WorkspaceError,
+)
 
 FORMAT: Final = 1
 """The layout's version; a workspace written by a later one is refused, not misread."""
+
+_FULL_BELOW: Final = 1 << 20
+"""With less free space than this, a store's failure is taken for what a full disk looks like."""
 
 _TOML: Final = """\
 # Settings of this Aegle workspace. Every key: docs/reference/settings.md
@@ -63,6 +73,11 @@ class Layout:
         return self.journal / "ledger.sqlite"
 
     @property
+    def own(self) -> tuple[Path, ...]:
+        """What Aegle wrote here: never a source, also when a source's folder holds it."""
+        return (self.settings, self.corpus.parent, self.index, self.graph, self.journal)
+
+    @property
     def manifest(self) -> Path:
         """The file that makes a folder a workspace."""
         return self.journal / "workspace.json"
@@ -81,7 +96,14 @@ def create(root: Path) -> Layout:
         raise UsageError(f"{root} is a file; name a folder for the workspace")
     if layout.root.exists() and any(layout.root.iterdir()) and not layout.journal.exists():
         raise UsageError(f"{root} is not empty and not a workspace; name another folder")
-    layout.journal.mkdir(parents=True, exist_ok=True)
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with telling_full_disk(layout.root):
+        _lay_out(layout)
+    return layout
+
+
+def _lay_out(layout: Layout) -> None:
+    layout.journal.mkdir(exist_ok=True)
     layout.root.chmod(0o700)
     secret = layout.journal / "secret.txt"
     if not secret.exists():
@@ -90,7 +112,6 @@ def create(root: Path) -> Layout:
     if not layout.settings.exists():
         artifacts.write_bytes(layout.settings, _TOML.encode())
     artifacts.write_json(layout.manifest, {"format": FORMAT})
-    return layout
 
 
 def check(root: Path) -> Layout:
@@ -130,6 +151,29 @@ def load_settings(layout: Layout, options: dict[str, Any] | None = None) -> sett
     return settings.load(layout.settings, options=options)
 
 
+@contextmanager
+def telling_full_disk(root: Path) -> Iterator[None]:
+    """Whatever a store raises because the disk is full, say that, and what to do.
+
+    Raises:
+        WorkspaceError: the disk is full.
+    """
+    try:
+        yield
+    except (OSError, BackendError) as error:
+        told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if told or (isinstance(error, BackendError) and _is_full(root)):
+            raise WorkspaceError(
+                "the disk is full: the last change was not made whole; free some space and run "
+                "the command again, it goes on where it stopped"
+            ) from error
+        raise
+
+
+def _is_full(root: Path) -> bool:
+    return shutil.disk_usage(root).free < _FULL_BELOW
+
+
 def _note_owner(handle: int, command: str) -> None:
     note = json.dumps({"pid": os.getpid(), "command": command, "since": int(time.time())})
     os.ftruncate(handle, 0)
@@ -147,7 +191,7 @@ def try_own(layout: Layout, command: str) -> Iterator[bool]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise WorkspaceError("the disk is full; free some space and try again") from error
+            raise
         raise WorkspaceError(f"cannot open {path}: {error.strerror}") from error
     try:
         try:

@@ -41,6 +41,7 @@ def _warm(kit: Kit) -> None:
         ingest.repair(kit)
         kit.encoder.embed(["ready"])
         kit.index.count()
+        kit.corpus.counts()
         knowledge.seeds(kit, "ready")
 
 

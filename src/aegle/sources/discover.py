@@ -5,12 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aegle.core.errors import NotFoundError
+from aegle.core.errors import NotFoundError, UsageError
 from aegle.sources.events import Refused
 
 STDIN: Final = "-"
@@ -31,25 +31,34 @@ class File:
     size_bytes: int
 
 
-def discover(paths: Iterable[str | Path]) -> list[File | Refused]:
+def discover(paths: Iterable[str | Path], *, skip: Sequence[Path] = ()) -> list[File | Refused]:
     """The files that some paths mean, each real file once, and what is refused among them.
 
     A folder gives its files recursively, sorted by name, without hidden ones (a name that starts
     with a dot); real folders come before those reached by links. A path that does not exist is a
-    glob pattern (``**`` means any folders).
+    glob pattern (``**`` means any folders). ``skip`` are files and folders that are never read: a
+    workspace's own.
 
     Raises:
         NotFoundError: a path does not exist and matches nothing as a pattern.
+        UsageError: a path names what is never read.
     """
-    walk = _Walk()
+    walk = _Walk(skip)
     return [found for path in paths for found in walk.start(os.fspath(path))]
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, skip: Sequence[Path]) -> None:
+        self._skip = [path.resolve() for path in skip]
+        about = [path.stat() for path in self._skip if path.exists()]
+        self._own = {(one.st_dev, one.st_ino) for one in about}
         self._files: set[tuple[int, int]] = set()
-        self._folders: set[tuple[int, int]] = set()
+        self._folders: set[tuple[int, int]] = set(self._own)
         self._stdin = False
+
+    def _inside(self, path: str) -> bool:
+        whole = Path(path).resolve()
+        return any(whole.is_relative_to(one) for one in self._skip)
 
     def start(self, path: str) -> Iterator[File | Refused]:
         if path == STDIN:
@@ -57,6 +66,8 @@ class _Walk:
                 yield File(STDIN, 0)
             self._stdin = True
         elif os.path.lexists(path):
+            if self._inside(path):
+                raise UsageError(f"{path} is the workspace's own; name the files to read")
             yield from self._visit(path)
         else:
             matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []  # noqa: PTH207 - a pattern of the user, absolute or not
@@ -65,7 +76,8 @@ class _Walk:
                     f"no such file or folder: {path}; quote a pattern such as 'notes/**/*.txt'"
                 )
             for match in matches:
-                yield from self._visit(match)
+                if not self._inside(match):
+                    yield from self._visit(match)
 
     def _visit(self, path: str) -> Iterator[File | Refused]:
         """A path that the user named, then the folders that links inside it lead to."""
@@ -81,6 +93,8 @@ class _Walk:
             yield Refused(path, _why(path, error))
             return
         key = (about.st_dev, about.st_ino)
+        if key in self._own:
+            return
         if stat.S_ISDIR(about.st_mode):
             if key in self._folders:
                 if not named:

@@ -38,6 +38,7 @@ def read(
     seen: Callable[[str], bool],
     progress: Progress = quiet,
     stdin: BinaryIO | None = None,
+    skip: Sequence[Path] = (),
 ) -> Iterator[Event]:
     """Read files, folders, patterns and ``-`` (stdin) through the surest of some readers.
 
@@ -51,12 +52,13 @@ def read(
         seen: whether a file with this SHA-256 was read to its end before.
         progress: told the bytes of files dealt with, over their total.
         stdin: what ``-`` means.
+        skip: files and folders that are never read.
 
     Raises:
         NotFoundError: a path does not exist.
-        UsageError: ``-`` is named and there is no stdin.
+        UsageError: ``-`` is named and there is no stdin, or a path names what is never read.
     """
-    found = discover(paths)
+    found = discover(paths, skip=skip)
     if stdin is None and any(isinstance(one, File) and one.path == STDIN for one in found):
         raise UsageError("- means standard input, and there is none here; name a file")
     return _Run(tuple(readers), limits, seen, progress, stdin).over(found)
