@@ -62,10 +62,19 @@ _BARE: Final = re.compile(
     r"(?P<bare>(?P<m>0?[1-9]|1[0-2])/(?P<d>0?[1-9]|[12]\d|3[01]))(?![\w/.-])"
 )
 
+# Seconds or milliseconds since 1970, where a word says that a number is a time.
+_EPOCH: Final = re.compile(
+    r"(?i)(?:time|stamp|epoch|\bts|date|_at|\bat|created|updated|\bon)[\"']?[ \t]*[:=]?[ \t]*[\"']?"
+    r"(?P<epoch>1\d{9}(?:\d{3})?)(?![\w-]|\.\d{4})"
+)
+_EPOCH_NUMBER: Final = re.compile(r"1[0-9]{9}(?:[0-9]{3})?")
+
 
 def find(text: str) -> Iterator[Found]:
     """Dates finer than a year, with their weekday; times of day and years alone are kept."""
     for start, end, _ in _matches(text):
+        yield Found(start, end, "date", 0.95)
+    for start, end in _epochs(text):
         yield Found(start, end, "date", 0.95)
 
 
@@ -75,9 +84,21 @@ def shift(written: str, days: int) -> str | None:
     if bare:
         moved = _later(2023, int(bare["m"]), int(bare["d"]), days)
         return f"{_like(moved.month, bare['m'])}/{_like(moved.day, bare['d'])}" if moved else None
+    if _EPOCH_NUMBER.fullmatch(written):
+        return str(int(written) + days * (86_400 if len(written) == 10 else 86_400_000))
     for start, end, match in _matches(written):
         if start == 0 and end == len(written):
             return _moved(match, written, days)
+    return None
+
+
+def day_of(written: str) -> date | None:
+    """The day that a written date names in full; None when year or day are missing."""
+    for start, end, match in _matches(written):
+        told = match.groupdict()
+        if start == 0 and end == len(written) and "bare" not in told:
+            year_at, _, day_at = _places(told)
+            return _later(*_numbers(told), 0) if year_at and day_at else None
     return None
 
 
@@ -111,6 +132,16 @@ def _matches(text: str) -> Iterator[tuple[int, int, re.Match[str]]]:
             yield _with_weekday(text, match)
     for match in _BARE.finditer(text):
         yield *match.span("bare"), match
+
+
+def _epochs(text: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    for number in _EPOCH_NUMBER.finditer(text):
+        start = max(done, number.start() - 24)
+        match = _EPOCH.search(text, start, number.end() + 8)
+        if match and match.start("epoch") == number.start():
+            done = number.end()
+            yield match.span("epoch")
 
 
 def _with_weekday(text: str, match: re.Match[str]) -> tuple[int, int, re.Match[str]]:
@@ -159,16 +190,9 @@ def _month(written: str) -> int:
 def _moved(match: re.Match[str], text: str, days: int) -> str | None:
     """Rebuild the match with its numbers and names replaced, from the last to the first."""
     g = match.groupdict()
-    parts = _parts(g)
-    year_at, month_at, day_at = parts
-    year = _full_year(g[year_at].lstrip("-/")) if year_at else 2023  # any year without a leap day
+    year_at, month_at, day_at = _places(g)
     month_text = g[month_at]
-    month = int(month_text) if month_text.isdigit() else _month(month_text)
-    day = int(g[day_at]) if day_at else 15
-    if month_at in ("a", "b") and month > 12:
-        month_at, day_at = day_at, month_at
-        month, day = day, month
-    moved = _later(year, month, day, days)
+    moved = _later(*_numbers(g), days)
     if moved is None:
         return None
     news: dict[str, str] = {}
@@ -186,6 +210,25 @@ def _moved(match: re.Match[str], text: str, days: int) -> str | None:
         if g.get(ordinal):
             news[ordinal] = _ordinal(moved.day)
     return _rebuilt(match, text, news, moved)
+
+
+def _numbers(g: dict[str, str | None]) -> tuple[int, int, int]:
+    """Year, month and day; what isn't told is a year without a leap day, or the month's middle."""
+    year_at, month_at, day_at = _places(g)
+    year, month, day = (g[at] or "" if at else "" for at in (year_at, month_at, day_at))
+    return (
+        _full_year(year.lstrip("-/")) if year else 2023,
+        int(month) if month.isdigit() else _month(month),
+        int(day) if day else 15,
+    )
+
+
+def _places(g: dict[str, str | None]) -> tuple[str, str, str]:
+    """As `_parts`, the day first where the month would be none."""
+    year_at, month_at, day_at = _parts(g)
+    if month_at in ("a", "b") and int(g[month_at] or 0) > 12:
+        month_at, day_at = day_at, month_at
+    return year_at, month_at, day_at
 
 
 def _parts(g: dict[str, str | None]) -> tuple[str, str, str]:

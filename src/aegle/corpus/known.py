@@ -28,6 +28,11 @@ def _common() -> frozenset[str]:
     return frozenset(gzip.decompress(data).decode().split())
 
 
+def is_common(word: str) -> bool:
+    """Whether a name is a word as well."""
+    return word.casefold() in _common()
+
+
 class Known:
     """Values to be found wherever they stand as words of their own, in any case.
 

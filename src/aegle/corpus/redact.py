@@ -19,7 +19,7 @@ from aegle.core.records import Document, Edit, Link, Mention, RawDocument, conte
 from aegle.core.text import RawText, SafeText
 from aegle.corpus import dates
 from aegle.corpus.edits import Change, apply, compose, move
-from aegle.corpus.known import Known, parts
+from aegle.corpus.seek import KnownValues, seek
 from aegle.corpus.vault import Vault
 
 SAFE_HARBOR: Final = (
@@ -75,6 +75,7 @@ def redact(
     policy: Policy,
     vault: Vault,
     edits: Sequence[Edit] = (),
+    known: KnownValues | None = None,
 ) -> tuple[Document, Account]:
     """The document with every identifier replaced, and the account of it.
 
@@ -85,6 +86,8 @@ def redact(
         doc: a cleaned document.
         recognisers: find identifiers besides dates and the values that ``doc.identifiers`` names.
         edits: those of `clean`, so that ``Document.edits`` lead back to the text as it was read.
+        known: which of some values were replaced in other documents of the same group; capitalised
+            words and long numbers are asked about.
     """
     group = vault.group(doc.group.reveal())
     if policy.override_reason:
@@ -94,7 +97,12 @@ def redact(
         )
     policy = _for_document(doc, policy, group)
     texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
-    found = _find(texts, doc, recognisers, policy)
+    found = [
+        _joined(text, _resolved(text, some, policy.keeps))
+        for text, some in zip(
+            texts, seek(texts, doc, recognisers, policy.keeps, known), strict=True
+        )
+    ]
     stand_ins = _StandIns(group, policy, vault)
     safe, rounds = [], []
     for text, some in zip(texts, found, strict=True):
@@ -171,31 +179,6 @@ def _time(time: str, policy: Policy, days: int) -> str:
     return dates.shift_iso(time, days) if days else dates.year_of(time)
 
 
-def _find(
-    texts: Sequence[str], doc: RawDocument, recognisers: Sequence[Recogniser], policy: Policy
-) -> list[list[Found]]:
-    """Identifiers of each text, in order, apart; a name found once is found everywhere."""
-    known = Known()
-    for identifier in doc.identifiers:
-        if identifier.kind not in policy.keeps:
-            known.add(identifier.kind, identifier.value.reveal())
-    found = []
-    for text in texts:
-        some = [one for recognise in recognisers for one in recognise(text)]
-        some += dates.find(text)
-        found.append(some)
-    if "name" not in policy.keeps:
-        for name in dict.fromkeys(
-            name for text, some in zip(texts, found, strict=True) for name in parts(some, text)
-        ):
-            known.add("name", name, sure=False)
-    finder = known.finder()
-    return [
-        _joined(text, _resolved(text, [*some, *finder(text)], policy.keeps))
-        for text, some in zip(texts, found, strict=True)
-    ]
-
-
 def _resolved(text: str, found: Sequence[Found], keeps: frozenset[str]) -> list[Found]:
     """The longest wins, then the surest; what sticks out of a loser is replaced, too."""
     shields = sorted((f.start, f.end) for f in found if f.kind in keeps & _SHIELDS)
@@ -260,7 +243,9 @@ class _StandIns:
 
     def change(self, text: str, one: Found) -> Change:
         value = text[one.start : one.end]
-        self.counts["date" if one.kind == "age" else one.kind] += 1
+        self.counts["date" if one.kind in ("age", "birth") else one.kind] += 1
+        if one.kind == "birth":
+            return Change(one.start, one.end, "[date]", "date")
         if one.kind == "date" and not self._policy.shift_dates:
             return Change(one.start, one.end, dates.year_of(value) or "[date]", "date")
         alias = self._vault.alias(one.kind, value, self._group)
