@@ -30,9 +30,9 @@ class Workspace:
 
     def ingest(self, *paths: str | Path, again: bool = False) -> dict[str, Any]:
         """Read files, folders and globs; returns the counts of this run."""
-        from aegle.flows.ingest import absolute
+        from aegle.flows import commands
 
-        named = absolute([str(path) for path in paths])
+        named = commands.absolute([str(path) for path in paths])
         counts: dict[str, Any] = self._run("ingest", paths=named, again=again)
         return counts
 

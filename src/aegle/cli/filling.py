@@ -18,8 +18,6 @@ from aegle.cli import show
 from aegle.cli.options import Json, Set, Workspace, parse_set
 from aegle.core import plugins
 from aegle.flows import commands, workspace
-from aegle.flows.ingest import absolute
-from aegle.lm import catalog
 
 
 def init(workspace_dir: Workspace, json_: Json = False) -> None:
@@ -94,7 +92,12 @@ def ingest(
     """
     layout = workspace.create(workspace_dir)
     with show.bar() as report, _spooled(paths, layout) as spool:
-        params = {"paths": absolute(paths), "again": again, "restore": restore, "spool": spool}
+        params = {
+            "paths": commands.absolute(paths),
+            "again": again,
+            "restore": restore,
+            "spool": spool,
+        }
         result = _run(workspace_dir, "ingest", params, set_, report)
     show.emit(result, json_, show.pairs)
 
@@ -164,13 +167,16 @@ def models(
       aegle models
       aegle models --fetch smollm2
     """
+    from aegle.lm import catalog  # here: no other command of the shell needs it
+
     if fetch:
         with show.bar() as report:
             path = catalog.resolve(fetch, progress=report)
         show.emit({"name": fetch, "path": str(path)}, json_, show.pairs)
         return
     rows = [
-        {**asdict(entry), "size_mb": round(entry.size_bytes / 1e6, 1)} for entry in catalog.entries()
+        {**asdict(entry), "size_mb": round(entry.size_bytes / 1e6, 1)}
+        for entry in catalog.entries()
     ]
     names = ("name", "kind", "licence", "size_mb", "cached", "use")
     show.emit(rows, json_, lambda found: show.table(found, *names))

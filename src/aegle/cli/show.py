@@ -8,13 +8,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from aegle.core.ports import Progress as Report
+if TYPE_CHECKING:
+    from aegle.core.ports import Progress as Report
 
 _SHOW_AFTER_S: Final = 2.0
 """A bar for less than this would only flicker."""
@@ -38,6 +37,8 @@ def bar() -> Iterator[Report]:
     if not err.is_terminal:
         yield lambda step, done, total=None: None
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -80,6 +81,8 @@ def pairs(result: dict[str, Any]) -> None:
 
 def table(rows: list[dict[str, Any]], *names: str) -> None:
     """Rows as a table with these columns."""
+    from rich.table import Table
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         shown.add_column(name)

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from aegle.core import plugins
 from aegle.core.errors import UsageError
 from aegle.core.ports import Progress, quiet
-from aegle.flows import ingest, knowledge, owner, upkeep, workspace
-from aegle.flows.kit import Kit, open_kit
+from aegle.flows import owner, workspace
 from aegle.flows.workspace import Layout
 
-Command = Callable[..., Any]
+if TYPE_CHECKING:
+    from aegle.flows.kit import Kit
 
-COMMANDS: Final[dict[str, Command]] = {
-    "ingest": ingest.ingest,
-    "ask": knowledge.ask,
-    "search": knowledge.search,
-    "extract": knowledge.extract,
-    "graph": knowledge.graph,
-    "document": knowledge.document,
-    "status": upkeep.status,
-    "quarantine": upkeep.quarantine,
-    "forget": upkeep.forget,
-    "reindex": upkeep.reindex,
+COMMANDS: Final[dict[str, str]] = {
+    "ingest": "aegle.flows.ingest:ingest",
+    "ask": "aegle.flows.knowledge:ask",
+    "search": "aegle.flows.knowledge:search",
+    "extract": "aegle.flows.knowledge:extract",
+    "graph": "aegle.flows.knowledge:graph",
+    "document": "aegle.flows.knowledge:document",
+    "status": "aegle.flows.upkeep:status",
+    "quarantine": "aegle.flows.upkeep:quarantine",
+    "forget": "aegle.flows.upkeep:forget",
+    "reindex": "aegle.flows.upkeep:reindex",
 }
-"""Name -> function of a kit and keywords. Those in `REPORTING` also take ``progress``."""
+"""Name -> function of a kit and keywords, imported when called: a command that another process
+runs needs no model here. Those in `REPORTING` also take ``progress``."""
 
 REPORTING: Final = frozenset({"ingest", "extract", "reindex"})
+_READ_AHEAD: Final = frozenset({"ask", "search"})
 _UNREPAIRED: Final = frozenset({"status", "quarantine", "reindex"})
 """Commands that look at a workspace as it is, without finishing a crashed batch first."""
 
@@ -39,12 +42,15 @@ def call(kit: Kit, command: str, params: Mapping[str, Any], progress: Progress =
     Raises:
         UsageError: there is no such command.
     """
-    function = COMMANDS.get(command)
-    if function is None:
+    target = COMMANDS.get(command)
+    if target is None:
         raise UsageError(f"no command {command!r}; there are: {', '.join(sorted(COMMANDS))}")
+    function: Callable[..., Any] = plugins.load(target)
     if command not in _UNREPAIRED:
         with kit.lock:
-            ingest.repair(kit)
+            plugins.load("aegle.flows.ingest:repair")(kit)
+    if command in _READ_AHEAD:
+        kit.read_ahead()
     if command in REPORTING:
         return function(kit, **params, progress=progress)
     return function(kit, **params)
@@ -71,7 +77,7 @@ def run(
     chosen = workspace.load_settings(layout, dict(options or {}))
 
     def here(report: Progress) -> Any:
-        with open_kit(layout, chosen, report) as kit:
+        with plugins.load("aegle.flows.kit:open_kit")(layout, chosen, report) as kit:
             return call(kit, command, params, report)
 
     with workspace.telling_full_disk(layout.root):
@@ -94,3 +100,8 @@ def serve_owner(kit: Kit, layout: Layout) -> owner.OwnerServer:
             return call(kit, command, params, progress)
 
     return owner.OwnerServer(layout, handler)
+
+
+def absolute(paths: Sequence[str]) -> list[str]:
+    """Paths as the owner process must see them; ``-`` stays."""
+    return [path if path == "-" else str(Path(path).absolute()) for path in paths]

@@ -273,8 +273,3 @@ def _limits(kit: Kit) -> Limits:
         max_ratio=sources.max_ratio,
         max_members=sources.max_members,
     )
-
-
-def absolute(paths: Sequence[str]) -> list[str]:
-    """Paths as the owner process must see them; ``-`` stays."""
-    return [path if path == "-" else str(Path(path).absolute()) for path in paths]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,19 @@ class Kit:
     def close(self) -> None:
         """Close every port that was opened."""
         self._stack.close()
+
+    def read_ahead(self) -> None:
+        """Open what a question needs, two things at a time: much of it waits for files."""
+        with self.lock:
+            if {"index", "walker", "corpus", "lexicons"} <= set(self.__dict__):
+                return
+            with ThreadPoolExecutor(1, thread_name_prefix="aegle-open") as pool:
+                index = pool.submit(lambda: self.index)
+                for _ in (self.corpus, self.patterns, self.cues, self.rules, self.lexicons):
+                    pass
+                if self.settings.retrieve.graph:
+                    _ = self.walker.names
+                index.result()
 
     def drop(self, *ports: str) -> None:
         """Close ports and open them anew when next used."""
