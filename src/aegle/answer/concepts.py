@@ -117,6 +117,17 @@ def concept(word: str) -> Concept:
     return _CONCEPTS.get(word) or Concept(frozenset((word,)))
 
 
+def is_known(word: str) -> bool:
+    """Whether a stem is in the table."""
+    return word in _CONCEPTS
+
+
+def is_kind(name: str) -> bool:
+    """Whether a name only says what kind of thing it is, such as ``infusion pump``."""
+    words = content_words(name)
+    return bool(words) and all(is_known(word) for word in words)
+
+
 def synonyms(word: str) -> tuple[str, ...]:
     """The words of the table that mean the same as a word, as they are written; () for others."""
     own = stem(word)

@@ -22,11 +22,19 @@ Embed = Callable[[Sequence[str]], Vectors]
 
 _PARTS: Final = re.compile(r"[A-Za-z0-9]+")
 _BY_LINE: Final = frozenset({"log", "event", "table"})
-_LONGEST: Final = 240
+_LONGEST: Final = 160
 """Characters of a sentence that are embedded."""
 
 _MOST_EMBEDDED: Final = 10
-"""Sentences that are compared by meaning: the encoder is what a question waits for."""
+_MOST_TIED: Final = 4
+"""Sentences that are compared by meaning: where no word has told, and where words tell alike. The
+encoder is what a question waits for."""
+
+_LOOSE: Final = 0.5
+"""Share of the question's words that a sentence must hold where no phrase tells what is asked."""
+
+_LEAD: Final = 0.03
+"""A sentence that leads the next by this much needs no comparison by meaning."""
 
 _MEANT: Final = 0.65
 """A sentence this near in meaning may answer though it uses none of the words asked for."""
@@ -185,13 +193,24 @@ def score(
     weights = weigh(needs, found)
     rough = [_rough(asked, one, needs, weights, targets) for one in found]
     best = sorted(range(len(found)), key=lambda n: (-rough[n].support, found[n].rank))
-    near = best[:_MOST_EMBEDDED]
+    near = _undecided(best, rough)
+    if not near:
+        return [rough[n] for n in best]
     texts = [_masked(found[n], targets, asked.terms) for n in near]
     vectors = embed([_without(asked.text, asked.terms), *texts])
     cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
     scored = [_finer(rough[n], float(c)) for n, c in zip(near, cosines, strict=True)]
-    scored += [_finer(rough[n], 0.0) for n in best[_MOST_EMBEDDED:]]
+    scored += [rough[n] for n in best if n not in near]
     return sorted(scored, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
+
+
+def _undecided(best: Sequence[int], rough: Sequence[Scored]) -> list[int]:
+    """Which sentences meaning has to tell apart; none where the words have told already."""
+    first = rough[best[0]]
+    if not (first.focused and first.about):
+        return list(best[:_MOST_EMBEDDED])
+    close = [n for n in best if rough[n].support > first.support - _LEAD]
+    return close[:_MOST_TIED] if len(close) > 1 else []
 
 
 def _rough(
@@ -207,14 +226,13 @@ def _rough(
     close = frozenset(n for n, need in enumerate(needs) if need.words & one.near) - held
     total = sum(weights) or 1.0
     share = (sum(weights[n] for n in held) + 0.5 * sum(weights[n] for n in close)) / total
-    # Where no phrase tells what is asked for, most of the words have to be there.
-    full = all(focused) if asked.links or len(asked.focus) < 2 else share >= 0.5
+    ids = sum(name in one.text.casefold() for name in asked.anchors) / max(1, len(asked.anchors))
+    full = (share >= _LOOSE or ids == 1) if asked.loose else all(focused)
     if asked.number and not any(char.isdigit() for char in one.text):
         full = False
     met = about(one, targets)
     place = targets.order[met[0]] if met else 0
     depth = 0.06 / (1 + place) + 0.02 * min(2, len(met) - 1) if met else 0.0
-    ids = sum(name in one.text.casefold() for name in asked.anchors) / max(1, len(asked.anchors))
     right = bool(met) or (not targets.order and (not asked.anchors or ids > 0))
     support = 0.36 * full + 0.2 * right + depth + 0.2 * share + 0.04 * ids + 0.04 / (1 + one.rank)
     return Scored(one, support, full, right, met[0] if met else "")

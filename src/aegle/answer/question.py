@@ -7,7 +7,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aegle.answer.concepts import STOP, Concept, concept, content_words, joined, stem, synonyms
+from aegle.answer.concepts import (
+    STOP,
+    Concept,
+    concept,
+    content_words,
+    is_known,
+    joined,
+    stem,
+    synonyms,
+)
 
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:[-.:/&][A-Za-z0-9]+)*|['’]s\b")
 _ANCHOR: Final = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z.:-])[^\s]{3,}|(?<!\S)\d{5,}(?!\d)")
@@ -61,6 +70,7 @@ class Asked:
         types: types of entity that it names in words, ``focus_types`` those it asks for.
         terms: names in it that are no subjects, as they are written.
         proper: capitalised words in it, which some evidence must hold.
+        loose: no phrase told what is asked for; most of the words in ``focus`` will do.
         number: whether only a sentence with a number answers.
     """
 
@@ -73,6 +83,7 @@ class Asked:
     focus_types: frozenset[str]
     terms: tuple[str, ...] = ()
     proper: tuple[str, ...] = ()
+    loose: bool = False
     number: bool = False
 
     @property
@@ -111,15 +122,17 @@ def take_apart(
         if re.sub(r"['’]s$", "", word.strip("?,.;:()'\"")).casefold() not in gone
     )
     focus_words = _focus(text)
-    focus = _needs(focus_words, terms)
     rest = [word for word in content_words(text) if word not in {stem(w) for w in focus_words}]
-    links = _needs(rest, terms)
-    if all(need.bare for need in focus) and focus_words and not _CHOICE.search(text):
-        # "What is the patient on PUMP-0042 allergic to?" asks for the allergy, not for the patient.
-        focus, links = (), (*focus, *links)
-    if not focus:
-        focus = tuple(need for need in links if not need.bare) or links
-        links = tuple(need for need in links if need not in focus)
+    rest = [word for word in rest if word not in _kinds_of(text, terms)]
+    focus, links = _needs(focus_words, terms), _needs(rest, terms)
+    loose = False
+    if not focus or (not _CHOICE.search(text) and all(need.bare for need in focus)):
+        # No noun phrase tells: "What is the patient on PUMP-0042 allergic to?"
+        every = (*focus, *links)
+        known = tuple(n for n in every if not n.bare and any(map(is_known, n.words)))
+        loose = not known
+        focus = known or tuple(n for n in every if not n.bare) or every
+        links = tuple(n for n in every if n not in focus)
     typed = [*(need.types for need in (*focus, *links) if need.bare)]
     return Asked(
         text=text,
@@ -131,12 +144,19 @@ def take_apart(
         focus_types=frozenset(kind for need in focus if need.bare for kind in need.types),
         terms=tuple(one.text for one in terms if one.type not in CLINICAL),
         proper=tuple(dict.fromkeys(word.casefold() for word in _PROPER.findall(text))),
+        loose=loose,
         number=bool(_QUANTITY.search(question) or _TIME.search(question)),
     )
 
 
 def _tells(word: str) -> bool:
     return word.casefold() not in STOP and not word.startswith(("'", "’"))
+
+
+def _kinds_of(text: str, terms: Sequence[Named]) -> set[str]:
+    """Words that only say what a name is the name of: ``pump`` in ``the InfuseLine 8 pump``."""
+    found = (re.search(rf"{re.escape(term.text)}\s+(\w+)", text, re.I) for term in terms)
+    return {stem(m.group(1)) for m in found if m and concept(stem(m.group(1))).bare}
 
 
 def _is_id(text: str, ids: Sequence[str]) -> bool:

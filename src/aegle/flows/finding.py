@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from aegle.answer.concepts import is_kind
 from aegle.answer.evidence import Candidate, Mark, Targets, candidates, holds
 from aegle.answer.question import Asked, Named, take_apart
 from aegle.answer.rag import Evidence
 from aegle.core.ports import Found, Vectors
-from aegle.core.records import Chunk, Citation, Document, Edge, Entity, Hit, Stored
+from aegle.core.records import Chunk, Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
@@ -103,7 +104,7 @@ def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -
         safe: de-identified.
     """
     hidden = _inserted(question, str(safe)) if groups else frozenset()
-    named = tuple(named_in(kit, str(safe)))
+    named = tuple(named_in(kit, safe))
     return Question(
         safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, hidden
     )
@@ -122,20 +123,16 @@ def _inserted(question: str, safe: str) -> frozenset[str]:
     return frozenset(words - {""})
 
 
-def named_in(kit: Kit, safe: str) -> list[Named]:
+def named_in(kit: Kit, safe: SafeText) -> list[Named]:
     """What a de-identified text names: by patterns and terminologies, then by names of nodes."""
-    found = {e.key: Named(str(e.text), e.type, e.key) for e in _entities(kit, safe)}
+    document = Document("question", "note", "general", safe, safe.cut(0, 0))
+    entities = ingesting.facts_of(kit, document).entities
+    found = {one.key: Named(str(one.text), one.type, one.key) for one in entities}
     for key in link(safe, match=kit.walker.names.find, extract=lambda asked: ()):
         node = kit.walker.node(key)
         if node and key not in found and node.type != "patient":
             found[key] = Named(str(node.name), node.type, key)
     return list(found.values())
-
-
-def _entities(kit: Kit, text: str) -> list[Entity]:
-    by = "question/1"
-    document = Document("question", "note", "general", SafeText(text, by=by), SafeText("", by=by))
-    return list(ingesting.facts_of(kit, document).entities)
 
 
 def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Evidence:
@@ -233,7 +230,10 @@ def _reach(kit: Kit, question: Question, seeds: Sequence[str]) -> list[Reached]:
         [(node.key, node.type) for node in nodes],
         ties=kit.walker.ties,
         types=question.asked.types,
-        allowed=lambda key: not patients or not key.startswith("patient:") or key in patients,
+        allowed=lambda key: (
+            not is_kind(key.partition(":")[2])
+            and (not patients or not key.startswith("patient:") or key in patients)
+        ),
     )
 
 
@@ -267,7 +267,15 @@ def _targets(kit: Kit, question: Question, way: _Way) -> list[Reached]:
         return []
     kinds = question.asked.focus_types
     useful = [one for one in way.reached if one.type not in kinds or not one.steps]
+    fit = {one.key: _fit(one, question) for one in useful}
+    useful.sort(key=lambda one: (-len(one.types), -fit[one.key]))
     return useful[:_MOST_TARGETS]
+
+
+def _fit(one: Reached, question: Question) -> int:
+    """How many words of the question stand in the names on the way (``pump``, not the monitor)."""
+    keys = " ".join([one.key, *(f"{edge.head} {edge.tail}" for edge in one.steps)]).casefold()
+    return sum(word in keys for word in set(question.asked.text.casefold().split()) if word[3:])
 
 
 def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k: int) -> Evidence:
@@ -298,8 +306,10 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
 def _aim(kit: Kit, question: Question, targets: Sequence[Reached]) -> Targets:
     names: dict[str, str] = {}
     order: dict[str, int] = {}
+    ranks: dict[tuple[int, int], int] = {}
     for one in targets:
-        place = len({(len(t.types), len(t.steps)) for t in targets[: targets.index(one) + 1]}) - 1
+        ranks.setdefault((len(one.types), _fit(one, question)), len(ranks))
+        place = ranks[(len(one.types), _fit(one, question))]
         for key in kit.walker.same(one.key) or (one.key,):
             node = kit.walker.node(key)
             order[key] = place

@@ -37,7 +37,7 @@ def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
 
 def seeds(kit: Kit, text: str) -> list[str]:
     """Keys of the graph's nodes that a de-identified text names, by patterns and by name."""
-    return [one.key for one in finding.named_in(kit, text)]
+    return [one.key for one in finding.named_in(kit, SafeText(text, by="question/1"))]
 
 
 def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[str, Any]:
