@@ -6,7 +6,7 @@ PORT ?= 8471
 DEMO ?= demo
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check format docs bench clean
+.PHONY: demo test test-lowest check format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,15 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python scripts/reference.py
+
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+test-lowest: $(VENV)/.dev
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra all --extra dev \
+	  --output-file $(VENV)/lowest.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)/lowest
+	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest.txt
+	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps --editable .
+	$(VENV)/lowest/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # make bench NAME=questions ARGS='--data ../data'
 bench: $(VENV)/.dev

@@ -61,7 +61,7 @@ def ask_times(home: Path, questions: list[str], generate: bool, most: int) -> di
 
 def sizes(num_chunks: int) -> tuple[int, int]:
     """(patients, days) that make about so many chunks."""
-    return {1000: (5, 2), 10_000: (40, 7), 100_000: (500, 14)}.get(
+    return {1000: (5, 2), 10_000: (40, 7), 100_000: (350, 10)}.get(
         num_chunks, (max(FEWEST, num_chunks // 220), 7)
     )
 
