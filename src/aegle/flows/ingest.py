@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aegle.core import observe
 from aegle.core.errors import InputError
+from aegle.core.pack import Recogniser
 from aegle.core.ports import Progress
 from aegle.core.records import Document, RawDocument, Stored
 from aegle.corpus.chunk import chunk
@@ -19,6 +20,7 @@ from aegle.corpus.clean import clean
 from aegle.corpus.meaning import meaning
 from aegle.corpus.redact import redact
 from aegle.facts.extract import extract
+from aegle.flows.carry import Carried, known_in
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
 from aegle.sources import FileDone, Got, Limits, Refused, read
@@ -45,9 +47,12 @@ class Batch:
 
 
 def prepare(
-    kit: Kit, raw: RawDocument
+    kit: Kit, raw: RawDocument, *, earlier: bool = False
 ) -> tuple[Stored, dict[str, Any], Sequence[tuple[str, str, str]]]:
-    """Clean, redact, chunk and extract one document; with its redaction account and aliases."""
+    """Clean, redact, chunk and extract one document; with its redaction account and aliases.
+
+    ``earlier``: the ledger is asked what was replaced in earlier documents of the same patient.
+    """
     cleaned, edits = clean(raw)
     domain = raw.domain if raw.domain in kit.packs else "general"
     document, account = redact(
@@ -56,6 +61,7 @@ def prepare(
         policy=kit.policies[domain],
         vault=kit.vault,
         edits=edits,
+        known=_known(kit, raw) if earlier else None,
     )
     chunks = chunk(
         document,
@@ -68,9 +74,14 @@ def prepare(
     return Stored(document, chunks, facts), shown, account.aliases
 
 
-def _recognisers(kit: Kit, domain: str) -> list[Any]:
-    names = dict.fromkeys((domain, "general"))
-    return [one for name in names if name in kit.recognisers for one in kit.recognisers[name]]
+def _known(kit: Kit, raw: RawDocument) -> Callable[[list[str]], set[str]] | None:
+    vault = kit.vault
+    return known_in(raw, group=vault.group, digest=vault.digest, lookup=kit.ledger.lookup)
+
+
+def _recognisers(kit: Kit, domain: str) -> Sequence[Recogniser]:
+    """Those of the domain's pack, which names the neutral ones that it wants."""
+    return kit.recognisers[domain if domain in kit.recognisers else "general"]
 
 
 def facts_of(kit: Kit, document: Document) -> Any:
@@ -142,6 +153,9 @@ class _Run:
         )
         self.counts |= {"skipped": 0, "forgotten": 0}
         self.waiting: list[str] = []
+        self.carried = Carried()
+        # What a first run replaced is carried in memory; the ledger knows of earlier ones.
+        self.earlier = kit.ledger.counts()["files"] > 0
         self.refused: list[Refused] = []
 
     def take(self, event: Got | Refused | FileDone) -> None:
@@ -157,7 +171,9 @@ class _Run:
             self.flush()
 
     def _document(self, event: Got) -> None:
-        stored, account, aliases = prepare(self.kit, event.document)
+        stored, account, aliases = prepare(
+            self.kit, self.carried.add(event.document), earlier=self.earlier
+        )
         document = stored.document
         if self.kit.ledger.forgotten([document.id]) and not self.restore:
             self.counts["forgotten"] += 1

@@ -35,9 +35,10 @@ def discover(paths: Iterable[str | Path], *, skip: Sequence[Path] = ()) -> list[
     """The files that some paths mean, each real file once, and what is refused among them.
 
     A folder gives its files recursively, sorted by name, without hidden ones (a name that starts
-    with a dot); real folders come before those reached by links. A path that does not exist is a
-    glob pattern (``**`` means any folders). ``skip`` are files and folders that are never read: a
-    workspace's own.
+    with a dot). Files whose name starts with ``patient`` come first, for they say who the notes
+    beside them speak of. Real folders come before those reached by links. A path that does not
+    exist is a glob pattern (``**`` means any folders). ``skip`` are files and folders that are
+    never read: a workspace's own.
 
     Raises:
         NotFoundError: a path does not exist and matches nothing as a pattern.
@@ -120,7 +121,7 @@ class _Walk:
                 continue
             try:
                 with os.scandir(here) as entries:
-                    inside = sorted(entries, key=lambda entry: entry.name)
+                    inside = sorted(entries, key=lambda entry: _order(entry.name))
             except OSError as error:
                 yield Refused(here, _why(here, error))
                 continue
@@ -146,6 +147,10 @@ class _Walk:
         known = key in self._folders
         self._folders.add(key)
         return not known
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return not name.casefold().startswith("patient"), name
 
 
 def _why(path: str, error: OSError) -> str:
