@@ -196,6 +196,23 @@ def test_a_reader_that_fails_to_sniff_leaves_the_others_their_turn(tmp_path: Pat
     assert len(texts(run([tmp_path], [Broken(ValueError()), TextReader()]))) == 1
 
 
+def test_names_that_are_no_text_are_escaped_and_read(tmp_path: Path) -> None:
+    broken = os.fsencode(tmp_path) + b"/wrong\xff.txt"
+    try:
+        Path(os.fsdecode(broken)).write_text("Hypertension.")
+    except OSError:
+        pytest.skip("this file system takes names of UTF-8 only")
+    (tmp_path / "two\nlines.txt").write_text("")
+    found = list(read([tmp_path], [TextReader()], limits=Limits(), seen=lambda _: False))
+    paths = {one.path for one in found if not isinstance(one, Got)}
+    assert {Path(path).name for path in paths} == {"wrong\\xff.txt", "two\\nlines.txt"}
+    for one in found:
+        assert "\n" not in one.path
+        one.path.encode()  # what a store does
+        if isinstance(one, Got):
+            one.document.source.encode()
+
+
 def test_special_files_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as sock:

@@ -82,37 +82,38 @@ class _Run:
         self._progress(_STEP, 0, self._total)
         for one in found:
             if isinstance(one, Refused):
-                yield one
+                yield Refused(label_of(one.path), one.reason)
                 continue
             try:
                 yield from self._piped() if one.path == STDIN else self._on_disk(one)
             except OSError as error:
                 gone = isinstance(error, FileNotFoundError)
                 why = "it vanished during the run" if gone else f"it can't be read ({_name(error)})"
-                yield Refused(one.path, why)
+                yield Refused(label_of(one.path), why)
             self._done += one.size_bytes
             self._progress(_STEP, self._done, self._total)
 
     def _on_disk(self, found: File) -> Iterator[Event]:
+        label = label_of(found.path)
         if found.size_bytes > self._limits.max_file_bytes:
-            yield Refused(found.path, self._too_large())
+            yield Refused(label, self._too_large())
             return
         # Non-blocking: a named pipe that took the file's place must not hang the run.
         handle = os.open(found.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                yield Refused(found.path, "it is no regular file any more")
+                yield Refused(label, "it is no regular file any more")
                 return
             digest = hashlib.sha256()
             size = 0
             while block := file.read(_BLOCK):
                 digest.update(block)
                 size += len(block)
-            done = yield from self._file(file, found.path, digest.hexdigest(), size)
+            done = yield from self._file(file, label, digest.hexdigest(), size)
             after = os.fstat(file.fileno())
             if (before.st_mtime_ns, size) != (after.st_mtime_ns, after.st_size):
-                yield Refused(found.path, "it changed while it was read; run the command again")
+                yield Refused(label, "it changed while it was read; run the command again")
             else:
                 yield done
 
@@ -175,6 +176,17 @@ class _Kept:
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
+
+
+def label_of(path: str) -> str:
+    """A path as it can be stored and shown: what is no text or would break a line is escaped.
+
+    A name on disk is bytes. Those that are no UTF-8 can't be written to a store, and a line break
+    in a name would let a file forge lines of a list.
+    """
+    return "".join(
+        char if char.isprintable() else ascii(char)[1:-1].replace("\\udc", "\\x") for char in path
+    )
 
 
 def pick(readers: Sequence[Reader], head: bytes, origin: Origin) -> tuple[Reader | None, float]:
