@@ -11,6 +11,8 @@ import argparse
 import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +41,14 @@ def server(workspace: Path) -> Iterator[str]:
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        yield next(word for word in line.split() if word.startswith("http"))
+        address = next(word for word in line.split() if word.startswith("http"))
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}readyz", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -73,7 +82,7 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument("--entity", default="PUMP-0224")
-    parser.add_argument("--to", default="")
+    parser.add_argument("--to", default="CVE-2021-44228")
     parser.add_argument("--all", type=Path)
     args = parser.parse_args()
     with server(args.workspace) as address, browser() as chromium:
@@ -92,9 +101,10 @@ def main() -> None:
                 page.screenshot(path=args.all / f"source-{name}.png")
             ask(page, address, "Which pacemaker model does PUMP-9999 have?")
             page.screenshot(path=args.all / f"refusal-{name}.png")
-            page.goto(f"{address}graph?entity={args.entity}&to={args.to}")
-            page.wait_for_timeout(4000)
-            page.screenshot(path=args.all / f"graph-{name}.png", full_page=True)
+            for what, to in (("graph", ""), ("path", args.to)):
+                page.goto(f"{address}graph?entity={args.entity}&to={to}")
+                page.wait_for_timeout(3500)
+                page.screenshot(path=args.all / f"{what}-{name}.png", full_page=True)
             page.goto(f"{address}status")
             page.wait_for_timeout(1500)
             page.screenshot(path=args.all / f"status-{name}.png")

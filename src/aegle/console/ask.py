@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from nicegui import events, ui
 
-from aegle.console.frame import Drawer, call, chip
+from aegle.console import words
+from aegle.console.frame import Drawer, call, look
+from aegle.flows import looking
 from aegle.flows.kit import Kit
 
-EXAMPLES: Final = (
-    "Which host controls the infusion pumps in ICU-3?",
-    "What vulnerability is open on the device gateway?",
-    "Which patients have heart failure?",
-)
+_SHOWN: Final = 420
+"""Characters of a hit that are shown; the source has the rest."""
 
 
 class AskPage:
@@ -23,24 +22,41 @@ class AskPage:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._drawer = Drawer(kit)
-        ui.label("Ask your hospital").classes("a-h")
+        ui.label("Ask").classes("a-h").props("role=heading aria-level=1")
         with ui.element("div").classes("a-card"):
-            self._question = (
-                ui.input(placeholder="Ask about patients, devices, hosts, alerts ...")
-                .props('outlined dense autofocus clearable aria-label="Question"')
-                .classes("w-full")
-                .on("keydown.enter", self.ask)
-            )
             with ui.element("div").classes("a-row"):
+                self._question = (
+                    ui.input(placeholder="A patient, a device, a host, an alert ...")
+                    .props('outlined dense autofocus clearable aria-label="Question"')
+                    .classes("a-grow")
+                    .on("keydown.enter", self.ask)
+                )
                 self._button = ui.button("Ask", on_click=self.ask).props("no-caps unelevated")
-                self._generate = ui.checkbox("Let the generator phrase it")
+            with ui.element("div").classes("a-row a-between"):
+                ui.label(
+                    "Real names and record numbers are welcome: they are replaced by this "
+                    "workspace's stand-ins before anything is searched."
+                ).classes("a-soft a-grow")
+                self._generate = ui.checkbox("Let the language model phrase it").props("dense")
                 self._generate.value = kit.settings.answers.generate
-            with ui.element("div").classes("a-row"):
-                for example in EXAMPLES:
-                    ui.button(example, on_click=lambda _, text=example: self.try_out(text)).props(
-                        "flat dense no-caps size=sm"
-                    )
-        self._result = ui.column().classes("w-full gap-4")
+            self._examples = ui.element("div").classes("a-row a-examples")
+        self._result = ui.column().classes("w-full gap-4").props('aria-live="polite"')
+
+    async def begin(self) -> None:
+        """Offer questions that this workspace can be asked."""
+        found = await look(looking.beginnings, self._kit)
+        with self._examples:
+            if not found:
+                ui.label(
+                    "Nothing has been read into this workspace yet: run aegle ingest with your "
+                    "files, or aegle demo for a sample hospital."
+                ).classes("a-soft")
+                return
+            ui.label("For example").classes("a-soft")
+            for example in found:
+                ui.button(example, on_click=lambda _, text=example: self.try_out(text)).props(
+                    "outline dense no-caps size=sm"
+                )
 
     async def try_out(self, example: str) -> None:
         """Ask one of the examples."""
@@ -49,7 +65,7 @@ class AskPage:
 
     async def ask(self) -> None:
         """Ask what stands in the field, and show what comes."""
-        text = (self._question.value or "").strip()
+        text = " ".join((self._question.value or "").split())
         if not text:
             ui.notify("Type a question first.", position="top")
             return
@@ -59,53 +75,88 @@ class AskPage:
                 self._kit, "ask", question=text, generate=bool(self._generate.value)
             )
             hits = await call(self._kit, "search", question=text)
+            vias = [via for hit in (hits or {"hits": []})["hits"] for via in hit["via"]]
+            names = await look(looking.names, self._kit, words.keys(vias))
         finally:
             self._button.props(remove="loading")
         if answer is not None and hits is not None:
-            self._show(answer, hits)
+            self._show(text, answer, hits["hits"], names or {})
 
-    def _show(self, answer: dict[str, Any], hits: dict[str, Any]) -> None:
+    def _show(
+        self, asked: str, answer: dict[str, Any], hits: list[dict[str, Any]], names: dict[str, str]
+    ) -> None:
         self._result.clear()
         with self._result:
+            if answer["question"] != asked:
+                with ui.element("div").classes("a-note"):
+                    ui.label(f"Searched with stand-ins: {answer['question']}")
             if answer["refusal"]:
                 with ui.element("div").classes("a-card a-refusal"):
-                    ui.label("No answer").classes("a-title")
+                    ui.label("No answer").classes("a-h2")
                     ui.label(answer["refusal"])
+                    if hits:
+                        ui.label("What came nearest is below; judge it yourself.").classes("a-soft")
             else:
-                self._claims(answer)
+                self._claims(answer, {hit["document_id"]: hit for hit in hits})
             with ui.element("div").classes("a-card"):
-                ui.label("What was found, and why").classes("a-title")
-                for hit in hits["hits"]:
-                    self._hit(hit)
+                ui.label("What was found, and why").classes("a-h2")
+                if not hits:
+                    ui.label("Nothing.").classes("a-soft")
+                for hit in hits:
+                    self._hit(hit, names)
 
-    def _claims(self, answer: dict[str, Any]) -> None:
-        number = 0
-        with ui.element("div").classes("a-card"):
-            ui.label("Answer").classes("a-soft")
+    def _claims(self, answer: dict[str, Any], titles: dict[str, dict[str, Any]]) -> None:
+        cited: list[dict[str, Any]] = []
+        with ui.element("div").classes("a-card a-answer"):
+            ui.label("Answer").classes("a-over")
             for claim in answer["claims"]:
                 with ui.element("div").classes("a-claim"):
                     ui.html(html.escape(claim["text"]), sanitize=False).classes("inline")
                     for citation in claim["citations"]:
-                        number += 1
-                        self._mark(str(number), citation)
+                        cited.append(citation)
+                        self._mark(len(cited), citation)
+            ui.label("Sources").classes("a-over a-gap")
+            for number, citation in enumerate(cited, 1):
+                self._source(number, citation, titles.get(citation["document_id"]))
 
-    def _mark(self, label: str, citation: dict[str, Any]) -> None:
+    def _mark(self, number: int, citation: dict[str, Any]) -> None:
         async def show(_: events.GenericEventArguments) -> None:
             await self._drawer.open(citation["document_id"], citation["start"], citation["end"])
 
-        mark = ui.html(label, sanitize=False, tag="span").classes("a-cite")
-        mark.props(f'role=button tabindex=0 aria-label="Open source {label}"')
+        mark = ui.html(str(number), sanitize=False, tag="button").classes("a-cite")
+        mark.props(f'type=button aria-label="Open source {number}"')
         mark.on("click", show)
-        mark.on("keydown.enter", show)
 
-    def _hit(self, hit: dict[str, Any]) -> None:
+    def _source(self, number: int, citation: dict[str, Any], hit: dict[str, Any] | None) -> None:
+        async def show() -> None:
+            await self._drawer.open(citation["document_id"], citation["start"], citation["end"])
+
+        title = (hit["title"] or words.kind(hit["kind"])) if hit else "Source"
+        about = f"{words.kind(hit['kind'])} · " if hit else ""
+        said = " ".join(citation["text"].split())
+        with ui.element("div").classes("a-source"):
+            ui.label(str(number)).classes("a-number")
+            with ui.element("div").classes("a-grow"):
+                ui.label(title).classes("a-title")
+                ui.label(f"{about}“{said[:200]}{' ...' if len(said) > 200 else ''}”").classes(
+                    "a-soft"
+                )
+            ui.button("Open", on_click=show).props(
+                f'flat dense no-caps size=sm aria-label="Open the text of source {number}"'
+            )
+
+    def _hit(self, hit: dict[str, Any], names: dict[str, str]) -> None:
         async def show() -> None:
             await self._drawer.open(hit["document_id"], hit["start"], hit["end"])
 
         with ui.element("div").classes("a-hit"):
-            with ui.element("div").classes("a-row"):
-                ui.label(hit["title"] or hit["kind"]).classes("a-title a-grow")
+            with ui.element("div").classes("a-row a-top"):
+                with ui.element("div").classes("a-grow"):
+                    ui.label(hit["title"] or words.kind(hit["kind"])).classes("a-title")
+                    about = [words.kind(hit["kind"]), hit["time"].replace("T", " ")[:16]]
+                    ui.label(" · ".join(one for one in about if one)).classes("a-soft")
                 ui.button("Open", on_click=show).props("flat dense no-caps size=sm")
-            ui.html("".join(chip(via) for via in hit["via"]), sanitize=False)
-            text = hit["text"] if len(hit["text"]) < 500 else hit["text"][:500] + " ..."
+            chips = "".join(words.chip(via, names) for via in hit["via"])
+            ui.html(chips, sanitize=False).classes("a-chips")
+            text = hit["text"] if len(hit["text"]) <= _SHOWN else hit["text"][:_SHOWN] + " ..."
             ui.label(text).classes("a-text")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from nicegui import run, ui
 
-from aegle.console.style import CSS
+from aegle.console import words
+from aegle.console.style import CSS, MARK
 from aegle.core.errors import AegleError
 from aegle.flows import commands
 from aegle.flows.kit import Kit
@@ -21,20 +21,27 @@ PAGES: Final = (("Ask", "/"), ("Graph", "/graph"), ("Status", "/status"))
 def page(here: str) -> Iterator[None]:
     """The frame around a page's content."""
     ui.add_css(CSS)
-    with ui.header().classes("a-head"), ui.row().classes("w-full items-center no-wrap gap-2"):
-        with ui.link(target="/").classes("a-brand"):
-            ui.html("&#9764;&nbsp;Aegle", sanitize=False)
-        ui.space()
+    ui.colors(primary="#0f766e", warning="#92400e")
+    with ui.header().classes("a-head"), ui.element("nav").classes("a-bar"):
+        with ui.link(target="/").classes("a-brand").props('aria-label="Aegle, start page"'):
+            ui.html(f"{MARK}<span>Aegle</span>", sanitize=False)
         for name, path in PAGES:
-            ui.link(name, path).classes("a-nav on" if path == here else "a-nav")
+            link = ui.link(name, path).classes("a-nav on" if path == here else "a-nav")
+            if path == here:
+                link.props('aria-current="page"')
     with ui.column().classes("a-page"):
         yield
 
 
 async def call(kit: Kit, command: str, **params: Any) -> Any:
     """Run a command in a thread; an error becomes a note on the page and None."""
+    return await look(commands.call, kit, command, params)
+
+
+async def look(function: Callable[..., Any], *given: Any) -> Any:
+    """Run a function of the flows in a thread; an error becomes a note on the page and None."""
     try:
-        return await run.io_bound(commands.call, kit, command, params)
+        return await run.io_bound(function, *given)
     except AegleError as error:
         ui.notify(str(error), type="warning", position="top", multi_line=True, close_button=True)
         return None
@@ -46,7 +53,7 @@ class Drawer:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         with (
-            ui.dialog().props("position=right maximized=false") as self._dialog,
+            ui.dialog().props('position=right full-height aria-label="Source"') as self._dialog,
             ui.card().classes("a-drawer"),
         ):
             self._box = ui.column().classes("w-full gap-2")
@@ -58,30 +65,21 @@ class Drawer:
             return
         self._box.clear()
         with self._box:
-            with ui.row().classes("w-full items-start no-wrap"):
-                ui.label(found["title"] or found["kind"]).classes("a-h a-grow")
+            with ui.element("div").classes("a-drawer-head"):
+                with ui.element("div").classes("a-grow"):
+                    ui.label(found["title"] or words.kind(found["kind"])).classes("a-h2")
+                    about = [words.kind(found["kind"]), found["time"].replace("T", " ")[:16]]
+                    ui.label(" · ".join(one for one in about if one)).classes("a-soft")
                 ui.button(icon="close", on_click=self._dialog.close).props(
                     'flat round dense aria-label="Close the source"'
                 )
-            about = [found["kind"], found["group"], found["time"], document_id]
-            changed = f"{found['redactions']} identifiers replaced"
-            ui.label(" · ".join([one for one in about if one] + [changed])).classes("a-soft")
-            shown = marked(found["text"], start, end)
+            changed = words.plural(found["redactions"], "identifier")
+            ui.label(f"De-identified: {changed} replaced.").classes("a-note")
+            shown = words.marked(found["text"], start, end)
             ui.html(f'<div class="a-doc">{shown}</div>', sanitize=False)
+            ui.label(f"document {document_id}, characters {start}-{end}").classes("a-soft a-id")
         self._dialog.open()
         ui.run_javascript(
             "setTimeout(() => document.querySelector('.a-doc mark')"
-            "?.scrollIntoView({block: 'center'}), 250)"
+            "?.scrollIntoView({block: 'center'}), 300)"
         )
-
-
-def marked(text: str, start: int, end: int) -> str:
-    """A text as HTML with characters start..end in a ``mark``; everything is escaped."""
-    before, inside, after = text[:start], text[start:end], text[end:]
-    return f"{html.escape(before)}<mark>{html.escape(inside)}</mark>{html.escape(after)}"
-
-
-def chip(via: str) -> str:
-    """One reason why a hit was found, as HTML."""
-    kind = "graph" if via.startswith("graph") else "dense" if via.startswith("dense") else "text"
-    return f'<span class="a-chip {kind}">{html.escape(via)}</span>'

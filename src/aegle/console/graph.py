@@ -1,64 +1,92 @@
-"""The Graph page: explore from any entity, or see the path that ties two."""
+"""The Graph page: explore from any entity, or see the path that ties two, with its evidence."""
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 from nicegui import events, ui
 
-from aegle.console.frame import Drawer, call
+from aegle.console import words
+from aegle.console.frame import Drawer, call, look
 from aegle.console.style import COLOURS, OTHER
+from aegle.flows import looking
 from aegle.flows.kit import Kit
 
+_NAMED = 45
+"""With more nodes than this only the one in the middle has its name beside it."""
 
-def options(found: dict[str, Any]) -> dict[str, Any]:
-    """A neighbourhood or path as an ECharts force graph."""
+
+def options(found: dict[str, Any], ties: list[dict[str, Any]]) -> dict[str, Any]:
+    """A neighbourhood as an ECharts force graph: one line for what many documents say."""
     centre = found["entity"]["key"]
     types = sorted({node["type"] for node in found["nodes"]})
+    crowded = len(found["nodes"]) > _NAMED
     nodes = [
         {
             "id": node["key"],
             "name": node["name"] or node["key"],
+            "value": node["type"],
             "category": types.index(node["type"]),
-            "symbolSize": 40 if node["key"] == centre else 22,
-            "label": {"show": len(found["nodes"]) <= 40 or node["key"] == centre},
+            "symbolSize": 38 if node["key"] == centre else 20,
+            "label": {
+                "show": not crowded or node["key"] == centre,
+                "fontWeight": "bold" if node["key"] == centre else "normal",
+            },
         }
         for node in found["nodes"]
     ]
     links = [
         {
-            "source": edge["head"],
-            "target": edge["tail"],
-            "label": {"show": len(found["edges"]) <= 20, "formatter": edge["type"]},
-            "lineStyle": {"type": "dashed" if edge["assertion"] != "present" else "solid"},
+            "source": tie["head"],
+            "target": tie["tail"],
+            "value": words.relation(tie["type"]),
+            "label": {"show": len(ties) <= 24, "formatter": words.relation(tie["type"])},
+            "lineStyle": {
+                "type": "solid" if tie["assertion"] == "present" else "dashed",
+                "width": min(1 + tie["count"] / 4, 3),
+            },
         }
-        for edge in found["edges"]
+        for tie in ties
+        if tie["head"] != tie["tail"]
     ]
     return {
-        "tooltip": {},
-        "legend": {"type": "scroll", "bottom": 0, "data": types},
+        "tooltip": {"confine": True},
+        "legend": {"type": "scroll", "top": 0, "left": 0, "data": types},
+        "animationDuration": 300,
         "series": [
-            {
-                "type": "graph",
-                "layout": "force",
-                "roam": True,
-                "draggable": True,
-                "edgeSymbol": ["none", "arrow"],
-                "edgeSymbolSize": 7,
-                "force": {"repulsion": 260, "edgeLength": [60, 140], "gravity": 0.12},
-                "label": {"position": "right", "fontSize": 11},
-                "edgeLabel": {"fontSize": 9, "color": "#7c3aed"},
-                "emphasis": {"focus": "adjacency"},
-                "categories": [
-                    {"name": name, "itemStyle": {"color": COLOURS.get(name, OTHER)}}
-                    for name in types
-                ],
-                "data": nodes,
-                "links": links,
-            }
+            {**_LOOKS, "data": nodes, "links": links, "categories": [_look(t) for t in types]}
         ],
     }
+
+
+_LOOKS: dict[str, Any] = {
+    "type": "graph",
+    "layout": "force",
+    "top": 40,
+    "bottom": 24,
+    "roam": True,
+    "scaleLimit": {"min": 0.4, "max": 4},
+    "draggable": True,
+    "edgeSymbol": ["none", "arrow"],
+    "edgeSymbolSize": 7,
+    "force": {
+        "repulsion": 620, "edgeLength": [110, 190], "gravity": 0.09, "layoutAnimation": False,
+    },
+    "label": {
+        "position": "bottom", "fontSize": 12, "color": "#16232f", "overflow": "truncate",
+        "width": 130, "textBorderColor": "#ffffff", "textBorderWidth": 3,
+    },
+    "labelLayout": {"hideOverlap": True},
+    "edgeLabel": {
+        "fontSize": 10, "color": "#465564", "textBorderColor": "#ffffff", "textBorderWidth": 2,
+    },
+    "lineStyle": {"color": "#94a3b2", "opacity": 0.9, "curveness": 0.08},
+    "emphasis": {"focus": "adjacency", "lineStyle": {"width": 3}},
+}  # fmt: skip
+
+
+def _look(kind: str) -> dict[str, Any]:
+    return {"name": kind, "itemStyle": {"color": COLOURS.get(kind, OTHER)}}
 
 
 class GraphPage:
@@ -67,11 +95,16 @@ class GraphPage:
     def __init__(self, kit: Kit, entity: str, to: str) -> None:
         self._kit = kit
         self._drawer = Drawer(kit)
-        ui.label("Explore the graph").classes("a-h")
-        with ui.element("div").classes("a-card"), ui.element("div").classes("a-row"):
-            self._entity = self._field("From", "PUMP-0042, a host, a drug, CVE-...", entity)
-            self._to = self._field("To (optional: draws the path)", "", to)
-            ui.button("Show", on_click=self.show).props("no-caps unelevated")
+        ui.label("Graph").classes("a-h").props("role=heading aria-level=1")
+        with ui.element("div").classes("a-card"):
+            with ui.element("div").classes("a-row"):
+                self._entity = self._field("From", "PUMP-0042, a host, a drug, CVE-...", entity)
+                self._to = self._field("To", "optional: shows what leads there", to)
+                self._button = ui.button("Show", on_click=self.show).props("no-caps unelevated")
+            ui.label(
+                "Names as in the documents, codes, or a real name or record number: those are "
+                "replaced by stand-ins first."
+            ).classes("a-soft")
         self._result = ui.column().classes("w-full gap-4")
 
     def _field(self, label: str, hint: str, value: str) -> ui.input:
@@ -87,48 +120,112 @@ class GraphPage:
             ui.notify("Name an entity first.", position="top")
             return
         to = (self._to.value or "").strip()
-        found = await call(self._kit, "graph", entity=entity, to=to, hops=1, limit=60)
-        if found is not None:
-            self._draw(found)
+        self._button.props("loading")
+        try:
+            found = await call(self._kit, "graph", entity=entity, to=to, hops=1, limit=40)
+            ties = await look(looking.ties, self._kit, found["edges"]) if found else None
+        finally:
+            self._button.props(remove="loading")
+        if found is None or ties is None:
+            return
+        self._result.clear()
+        with self._result:
+            self._draw(found, ties, path=bool(to))
 
-    async def _from(self, key: str) -> None:
+    async def go(self, key: str) -> None:
+        """Walk on to another node."""
         self._entity.value, self._to.value = key, ""
         await self.show()
 
-    def _draw(self, found: dict[str, Any]) -> None:
-        self._result.clear()
+    def _draw(self, found: dict[str, Any], ties: list[dict[str, Any]], *, path: bool) -> None:
+        names = {node["key"]: node["name"] or node["key"] for node in found["nodes"]}
+        kinds = {node["key"]: node["type"] for node in found["nodes"]}
+        name = found["entity"]["name"] or found["entity"]["key"]
+        if not ties:
+            with ui.element("div").classes("a-card a-refusal"):
+                told = "No path leads there." if path else f"Nothing is known to tie {name} to."
+                ui.label(told)
+            return
+        if path:
+            self._path(found, ties, names)
+            return
+        with ui.element("div").classes("a-card"):
+            ui.label(name).classes("a-h2")
+            told = f"{kinds.get(found['entity']['key'], '')} · {words.plural(len(ties), 'tie')}"
+            ui.label(f"{told} shown · click a node to walk on").classes("a-soft")
+            self._chart(found, ties)
+        with ui.element("div").classes("a-card"):
+            ui.label("Every edge with its evidence").classes("a-h2")
+            for tie in ties:
+                self._tie(tie, names, kinds)
 
+    def _chart(self, found: dict[str, Any], ties: list[dict[str, Any]]) -> None:
         async def clicked(event: events.EChartPointClickEventArguments) -> None:
             if event.data_type == "node":
-                await self._from(found["nodes"][event.data_index]["key"])
+                await self.go(found["nodes"][event.data_index]["key"])
 
-        with self._result:
-            if not found["edges"]:
-                with ui.element("div").classes("a-card a-refusal"):
-                    ui.label("Nothing ties it to anything.")
-                return
-            with ui.element("div").classes("a-card"):
-                name = found["entity"]["name"] or found["entity"]["key"]
-                ui.label(f"{name} ({found['entity']['type']})").classes("a-title")
-                ui.echart(options(found), on_point_click=clicked).classes("w-full").style(
-                    "height: min(520px, 70vh)"
-                )
-            with ui.element("div").classes("a-card"):
-                ui.label("Every edge with its evidence").classes("a-title")
-                names = {node["key"]: node["name"] or node["key"] for node in found["nodes"]}
-                for edge in found["edges"]:
-                    self._edge(edge, names)
+        chart = ui.echart(options(found, ties), on_point_click=clicked).classes("a-chart")
+        chart.props('role=img aria-label="The entity and what it is tied to; listed below"')
 
-    def _edge(self, edge: dict[str, Any], names: dict[str, str]) -> None:
-        async def source() -> None:
-            await self._drawer.open(edge["document_id"], edge["start"], edge["end"])
-
-        with ui.element("div").classes("a-edge"), ui.element("div").classes("a-row"):
-            head, tail = (
-                html.escape(names.get(edge[side], edge[side])) for side in ("head", "tail")
+    def _path(
+        self, found: dict[str, Any], ties: list[dict[str, Any]], names: dict[str, str]
+    ) -> None:
+        nodes = [node for node in found["nodes"] if node["type"] != "chunk"]
+        with ui.element("div").classes("a-card"):
+            ui.label(f"How {names[nodes[0]['key']]} leads to {names[nodes[-1]['key']]}").classes(
+                "a-h2"
             )
-            kind = html.escape(edge["type"])
-            tag = "" if edge["assertion"] == "present" else f" ({html.escape(edge['assertion'])})"
-            line = f'{head}<span class="a-rel">{kind}{tag} &rarr;</span>{tail}'
-            ui.html(line, sanitize=False).classes("a-grow")
-            ui.button("Source", on_click=source).props("flat dense no-caps size=sm")
+            ways = [node["key"] for node in found["nodes"]]
+            for here, after in zip(ways, [*ways[1:], ""], strict=True):
+                node = next(one for one in found["nodes"] if one["key"] == here)
+                self._stop(node)
+                for tie in ties:
+                    if {tie["head"], tie["tail"]} == {here, after}:
+                        with ui.element("div").classes("a-step"):
+                            arrow = "\u2193" if tie["head"] == here else "\u2191"
+                            ui.label(f"{arrow} {words.relation(tie['type'])}").classes("a-rel")
+                            self._said(tie, most=2)
+
+    def _stop(self, node: dict[str, Any]) -> None:
+        with ui.element("div").classes("a-stop"):
+            colour = COLOURS.get(node["type"], OTHER)
+            ui.element("span").classes("a-dot").style(f"background: {colour}")
+            if node["type"] == "chunk":
+                ui.label("a text that mentions both").classes("a-soft")
+                return
+            self._link(node["key"], node["name"] or node["key"])
+            ui.label(node["type"].replace("_", " ")).classes("a-soft")
+
+    def _link(self, key: str, name: str) -> None:
+        async def walk() -> None:
+            await self.go(key)
+
+        ui.button(name, on_click=walk).props("flat dense no-caps").classes("a-walk")
+
+    def _tie(self, tie: dict[str, Any], names: dict[str, str], kinds: dict[str, str]) -> None:
+        with ui.element("div").classes("a-edge"):
+            with ui.element("div").classes("a-tie"):
+                for side in ("head", "tail"):
+                    colour = COLOURS.get(kinds.get(tie[side], ""), OTHER)
+                    ui.element("span").classes("a-dot").style(f"background: {colour}")
+                    self._link(tie[side], names.get(tie[side], tie[side]))
+                    if side == "head":
+                        tag = "" if tie["assertion"] == "present" else f" ({tie['assertion']})"
+                        said = f"{words.relation(tie['type'])}{tag} \u2192"
+                        ui.label(said).classes("a-rel")
+                if tie["count"] > 1:
+                    ui.label(f"said {tie['count']} times").classes("a-soft")
+            self._said(tie, most=1)
+
+    def _said(self, tie: dict[str, Any], *, most: int) -> None:
+        for one in tie["said"][:most]:
+
+            async def source(at: dict[str, Any] = one) -> None:
+                await self._drawer.open(at["document_id"], at["start"], at["end"])
+
+            with ui.element("div").classes("a-row a-nowrap"):
+                text = " ".join(one["text"].split())
+                ui.label(f"“{text[:220]}{' ...' if len(text) > 220 else ''}”").classes(
+                    "a-quote a-grow"
+                )
+                ui.button("Source", on_click=source).props("flat dense no-caps size=sm")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aegle.core import observe, plugins
 from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule
@@ -30,8 +30,10 @@ from aegle.facts.lexicon import Lexicon
 from aegle.flows import workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
-from aegle.graph.walk import Walker
 from aegle.lm import catalog
+
+if TYPE_CHECKING:
+    from aegle.graph.walk import Walker
 
 
 class Kit:
@@ -105,7 +107,8 @@ class Kit:
     @cached_property
     def walker(self) -> Walker:
         """Walks on the graph as it stands now; dropped when the graph changes."""
-        return Walker(self.graph)
+        walker: Walker = plugins.load("aegle.graph.walk:Walker")(self.graph)  # scipy: 0.3 s
+        return walker
 
     def graph_changed(self) -> None:
         """Forget the walker, so that the next question sees the new graph."""

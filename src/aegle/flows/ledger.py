@@ -230,6 +230,14 @@ class Ledger:
         rows = self._rows("SELECT at, action, detail FROM audit ORDER BY at")
         return [{"at": at, "action": action, **json.loads(detail)} for at, action, detail in rows]
 
+    def redacted(self) -> dict[str, int]:
+        """How many identifiers of each class were replaced, over all documents."""
+        rows = self._rows(
+            "SELECT key, sum(value) FROM redactions, json_each(account, '$.counts') "
+            "GROUP BY key ORDER BY key"
+        )
+        return dict(rows)
+
     def counts(self) -> dict[str, int]:
         """How many files were read, how many bytes they had, and how many lie in quarantine."""
         files, size_bytes = self._rows("SELECT count(*), coalesce(sum(size_bytes), 0) FROM files")[

@@ -24,7 +24,9 @@ def status(kit: Kit) -> dict[str, Any]:
         ledger = kit.ledger.counts()
         corpus = kit.corpus.counts()
         pending = len(kit.ledger.pending())
-    size = sum(path.stat().st_size for path in kit.layout.root.rglob("*") if path.is_file())
+        redacted = kit.ledger.redacted()
+    files = [path.stat() for path in kit.layout.root.rglob("*") if path.is_file()]
+    size = sum(one.st_blocks * 512 for one in files)  # the stores' files have holes
     return {
         "workspace": str(kit.layout.root),
         **corpus,
@@ -34,6 +36,7 @@ def status(kit: Kit) -> dict[str, Any]:
         "forgotten": ledger["forgotten"],
         "unfinished": pending,
         "size_bytes": size,
+        **{f"redacted.{name}": count for name, count in redacted.items()},
     }
 
 

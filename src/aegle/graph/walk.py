@@ -68,6 +68,11 @@ class Walker:
         """Nodes by name, for `retrieve.link`."""
         return NameIndex(self._network.nodes)
 
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """Every node, by key."""
+        return self._network.nodes
+
     def node(self, key: str) -> Node | None:
         """The node of a key; None when there is none."""
         place = self._network.index.get(key)
