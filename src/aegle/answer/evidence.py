@@ -176,41 +176,38 @@ def weigh(needs: Sequence[Need], found: Sequence[Candidate]) -> list[float]:
     return [math.log(1 + total / (1 + counts[n])) for n in range(len(needs))]
 
 
-def score(
-    asked: Asked,
-    found: Sequence[Candidate],
-    embed: Embed,
-    targets: Targets,
-) -> list[Scored]:
-    """Candidates with their support, best first.
+def by_meaning(
+    asked: Asked, best: Sequence[Scored], embed: Embed, targets: Targets
+) -> Sequence[Scored]:
+    """Sentences that `by_words` weighed, those that words can't tell apart by nearness in meaning.
 
-    Support says whether the sentence holds what is asked for, is about what the question is about,
-    and holds its other words; then how near it is in meaning, for the most promising ones.
+    Where no sentence has the words asked for, one that is near in meaning may do.
     """
-    if not found:
-        return []
-    needs = [*asked.focus, *asked.links]
-    weights = weigh(needs, found)
-    rough = [_rough(asked, one, needs, weights, targets) for one in found]
-    best = sorted(range(len(found)), key=lambda n: (-rough[n].support, found[n].rank))
-    near = _undecided(best, rough)
+    near = _undecided(best)
     if not near:
-        return [rough[n] for n in best]
-    texts = [_masked(found[n], targets, asked.terms) for n in near]
+        return best
+    texts = [_masked(one.candidate, targets, asked.terms) for one in near]
     vectors = embed([_without(asked.text, asked.terms), *texts])
     cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
-    scored = [_finer(rough[n], float(c)) for n, c in zip(near, cosines, strict=True)]
-    scored += [rough[n] for n in best if n not in near]
+    scored = [_finer(one, float(c)) for one, c in zip(near, cosines, strict=True)]
+    scored += best[len(near) :]
     return sorted(scored, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
 
 
-def _undecided(best: Sequence[int], rough: Sequence[Scored]) -> list[int]:
+def by_words(asked: Asked, found: Sequence[Candidate], targets: Targets) -> list[Scored]:
+    """Candidates with the support that words, entities and targets give, best first."""
+    needs = [*asked.focus, *asked.links]
+    weights = weigh(needs, found)
+    rough = [_rough(asked, one, needs, weights, targets) for one in found]
+    return sorted(rough, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
+
+
+def _undecided(best: Sequence[Scored]) -> list[Scored]:
     """Which sentences meaning has to tell apart; none where the words have told already."""
-    first = rough[best[0]]
-    if not (first.focused and first.about):
+    if not best or not (best[0].focused and best[0].about):
         return list(best[:_MOST_EMBEDDED])
-    close = [n for n in best if rough[n].support > first.support - _LEAD]
-    return close[:_MOST_TIED] if len(close) > 1 else []
+    close = [one for one in best[:_MOST_TIED] if one.support > best[0].support - _LEAD]
+    return close if len(close) > 1 else []
 
 
 def _rough(

@@ -126,6 +126,9 @@ def take_apart(
     rest = [word for word in rest if word not in _kinds_of(text, terms)]
     focus, links = _needs(focus_words, terms), _needs(rest, terms)
     loose = False
+    if not _CHOICE.search(text) and any(not need.bare for need in focus):
+        links = (*links, *(need for need in focus if need.bare))
+        focus = tuple(need for need in focus if not need.bare)
     if not focus or (not _CHOICE.search(text) and all(need.bare for need in focus)):
         # No noun phrase tells: "What is the patient on PUMP-0042 allergic to?"
         every = (*focus, *links)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aegle.answer import prompt
-from aegle.answer.evidence import Candidate, Embed, Mark, Scored, Targets, candidates, score
+from aegle.answer.evidence import Candidate, Embed, Scored, Targets, by_meaning
 from aegle.answer.question import Asked
 from aegle.answer.verify import supported
 from aegle.core.records import Answer, Chunk, Citation, Claim, Hit
@@ -29,15 +29,15 @@ class Evidence:
 
     Attributes:
         hits: best first.
-        chunks: of the hits, in their order.
-        marks: document id -> its entities, in order.
+        chunks: what the sentences stand in.
+        scored: the sentences of the chunks by their words, best first.
         targets: whom or what the answer must be about, best first.
         steps: the passages that lead from what the question names to each target.
     """
 
     hits: Sequence[Hit]
     chunks: Sequence[Chunk]
-    marks: Mapping[str, Sequence[Mark]]
+    scored: Sequence[Scored]
     targets: Targets = field(default_factory=Targets)
     steps: Mapping[str, Sequence[Citation]] = field(default_factory=dict)
 
@@ -139,8 +139,7 @@ def answer(
         min_support: in [0, 1]; less is a refusal.
     """
     hits = tuple(evidence.hits)
-    found = candidates(evidence.chunks, evidence.marks)
-    scored = score(asked, found, embed, evidence.targets)
+    scored = by_meaning(asked, evidence.scored, embed, evidence.targets)
     refusal = refusal_of(asked, evidence, scored, min_support=min_support)
     if refusal:
         return Answer(question, (), refusal, hits)

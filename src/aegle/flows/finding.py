@@ -8,68 +8,30 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aegle.answer.concepts import is_kind
-from aegle.answer.evidence import Candidate, Mark, Targets, candidates, holds
+from aegle.answer.evidence import Candidate, Mark, Scored, Targets, by_words, candidates, holds
 from aegle.answer.question import Asked, Named, take_apart
 from aegle.answer.rag import Evidence
-from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk, Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
+from aegle.flows.scope import Scoped
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.link import link
 from aegle.retrieve.search import explain
 from aegle.retrieve.search import search as retrieve
 
-_OPEN_DOMAINS: Final = ("cybersecurity", "general")
 _MOST_TARGETS: Final = 8
 """Nodes that are searched for on their own; more would be a guess."""
 
 _A_TARGET: Final = 5
 """Chunks that one of them gives."""
 
+_MOST_READ: Final = 30
+"""Chunks whose sentences are weighed."""
+
 _BRIDGED: Final = 0.5
 """Share of a question's words that a sentence must hold to lead to what the question means."""
-
-
-class Scoped:
-    """An index in which a question about a patient sees no other patient's chart."""
-
-    def __init__(self, kit: Kit, groups: Sequence[str]) -> None:
-        self._index = kit.index
-        self._scopes: list[dict[str, Sequence[str]]] = [{}]
-        patients = [group for group in groups if group.startswith("patient:")]
-        if patients:
-            self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
-
-    def search_dense(
-        self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
-    ) -> list[Found]:
-        """The nearest chunks of every scope, best first."""
-        found = [
-            one
-            for scope in self._scopes
-            for one in self._index.search_dense(vector, k=k, where={**(where or {}), **scope})
-        ]
-        return _best(found, k)
-
-    def search_text(
-        self, query: str, *, k: int, where: Mapping[str, Sequence[str]] | None = None
-    ) -> list[Found]:
-        """The best chunks of every scope by BM25, best first."""
-        found = [
-            one
-            for scope in self._scopes
-            for one in self._index.search_text(query, k=k, where={**(where or {}), **scope})
-        ]
-        return _best(found, k)
-
-
-def _best(found: Sequence[Found], k: int) -> list[Found]:
-    best: dict[str, float] = {}
-    for chunk_id, score in found:
-        best[chunk_id] = max(score, best.get(chunk_id, score))
-    return sorted(best.items(), key=lambda one: (-one[1], one[0]))[:k]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +106,8 @@ def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Eviden
     graph = mode == "graph" and kit.settings.retrieve.graph
     hits = _searched(kit, question, k=k, mode=mode)
     if not graph:
-        return _evidence(kit, hits[:k])
-    first = _evidence(kit, hits)
+        return _evidence(kit, question, hits[:k])
+    first = _evidence(kit, question, hits)
     way = _way(kit, question, first)
     return _chained(kit, question, way, hits, k=k)
 
@@ -184,9 +146,11 @@ def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:
     ]
 
 
-def _evidence(kit: Kit, hits: Sequence[Hit]) -> Evidence:
+def _evidence(kit: Kit, question: Question, hits: Sequence[Hit]) -> Evidence:
     chunks = kit.corpus.chunks([hit.chunk_id for hit in hits])
-    return Evidence(hits, chunks, _marks(_stored(kit, [chunk.document_id for chunk in chunks])))
+    marks = _marks(_stored(kit, [chunk.document_id for chunk in chunks]))
+    found = by_words(question.asked, candidates(chunks, marks), Targets())
+    return Evidence(hits, chunks, found)
 
 
 def _stored(kit: Kit, document_ids: Sequence[str]) -> dict[str, Stored]:
@@ -213,7 +177,7 @@ def _way(kit: Kit, question: Question, first: Evidence) -> _Way:
     best = max((one.types for one in way.reached), key=len, default=frozenset())
     missing = asked.types - asked.focus_types - best
     if missing:
-        bridge = _bridge(asked, candidates(first.chunks, first.marks), missing, seeds)
+        bridge = _bridge(asked, [one.candidate for one in first.scored], missing, seeds)
         if bridge:
             cited = _cite(bridge)
             keys = [m.key for m in bridge.marks if m.type in missing and m.key not in seeds]
@@ -288,19 +252,35 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
         kit,
         [*(e.document_id for e in facts), *(bridge.document_id for bridge in way.bridges.values())],
     )
-    leading = _leading(chain, targets, way, edges, stored)
+    leading = _leading(targets, way, edges, stored)
     tail = [hit for edge in ends[:3] if (hit := _edge_hit(edge, stored))]
     merged = {hit.chunk_id: hit for hit in reversed([*leading, *tail, *hits])}
-    order = dict.fromkeys(hit.chunk_id for hit in [*leading, *hits[:k], *tail, *chain, *hits])
+    order = dict.fromkeys(
+        hit.chunk_id for hit in [*leading, *chain[:1], *hits[:k], *tail, *chain, *hits]
+    )
     merged |= {hit.chunk_id: hit for hit in chain if hit.chunk_id not in merged}
     ranked = _allowed(kit, [merged[item] for item in order], question.groups)
     chunks = {chunk.id: chunk for chunk in kit.corpus.chunks([hit.chunk_id for hit in ranked])}
     kept = [hit for hit in ranked if hit.chunk_id in chunks]
-    near = [chunks[hit.chunk_id] for hit in kept[:30]]
+    near = [chunks[hit.chunk_id] for hit in kept[:_MOST_READ]]
     stored |= _stored(kit, [c.document_id for c in near if c.document_id not in stored])
-    return Evidence(
-        kept[:k], near, _marks(stored), _aim(kit, question, targets), _steps(targets, way, stored)
-    )
+    found = candidates(near, _marks(stored))
+    aim = _aim(kit, question, targets)
+    scored = by_words(question.asked, found, aim)
+    first = _telling(scored, kept)
+    top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
+    return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored))
+
+
+def _telling(scored: Sequence[Scored], hits: Sequence[Hit]) -> list[Hit]:
+    """The hits with the sentences that answer best by their words, of two documents at most."""
+    by_id = {hit.chunk_id: hit for hit in hits}
+    best = {
+        one.candidate.chunk.document_id: by_id[one.candidate.chunk.id]
+        for one in reversed(scored[:_MOST_READ])
+        if one.focused and one.about
+    }
+    return list(reversed(best.values()))[:2]
 
 
 def _aim(kit: Kit, question: Question, targets: Sequence[Reached]) -> Targets:
@@ -337,13 +317,12 @@ def _focused(kit: Kit, question: Question, targets: Sequence[Reached]) -> list[H
 
 
 def _leading(
-    chain: Sequence[Hit],
     targets: Sequence[Reached],
     way: _Way,
     edges: Mapping[str, Sequence[Edge]],
     stored: Mapping[str, Stored],
 ) -> list[Hit]:
-    """The hits that stand first: of the best target, what answers, then what leads to it."""
+    """The hits that lead to the best target."""
     if not targets:
         return []
     steps = [hit for edge in edges[targets[0].key] if (hit := _edge_hit(edge, stored))]
@@ -352,7 +331,7 @@ def _leading(
         for cited in dict.fromkeys(way.bridges.values())
         for chunk in _chunks_at(stored, cited.document_id, cited.start)[:1]
     ]
-    return [*chain[:1], *bridges, *steps]
+    return [*bridges, *steps]
 
 
 def _edge_hit(edge: Edge, stored: Mapping[str, Stored]) -> Hit | None:
