@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
-QUESTION = "Which host controls the infusion pump PUMP-0224?"
+QUESTION = "Which devices are in CARDIO-2?"
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 ARGUMENTS = [
     "--no-sandbox",

@@ -58,12 +58,20 @@ def demo(
     layout = workspace.create(folder / "workspace")
     files = folder / "sample"
     if not (files / "gold").exists():
+        show.note(f"1/3  Writing a sample hospital of {patients} patients to {files}")
         with show.bar() as report:
             write = plugins.load("aegle.packs.sample:write_sample")
             write(files, patients=patients, days=days, seed=seed, progress=report)
+    show.note(f"2/3  Reading it into {layout.root}; the first time fetches the encoder, 84 MB")
     with show.bar() as report:
         params = {"paths": [str((files / "files").absolute())]}
         show.pairs(commands.run(layout.root, "ingest", params, progress=report))
+    here = f"-w {folder / 'workspace'}"
+    show.note(
+        f'3/3  Try:  aegle ask {here} "Which devices are in ICU-3?"\n'
+        f"           aegle graph {here} ICU-3\n"
+        f"           aegle serve {here}"
+    )
     if serve_:
         serve(layout.root, port=port, set_=[])
 

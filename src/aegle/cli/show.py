@@ -60,6 +60,11 @@ def bar() -> Iterator[Report]:
         yield report
 
 
+def note(message: str) -> None:
+    """Say what is being done, on stderr."""
+    err.print(message, markup=False)
+
+
 def fail(message: str) -> None:
     """Say what went wrong, on stderr."""
     err.print(f"error: {message}", markup=False, style="bold red" if err.is_terminal else None)

@@ -55,7 +55,7 @@ class AskPage:
             ui.label("For example").classes("a-soft")
             for example in found:
                 ui.button(example, on_click=lambda _, text=example: self.try_out(text)).props(
-                    "outline dense no-caps size=sm"
+                    "outline dense no-caps"
                 )
 
     async def try_out(self, example: str) -> None:
@@ -76,7 +76,8 @@ class AskPage:
             )
             hits = await call(self._kit, "search", question=text)
             vias = [via for hit in (hits or {"hits": []})["hits"] for via in hit["via"]]
-            names = await look(looking.names, self._kit, words.keys(vias))
+            groups = {hit["group"] for hit in (hits or {"hits": []})["hits"]}
+            names = await look(looking.names, self._kit, words.keys(vias) | groups)
         finally:
             self._button.props(remove="loading")
         if answer is not None and hits is not None:
@@ -142,7 +143,7 @@ class AskPage:
                     "a-soft"
                 )
             ui.button("Open", on_click=show).props(
-                f'flat dense no-caps size=sm aria-label="Open the text of source {number}"'
+                f'flat dense no-caps aria-label="Open the text of source {number}"'
             )
 
     def _hit(self, hit: dict[str, Any], names: dict[str, str]) -> None:
@@ -153,9 +154,13 @@ class AskPage:
             with ui.element("div").classes("a-row a-top"):
                 with ui.element("div").classes("a-grow"):
                     ui.label(hit["title"] or words.kind(hit["kind"])).classes("a-title")
-                    about = [words.kind(hit["kind"]), hit["time"].replace("T", " ")[:16]]
+                    about = [
+                        words.kind(hit["kind"]),
+                        names.get(hit["group"], ""),
+                        hit["time"].replace("T", " ")[:16],
+                    ]
                     ui.label(" · ".join(one for one in about if one)).classes("a-soft")
-                ui.button("Open", on_click=show).props("flat dense no-caps size=sm")
+                ui.button("Open", on_click=show).props("flat dense no-caps")
             chips = "".join(words.chip(via, names) for via in hit["via"])
             ui.html(chips, sanitize=False).classes("a-chips")
             text = hit["text"] if len(hit["text"]) <= _SHOWN else hit["text"][:_SHOWN] + " ..."

@@ -43,7 +43,10 @@ async def look(function: Callable[..., Any], *given: Any) -> Any:
     try:
         return await run.io_bound(function, *given)
     except AegleError as error:
-        ui.notify(str(error), type="warning", position="top", multi_line=True, close_button=True)
+        ui.notify(
+            str(error), color="blue-grey-10", position="top", multi_line=True, timeout=12_000,
+            actions=[{"label": "Close", "color": "white", "noCaps": True}],
+        )  # fmt: skip
         return None
 
 

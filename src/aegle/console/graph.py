@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nicegui import events, ui
@@ -12,18 +13,41 @@ from aegle.console.style import COLOURS, OTHER
 from aegle.flows import looking
 from aegle.flows.kit import Kit
 
+_NODES = 26
+_LISTED = 30
+_RING = 14
+_WIDER = 1.3
 _NAMED = 45
 """With more nodes than this only the one in the middle has its name beside it."""
+
+
+def _places(keys: list[str], centre: str, kinds: dict[str, str]) -> dict[str, tuple[float, float]]:
+    """The centre in the middle, the others around it by type, on rings that are full at 14 nodes.
+
+    Computed, not simulated: the same question gives the same picture, and nothing lies outside it.
+    """
+    around = sorted((key for key in keys if key != centre), key=lambda key: (kinds[key], key))
+    rings = math.ceil(len(around) / _RING)
+    found = {centre: (0.0, 0.0)}
+    for n, key in enumerate(around):
+        angle = 2 * math.pi * n / len(around) - math.pi / 2
+        radius = 1 + (n % rings) * 0.55
+        found[key] = (_WIDER * radius * math.cos(angle), radius * math.sin(angle))
+    return found
 
 
 def options(found: dict[str, Any], ties: list[dict[str, Any]]) -> dict[str, Any]:
     """A neighbourhood as an ECharts force graph: one line for what many documents say."""
     centre = found["entity"]["key"]
     types = sorted({node["type"] for node in found["nodes"]})
+    kinds = {node["key"]: node["type"] for node in found["nodes"]}
     crowded = len(found["nodes"]) > _NAMED
+    places = _places([node["key"] for node in found["nodes"]], centre, kinds)
     nodes = [
         {
             "id": node["key"],
+            "x": places[node["key"]][0],
+            "y": places[node["key"]][1],
             "name": node["name"] or node["key"],
             "value": node["type"],
             "category": types.index(node["type"]),
@@ -40,10 +64,15 @@ def options(found: dict[str, Any], ties: list[dict[str, Any]]) -> dict[str, Any]
             "source": tie["head"],
             "target": tie["tail"],
             "value": words.relation(tie["type"]),
-            "label": {"show": len(ties) <= 24, "formatter": words.relation(tie["type"])},
+            "label": {
+                "show": len(ties) <= 24
+                or (len(found["nodes"]) <= 16 and centre in (tie["head"], tie["tail"])),
+                "formatter": words.relation(tie["type"]),
+            },
             "lineStyle": {
                 "type": "solid" if tie["assertion"] == "present" else "dashed",
                 "width": min(1 + tie["count"] / 4, 3),
+                "opacity": 0.9 if centre in (tie["head"], tie["tail"]) else 0.25,
             },
         }
         for tie in ties
@@ -61,17 +90,11 @@ def options(found: dict[str, Any], ties: list[dict[str, Any]]) -> dict[str, Any]
 
 _LOOKS: dict[str, Any] = {
     "type": "graph",
-    "layout": "force",
-    "top": 40,
-    "bottom": 24,
+    "layout": "none",
     "roam": True,
     "scaleLimit": {"min": 0.4, "max": 4},
-    "draggable": True,
     "edgeSymbol": ["none", "arrow"],
     "edgeSymbolSize": 7,
-    "force": {
-        "repulsion": 620, "edgeLength": [110, 190], "gravity": 0.09, "layoutAnimation": False,
-    },
     "label": {
         "position": "bottom", "fontSize": 12, "color": "#16232f", "overflow": "truncate",
         "width": 130, "textBorderColor": "#ffffff", "textBorderWidth": 3,
@@ -80,7 +103,7 @@ _LOOKS: dict[str, Any] = {
     "edgeLabel": {
         "fontSize": 10, "color": "#465564", "textBorderColor": "#ffffff", "textBorderWidth": 2,
     },
-    "lineStyle": {"color": "#94a3b2", "opacity": 0.9, "curveness": 0.08},
+    "lineStyle": {"color": "#94a3b2", "opacity": 0.9, "curveness": 0.06},
     "emphasis": {"focus": "adjacency", "lineStyle": {"width": 3}},
 }  # fmt: skip
 
@@ -122,7 +145,7 @@ class GraphPage:
         to = (self._to.value or "").strip()
         self._button.props("loading")
         try:
-            found = await call(self._kit, "graph", entity=entity, to=to, hops=1, limit=40)
+            found = await call(self._kit, "graph", entity=entity, to=to, hops=1, limit=_NODES)
             ties = await look(looking.ties, self._kit, found["edges"]) if found else None
         finally:
             self._button.props(remove="loading")
@@ -149,6 +172,8 @@ class GraphPage:
         if path:
             self._path(found, ties, names)
             return
+        centre = found["entity"]["key"]
+        ties = sorted(ties, key=lambda tie: centre not in (tie["head"], tie["tail"]))
         with ui.element("div").classes("a-card"):
             ui.label(name).classes("a-h2")
             told = f"{kinds.get(found['entity']['key'], '')} · {words.plural(len(ties), 'tie')}"
@@ -156,8 +181,11 @@ class GraphPage:
             self._chart(found, ties)
         with ui.element("div").classes("a-card"):
             ui.label("Every edge with its evidence").classes("a-h2")
-            for tie in ties:
+            for tie in ties[:_LISTED]:
                 self._tie(tie, names, kinds)
+            if len(ties) > _LISTED:
+                more = words.plural(len(ties) - _LISTED, "tie")
+                ui.label(f"and {more} more; walk on to see them").classes("a-soft")
 
     def _chart(self, found: dict[str, Any], ties: list[dict[str, Any]]) -> None:
         async def clicked(event: events.EChartPointClickEventArguments) -> None:
@@ -206,9 +234,10 @@ class GraphPage:
         with ui.element("div").classes("a-edge"):
             with ui.element("div").classes("a-tie"):
                 for side in ("head", "tail"):
-                    colour = COLOURS.get(kinds.get(tie[side], ""), OTHER)
-                    ui.element("span").classes("a-dot").style(f"background: {colour}")
-                    self._link(tie[side], names.get(tie[side], tie[side]))
+                    with ui.element("span").classes("a-end"):
+                        colour = COLOURS.get(kinds.get(tie[side], ""), OTHER)
+                        ui.element("span").classes("a-dot").style(f"background: {colour}")
+                        self._link(tie[side], names.get(tie[side], tie[side]))
                     if side == "head":
                         tag = "" if tie["assertion"] == "present" else f" ({tie['assertion']})"
                         said = f"{words.relation(tie['type'])}{tag} \u2192"
@@ -228,4 +257,4 @@ class GraphPage:
                 ui.label(f"“{text[:220]}{' ...' if len(text) > 220 else ''}”").classes(
                     "a-quote a-grow"
                 )
-                ui.button("Source", on_click=source).props("flat dense no-caps size=sm")
+                ui.button("Source", on_click=source).props("flat dense no-caps")

@@ -82,12 +82,15 @@ body { background: var(--ground); color: var(--ink); font-size: 15px;
 .a-top { align-items: flex-start; flex-wrap: nowrap; }
 .a-nowrap { flex-wrap: nowrap; }
 .a-between { justify-content: space-between; }
+.a-card .q-btn { font-size: .84rem; }
+.a-card .a-row .q-btn.bg-primary { min-height: 40px; padding: 0 18px; font-size: .95rem; }
 .a-examples { gap: 8px; }
 .a-examples .q-btn { text-align: left; font-weight: 500; padding: 3px 10px; max-width: 100%; }
 .a-grow { flex: 1 1 240px; min-width: 0; }
 .a-row.a-nowrap .a-grow, .a-top .a-grow, .a-source .a-grow { flex-basis: 0; }
 .a-edge { border-top: 1px solid var(--line); padding: 8px 0 6px; width: 100%; }
 .a-tie { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 8px; }
+.a-end { display: inline-flex; align-items: center; gap: 5px; }
 .a-walk { font-weight: 600; padding: 0 4px; text-align: left; }
 .a-walk .q-btn__content { overflow-wrap: anywhere; }
 .a-rel { color: #3d4c59; font-size: .84rem; }
