@@ -45,6 +45,7 @@ def test_names(text, names):
         "Lactated Ringer's 1000 mL at 125 mL/hr. Insulin Glargine 10 units. Vitamin D 50000 IU.",
         "He is 45 years old; a 3-year-old; aged 60. ICU-3, pump PUMP-0042, bed 12.",
         "Transferred to the Emergency Department from the Pain Clinic.",
+        "Lives in Nursing Home. Living in Assisted Living. Lives at home in January.",
     ],
 )
 def test_what_is_no_identifier_in_notes(text):
@@ -88,6 +89,13 @@ def test_people_are_found_in_security_texts():
         ("postcode SW1A 1AA", "SW1A 1AA"),
         ("2001:db8:85a3::8a2e:370:7334 said", "2001:db8:85a3::8a2e:370:7334"),
         ("at Saint Vincent Hospital", "Saint Vincent"),
+        ("Insurance: Meadow Mutual PPO, member no. QK88123401", "QK88123401"),
+        ("Drivers lic. T5512349", "T5512349"),
+        ("randomised in trial, subject code ARM-0471", "ARM-0471"),
+        ("lesion pictured in PXL_20240102_33.heic", "PXL_20240102_33.heic"),
+        ("Biometric enrolment: palm print ID PP-77A1", "PP-77A1"),
+        ("Lives with two sons in Eastwick Harbor, retired", "Eastwick Harbor"),
+        ("mail goes to 12 Oak Lane, Thornbury; son visits", "12 Oak Lane, Thornbury"),
     ],
 )
 def test_other_identifiers(text, value):
