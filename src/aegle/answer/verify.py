@@ -8,6 +8,7 @@ from typing import Final
 
 from aegle.answer.concepts import content_words
 from aegle.answer.evidence import Embed
+from aegle.lm.segment import sentences
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,:/]\d+)*")
 _NAME: Final = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][\w.-]*[a-z0-9][\w.-]*|\b[A-Z0-9]+-[\w.-]+\b")
@@ -30,10 +31,25 @@ def names(text: str) -> set[str]:
     return {name.casefold().rstrip(".") for name in _NAME.findall(text)}
 
 
+def denies(text: str) -> bool:
+    """Whether a text has a word of negation."""
+    return bool(_NEGATION.search(text))
+
+
+def _nearest(words: set[str], evidence: Sequence[str]) -> str:
+    """The sentence of the evidence that shares most words; of equals the shorter, then the first.
+
+    ``Denies fever. Takes aspirin.`` is evidence for aspirin, and denies nothing of it.
+    """
+    every = [text[span.start : span.end] for text in evidence for span in sentences(text)]
+    return min(every, key=lambda one: (-len(words & set(content_words(one))), len(one)), default="")
+
+
 def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     """Whether every number and name of a sentence stands in its evidence, and its sense does, too.
 
-    Five tests, all must hold: numbers, names, negation (both or neither deny), at least
+    Five tests, all must hold: numbers, names, negation (it and the sentence of the evidence that
+    shares most words with it both deny or neither does), at least
     `MIN_SHARE` of the content words, and a cosine of at least `MIN_COSINE`. It is strict on
     purpose: a dropped true sentence costs less than a false one that stays.
     """
@@ -45,10 +61,8 @@ def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
         return False
     if any(name not in folded for name in names(sentence)):
         return False
-    if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(joined)):
-        return False
-    words = set(content_words(sentence))
-    if not words:
+    words = {word for word in content_words(sentence) if not denies(word)}
+    if not words or denies(sentence) != denies(_nearest(words, evidence)):
         return False
     share = len(words & set(content_words(joined))) / len(words)
     if share < MIN_SHARE:
