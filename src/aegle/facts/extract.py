@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def extract(
     split = words(doc.text)
     parts = sentences(doc.text)
     context = _context(tuple(cues))
-    stated = [_stated(doc, i, lexicons) for i in range(len(doc.mentions))]
+    stated = [_stated(doc, i, lexicons, patterns) for i in range(len(doc.mentions))]
     offered = [*_named(split, lexicons), *_shaped(doc.text, patterns)]
     found = _without_overlap(offered, stated)
     said = context.assertions(split, parts, [Span(one.start, one.end) for one in found])
@@ -124,7 +125,9 @@ def _entity(doc: Document, one: _Candidate, assertion: str, time: str) -> Entity
     )
 
 
-def _stated(doc: Document, position: int, lexicons: Sequence[Lexicon]) -> _Candidate:
+def _stated(
+    doc: Document, position: int, lexicons: Sequence[Lexicon], patterns: Sequence[Pattern]
+) -> _Candidate:
     mention = doc.mentions[position]
     text = doc.text[mention.start : mention.end]
     concepts = align(mention, text, lexicons)
@@ -132,7 +135,11 @@ def _stated(doc: Document, position: int, lexicons: Sequence[Lexicon]) -> _Candi
     if mention.type in _SUBSTANCES:
         key = _substance_key(text, lexicons) or key
     elif not concepts and mention.ref is None:
-        key = _known_key(mention.type, text, lexicons) or key
+        key = (
+            _known_key(mention.type, text, lexicons)
+            or _shape_key(mention.type, text, patterns)
+            or key
+        )
     return _Candidate(mention.start, mention.end, mention.type, key, concepts, 1.0, SOURCE)
 
 
@@ -143,6 +150,28 @@ def _known_key(type: str, text: str, lexicons: Iterable[Lexicon]) -> str:
         if terms:
             return choose(text, terms).key
     return ""
+
+
+def _shape_key(type: str, text: str, patterns: Iterable[Pattern]) -> str:
+    """The key that a pattern of this type gives the whole name: a table's CVE is a report's."""
+    for pattern in patterns:
+        if pattern.type != type:
+            continue
+        match = pattern.regex.fullmatch(text)
+        if match is not None and not (pattern.check and not pattern.check(match)):
+            return _key_of_shape(pattern, match, text)[0]
+    return ""
+
+
+def _key_of_shape(
+    pattern: Pattern, match: re.Match[str], text: str
+) -> tuple[str, tuple[Concept, ...]]:
+    """The key and the concepts of what a pattern matched."""
+    concept = pattern.concept(match) if pattern.concept else None
+    if concept is None:
+        return f"{pattern.type}:{(pattern.normal or normal_name)(text)}", ()
+    # A concept whose system is the type is a local name: it gives the key and is no code.
+    return concept.key, () if concept.system == pattern.type else (concept,)
 
 
 def _substance_key(text: str, lexicons: Iterable[Lexicon]) -> str:
@@ -195,12 +224,7 @@ def _shaped(text: str, patterns: Iterable[Pattern]) -> Iterator[_Candidate]:
             start, end = match.span(group)
             if start >= end or (pattern.check and not pattern.check(match)):
                 continue
-            concept = pattern.concept(match) if pattern.concept else None
-            name = (pattern.normal or normal_name)(text[start:end])
-            # A concept whose system is the type is a local name: it gives the key and is no code.
-            local = concept is None or concept.system == pattern.type
-            key = concept.key if concept else f"{pattern.type}:{name}"
-            concepts = () if local or concept is None else (concept,)
+            key, concepts = _key_of_shape(pattern, match, text[start:end])
             yield _Candidate(start, end, pattern.type, key, concepts, pattern.score, PATTERN)
 
 

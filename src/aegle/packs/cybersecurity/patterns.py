@@ -117,7 +117,7 @@ def _places() -> list[Pattern]:
             re.compile(
                 r"(?<!\w)(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG)"
                 r"|HK(?:LM|CU|CR|U|CC))"
-                r"(?:\\{1,2}[\w.{}%()-]{1,80}(?:(?: [\w.{}%()-]{1,30}){1,4}(?=\\))?){1,12}",
+                r"(?:\\{1,2}[\w.{}%()-]{1,80}(?:(?: [\w.{}%()-]{1,30}){1,4}(?=\\))?){1,12}(?<!\.)",
                 re.IGNORECASE,
             ),
         ),
@@ -125,7 +125,7 @@ def _places() -> list[Pattern]:
             "path",
             re.compile(
                 rf"(?<![\w\\])(?:[A-Za-z]:|%[A-Za-z]{{3,20}}%|\\\\[\w.$-]{{1,60}})"
-                rf"(?:\\{{1,2}}(?:{_SPACED}(?=\\)|{name}{{1,120}})){{1,20}}"
+                rf"(?:\\{{1,2}}(?:{_SPACED}(?=\\)|{name}{{1,120}})){{1,20}}(?<!\.)"
             ),
             normal=lambda text: text.replace("\\\\", "\\").rstrip(".").casefold(),
         ),
@@ -194,7 +194,7 @@ def _actors() -> list[Pattern]:
         Pattern(
             "account",
             re.compile(
-                r"(?<![\w\\:])(?:[A-Z][A-Z0-9-]{1,14})\\(?P<value>[A-Za-z][\w.$-]{1,30})(?![\w\\])"
+                r"(?<![\w\\:])(?:[A-Z][A-Z0-9-]{1,14})\\(?P<value>[A-Za-z][\w.$-]{0,29}[\w$])(?![\w\\])"
             ),
             check=lambda match: not match.group().upper().startswith("HK"),
             score=0.85,

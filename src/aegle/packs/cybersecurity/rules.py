@@ -75,6 +75,12 @@ def rules() -> Sequence[Rule]:
         r".*\b(?:for|user|logged|login|logon|session|accepted|authenticat\w{0,6}|on|at|to|account)\b",
         re.IGNORECASE | re.DOTALL,
     )
+    # A field such as ``source.ip`` holds the other side's address.
+    own_address = re.compile(
+        r"^(?!.*\b(?:src|source|client|remote|dst|dest|destination)\b)"
+        r".*\b(?:at|address|ip|is|with|has)\b",
+        re.IGNORECASE | re.DOTALL,
+    )
     syslog_tag = re.compile(r"^ $")
     return (
         *_pairs(),
@@ -85,7 +91,7 @@ def rules() -> Sequence[Rule]:
         Rule("has_vulnerability", "device", "vulnerability", runs_on, True, gap=80),
         Rule("made_by", "product", "vendor", said(r"by|from|of"), gap=30),
         Rule("belongs_to", "technique", "tactic", said(r"tactic|for|under|in|to achieve"), gap=40),
-        Rule("has_address", "host", "ip", said(r"at|address|ip|is|with|src|has"), gap=30),
+        Rule("has_address", "host", "ip", own_address, gap=30),
         Rule("runs", "host", "service", _RUNS, gap=60),
         Rule("runs", "host", "service", syslog_tag, gap=1),
         Rule("connected_to", "host", "ip", connects, gap=80, score=0.7),

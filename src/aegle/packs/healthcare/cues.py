@@ -134,7 +134,7 @@ _LISTS: Final = (
         if patient; if symptoms; return if; return for; return to the ed for;
         return to ed for; call if; call for; in case of; in the event of; should he develop;
         should she develop; should you develop; should the patient develop; as needed for;
-        prn; prn for; p.r.n.; p.r.n. for; to prevent; for prevention of; prophylaxis for;
+        prn for; p.r.n. for; to prevent; for prevention of; prophylaxis for;
         prophylaxis against; prophylaxis of; at risk for; risk of; risk for; risks include;
         risks including; risks of; watch for; watch out for; monitor for; monitoring for;
         precautions; educated about; educated on; counseled on; counselled about;
@@ -144,6 +144,9 @@ _LISTS: Final = (
         potential complications; to avoid; observe for; signs of; signs and symptoms of;
         when you have; until; would be at risk for""",
     ),
+    # In a list of medications the next one is not taken as needed as well.
+    ("hypothetical", "forward", 2, "prn; p.r.n."),
+    ("", "pseudo", 0, "prn ,; p.r.n. ,; prn /; prn |"),
     (
         "",
         "stop",
