@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -9,16 +11,48 @@ from pathlib import Path
 
 import pytest
 
+from aegle.cli import main
 from aegle.core import errors
 
 NOTE = "MRN: 4411\nASSESSMENT: heart failure. Denies chest pain. Takes warfarin 5 mg PO daily.\n"
 
 
 def aegle(*words: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aegle", *words]
-    return subprocess.run(
-        command, cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=300
-    )
+    """The command line in this process: what it prints and its exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    piped = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["aegle", *words])
+        patch.setattr(sys, "stdin", piped)
+        main()
+    code = ended.value.code
+    assert code is None or isinstance(code, int)
+    return subprocess.CompletedProcess(words, code or 0, out.getvalue(), err.getvalue())
+
+
+def test_it_runs_as_a_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aegle", "status", "-w", "none"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (errors.NotFoundError.exit_code, "")
+    assert run.stderr.startswith("error: none is not a workspace; run: aegle init")
+
+
+def test_the_demo_says_what_to_do_next_and_may_be_run_again(tmp_path: Path) -> None:
+    words = ("demo", "--folder", "d", "--patients", "5", "--days", "2", "--no-serve")
+    (tmp_path / "d" / "sample" / "gold").mkdir(parents=True)
+    (tmp_path / "d" / "sample" / "files").mkdir()
+    (tmp_path / "d" / "sample" / "files" / "a.txt").write_text(NOTE)
+    for documents in ("1", "0"):
+        run = aegle(*words, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        assert f"documents  {documents}" in run.stdout
+        assert "aegle ask -w d/workspace" in run.stderr
 
 
 def result_of(*words: str, cwd: Path, stdin: str = "") -> object:
