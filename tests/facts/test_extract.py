@@ -99,6 +99,17 @@ def test_a_product_and_its_substance_are_one_node():
         assert (entity.key, entity.concepts) == ("medication:furosemide", (product,))
 
 
+def test_what_a_table_names_has_the_key_of_its_shape():
+    text = "cve: CVE-2024-1; host: CVE-2024-1 and more"
+    mentions = (
+        Mention(5, 15, "vulnerability"),
+        Mention(23, 42, "vulnerability"),
+    )
+    stated = facts(doc(text, mentions=mentions)).entities
+    named = [entity.key for entity in stated if entity.type == "vulnerability"]
+    assert named == ["CVE:CVE-2024-1", "vulnerability:cve-2024-1 and more"]
+
+
 def test_a_record_holds_other_entities():
     mention = Mention(0, 20, "event")
     assert "account:bob" in keys(facts(doc("logon of user bob ok", mentions=(mention,))))

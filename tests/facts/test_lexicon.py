@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from itertools import pairwise
 
 import pytest
@@ -96,6 +97,29 @@ def test_cache_builds_once_and_repairs_itself(tmp_path):
     assert len(made) == 2
     Lexicon.cached(tmp_path, "p", "2", make)
     assert len(made) == 3
+
+
+def test_cache_is_built_anew_when_a_word_list_changes(tmp_path):
+    code = tmp_path / "terms_of_lists.py"
+    code.write_text(
+        "from pathlib import Path\n"
+        "from aegle.core.pack import Term\n"
+        "LIST = Path(__file__).parent / 'data' / 'names.txt'\n"
+        "def make():\n"
+        "    return (Term(line, 'tool') for line in LIST.read_text().splitlines())\n"
+    )
+    names = tmp_path / "data" / "names.txt"
+    names.parent.mkdir()
+    names.write_text("Firstname")
+    spec = importlib.util.spec_from_file_location("terms_of_lists", code)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    cache = tmp_path / "cache"
+    assert Lexicon.cached(cache, "p", "1", module.make).find("Firstname")
+    names.write_text("Secondname")
+    again = Lexicon.cached(cache, "p", "1", module.make)
+    assert again.find("Secondname")
+    assert not again.find("Firstname")
 
 
 @given(st.text())

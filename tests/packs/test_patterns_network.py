@@ -62,6 +62,8 @@ def found(text, patterns=None):
         ("sshd[123]: x", "process", "sshd", "sshd"),
         ("tag PUMP-0042.", "device", "PUMP-0042", "pump-0042"),
         ("MON-ICU-03 alarms", "device", "MON-ICU-03", "mon-icu-03"),
+        (r"to C:\Temp\a.exe.", "path", r"C:\Temp\a.exe", r"c:\temp\a.exe"),
+        (r"by CORP\jsmith.", "account", "jsmith", "jsmith"),
         ("on icu3-gw01,", "host", "icu3-gw01", "icu3-gw01"),
         ("host=WS-0123 up", "host", "WS-0123", "ws-0123"),
         ("web01 sshd", "host", "web01", "web01"),
@@ -79,6 +81,7 @@ def test_shape_is_found_in_its_normal_form(text, type, piece, name):
     [
         ("cmd.exe report.pdf main.py install.sh", "domain"),
         ("e.g. the end.The next i.e. it", "domain"),
+        ("host.name=x user.name=y", "domain"),
         ("version 1.2.3.4.5 or 300.1.1.1 or 01.2.3.4", "ip"),
         ("at 12:30:45 done", "ip"),
         ("covid-19 type-2 il-6 stage-3", "host"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aegle.core.records import ASSERTIONS
+from aegle.core.records import ASSERTIONS, Span
+from aegle.facts.assertion import Context
+from aegle.facts.words import words
 from aegle.packs.cybersecurity import cues as security_cues
 from aegle.packs.cybersecurity import rules as security_rules
 from aegle.packs.general import cues as general_cues
@@ -54,3 +56,20 @@ def test_a_refused_logon_is_no_session():
     assert rule.between is not None
     assert rule.between.search(" sshd: Accepted password for ")
     assert not rule.between.search(" sshd: Failed password for ")
+
+
+def test_the_other_sides_address_is_not_the_hosts():
+    (rule,) = (
+        rule for rule in security_rules.rules() if (rule.type, rule.tail) == ("has_address", "ip")
+    )
+    assert rule.between.search(" has the address ")
+    assert not rule.between.search(" user.name=x source.ip=")
+    assert not rule.between.search(" dst ip ")
+
+
+def test_what_follows_a_medication_as_needed_is_not_supposed():
+    text = "albuterol 2 puffs prn, aspirin 81 mg. Zofran prn nausea."
+    split = words(text)
+    spans = [Span(text.index(name), text.index(name) + len(name)) for name in ("aspirin", "nausea")]
+    said = Context(clinical_cues.cues()).assertions(split, [Span(0, len(text))], spans)
+    assert said == [frozenset(), frozenset({"hypothetical"})]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -96,9 +98,10 @@ class Lexicon:
     ) -> Lexicon:
         """The lexicon of a pack: read from ``folder``, or built from ``make()`` and kept there.
 
-        A damaged file is rebuilt: it is derived from the terminology and holds nothing else.
+        A damaged file is rebuilt: it is derived from the terminology and holds nothing else. So is
+        one that older code or older word lists made, whatever ``version`` says.
         """
-        path = folder / f"{name}-{version}.json.gz"
+        path = folder / f"{name}-{version}-{_made_by(make)}.json.gz"
         if path.is_file():
             try:
                 return cls.load(path)
@@ -150,3 +153,17 @@ class Lexicon:
             concept = Concept(system, code, name) if system else None
             term = self._terms[row] = Term(text, kind, concept, exact, score)
         return term
+
+
+def _made_by(make: Callable[[], Iterable[Term]]) -> str:
+    """A digest of the code that makes terms, of the word lists beside it, and of what splits words.
+
+    A changed list is easily forgotten in a version, and then every workspace keeps the old names.
+    """
+    code = Path(inspect.getfile(inspect.unwrap(make)))
+    lists = sorted((code.parent / "data").glob("*.txt"))
+    ours = (Path(__file__), Path(inspect.getfile(words)))
+    digest = hashlib.sha256()
+    for path in (code, *lists, *ours):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]

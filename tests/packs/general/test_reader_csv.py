@@ -108,6 +108,11 @@ def test_a_quote_that_never_closes_keeps_the_rows_before() -> None:
     assert got == ["a: 1; b: 2\n"]
 
 
+def test_a_huge_cell_is_named_as_what_it_is() -> None:
+    with pytest.raises(InputError, match="more than 1 MB"):
+        documents("a,b\n1," + "x" * 3_000_000 + "\n2,3\n")
+
+
 @given(st.lists(st.lists(st.text(max_size=12), min_size=3, max_size=3), min_size=1, max_size=60))
 def test_every_mention_is_its_cell(rows: list[list[str]]) -> None:
     file = io.StringIO()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -137,7 +136,6 @@ def cwe_terms(folder: Path) -> Iterator[Term]:
     found = sorted(folder.rglob("1000*.csv"))
     if not found:
         raise InputError(f"{folder} holds no view 1000 of CWE (1000*.csv)")
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with found[-1].open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if (row.get("Status") or "").casefold() in ("deprecated", "obsolete"):

@@ -124,7 +124,7 @@ def network_patterns() -> Sequence[Pattern]:
         ),
         Pattern(
             "domain",
-            re.compile(rf"(?<![\w.@/\\-]){_DOMAIN}(?![\w@-]|\.\w|\()", re.IGNORECASE),
+            re.compile(rf"(?<![\w.@/\\-]){_DOMAIN}(?![\w@=-]|\.\w|\()", re.IGNORECASE),
             check=is_domain,
             normal=refang,
             score=0.9,

@@ -18,6 +18,7 @@ LINE_LIMIT: Final = 16 << 20
 _BLOCK: Final = 1 << 18
 _SHOWN: Final = 5
 _PROBE: Final = 1 << 20
+_PIECES: Final = 32
 _DEEPEST: Final = 500
 _BOMS: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -232,6 +233,8 @@ class _Scanner:
     def __init__(self) -> None:
         self.failed = ""
         self._text = ""
+        self._more: list[str] = []
+        self._in_string = False
         self._at = 0
         self._stack: list[str] = []
         self._start = -1
@@ -245,11 +248,15 @@ class _Scanner:
 
     def feed(self, more: str) -> Iterator[str]:
         """The elements that end in this piece."""
-        self._text += more
+        if self._in_string and '"' not in more and len(self._more) < _PIECES:
+            self._more.append(more)  # the string goes on: reading it anew would be quadratic
+            return
+        self._text += "".join(self._more) + more
+        self._more, self._in_string = [], False
         for token in _TOKEN.finditer(self._text, self._at):
             found = token.group()
             if found == '"':
-                self._at = token.start()
+                self._at, self._in_string = token.start(), True
                 break
             self._at = token.end()
             if found[0] == '"':

@@ -47,6 +47,7 @@ IDENTIFIES: Final[Mapping[str, str]] = {
 _WITH_PATIENT: Final = {"name": "name", "patient": "name", "city": "place"}
 """Columns that identify in a table about patients; elsewhere a name is a product's or a host's."""
 
+_DAMAGED: Final = "a row {} can't be read: damaged quotes, or a cell of more than 1 MB"
 _NAME: Final = 80
 _NUMBER: Final = re.compile(r"[-+\d.,:/ TZ%]+")
 
@@ -94,7 +95,10 @@ class CsvReader:
                 break
         delimiter = _delimiter(first, _suffix(origin))[0] or ","
         rows = csv.reader(_chain(first, lines), delimiter=delimiter)
-        sample = list(csv.reader(first, delimiter=delimiter, strict=False))
+        try:
+            sample = list(csv.reader(first, delimiter=delimiter, strict=False))
+        except csv.Error as error:
+            raise InputError(_DAMAGED.format("among the first rows")) from error
         table = _Table(origin, self._columns, self._ties, header=_has_header(sample))
         number = 0
         try:
@@ -103,7 +107,7 @@ class CsvReader:
                     yield from table.add(number, row)
         except csv.Error as error:
             yield from table.flush()
-            raise InputError(f"a row after row {number} can't be read: damaged quotes") from error
+            raise InputError(_DAMAGED.format(f"after row {number}")) from error
         except InputError:
             yield from table.flush()
             raise
