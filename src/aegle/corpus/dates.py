@@ -48,8 +48,8 @@ _DAY_FIRST: Final = re.compile(
 )
 # Where one may start: a number before a sign or a month, eight digits, a month before a number.
 _NUMBER: Final = re.compile(
-    r"[0-9]{1,4}(?=[-/.][0-9])|(?:19|20)(?=[0-9]{6})"
-    r"|[0-9]{1,2}(?=(?:st|nd|rd|th)?[ /-]?(?:of |day of )?[JFMASONDjfmasond][aepuco])"
+    r"[0-9](?:(?<![\w.:/-].)[0-9]{0,3}(?=[-/.][0-9])|(?<![\w.:-].)(?:(?<=1)9|(?<=2)0)(?=[0-9]{6})"
+    r"|(?<![\w.:/-].)[0-9]?(?=(?:st|nd|rd|th)?[ /-]?(?:of |day of )?[JFMASONDjfmasond][aepuco]))"
 )
 _MONTH_START: Final = re.compile(
     "[JFMASONDjfmasond](?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec|AN|EB|AR|PR|AY|UN|UL|UG|EP|CT|OV|EC)"

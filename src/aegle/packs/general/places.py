@@ -40,7 +40,8 @@ _STREET: Final = re.compile(
     rf"(?:{_WORD} |\d{{1,3}}(?:st|nd|rd|th) ){{1,4}}?{_KIND}\b\.?(?: [NSEW]\b\.?)?{_FLAT}"
 )
 _STREET_HINT: Final = re.compile(
-    r"[0-9]{1,6}(?=[A-Za-z]? (?:[0-9]{1,5} )?(?:[^\W\d_a-z]|[0-9]{1,3}(?:st|nd|rd|th)))"
+    r"[0-9](?<![\w.:/-].)[0-9]{0,5}(?=[A-Za-z]? (?:[0-9]{1,5} )?"
+    r"(?:[^\W\d_a-z]|[0-9]{1,3}(?:st|nd|rd|th)))"
 )
 _FOREIGN: Final = re.compile(
     rf"(?<![\w.:/-])(?:\d{{1,6}} )?(?:Rua|Rue|Via|Calle|Avenida|Av\.|Vicolo|Viale|Plaza|Piazza"
