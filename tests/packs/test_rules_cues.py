@@ -73,3 +73,9 @@ def test_what_follows_a_medication_as_needed_is_not_supposed():
     spans = [Span(text.index(name), text.index(name) + len(name)) for name in ("aspirin", "nausea")]
     said = Context(clinical_cues.cues()).assertions(split, [Span(0, len(text))], spans)
     assert said == [frozenset(), frozenset({"hypothetical"})]
+
+
+def test_a_device_may_be_named_before_the_host_that_controls_it():
+    told = [rule for rule in general_rules.rules() if rule.type == "controls" and rule.both_orders]
+    assert any(rule.between.search(" is controlled by ") for rule in told)
+    assert not any(rule.between.search(" is beside ") for rule in told)

@@ -65,7 +65,10 @@ def _pairs() -> Iterator[Rule]:
 def rules() -> Sequence[Rule]:
     """Every rule for security documents; the first that holds for a pair stands."""
     weak = said(r"is|due to|caused by|results? from|weakness|cwe|type|via|classified")
-    runs_on = said(r"affected|vulnerable|unpatched|has|have|exposed|missing|found on|on|detected")
+    runs_on = said(
+        r"affected|vulnerable|unpatched|has|have|exposed|missing|found on|on|detected|"
+        r"affects?|applies to|impacts?"
+    )
     connects = said(
         r"connect(?:s|ed|ing|ion|ions)?|to|->|→|traffic|beacon(?:s|ed|ing)?|dst|contacted"
     )

@@ -22,10 +22,13 @@ def shared_rules() -> Sequence[Rule]:
         r"controls?|controlling|manages?|managing|monitors?|monitoring|gateway for|serves?|serving|"
         r"drives?|connects? to|connected to|talks to|supervises|programs|feeds"
     )
+    run_by = said(r"(?:controlled|managed|monitored|programmed|supervised|served|driven|fed) by")
     return (
         Rule("located_in", "device", "ward", at, gap=60),
         Rule("located_in", "host", "ward", at, gap=60),
         Rule("controls", "host", "device", runs_it, gap=100),
+        Rule("controls", "host", "device", run_by, True, gap=60),
+        Rule("has_address", "host", "ip", re.compile(r"^ ?[(\[] ?$"), gap=3),
     )
 
 
