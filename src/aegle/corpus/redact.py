@@ -97,16 +97,12 @@ def redact(
         )
     policy = _for_document(doc, policy, group)
     texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
-    found = [
-        _joined(text, _resolved(text, some, policy.keeps))
-        for text, some in zip(
-            texts, seek(texts, doc, recognisers, policy.keeps, known), strict=True
-        )
-    ]
     stand_ins = _StandIns(group, policy, vault)
     safe, rounds = [], []
+    found = seek(texts, doc, recognisers, policy.keeps, known)
     for text, some in zip(texts, found, strict=True):
-        new, made_edits = apply(text, [stand_ins.change(text, one) for one in some])
+        kept = _joined(text, _resolved(text, some, policy.keeps))
+        new, made_edits = apply(text, [stand_ins.change(text, one) for one in kept])
         safe.append(SafeText(new, by=VERSION))
         rounds.append(made_edits)
     mentions, links = move(doc.mentions, doc.links, rounds[0], len(safe[0]))

@@ -41,6 +41,29 @@ _RUNS: Final = said(
 )
 
 
+_WEAK: Final = said(r"is|due to|caused by|results? from|weakness|cwe|type|via|classified")
+_RUNS_ON: Final = said(
+    r"affected|vulnerable|unpatched|has|have|exposed|missing|found on|on|detected|"
+    r"affects?|applies to|impacts?"
+)
+_CONNECTS: Final = said(
+    r"connect(?:s|ed|ing|ion|ions)?|to|->|→|traffic|beacon(?:s|ed|ing)?|dst|contacted"
+)
+# A refused attempt is no session: "Failed password for root" ties no account to the host.
+_SESSION: Final = re.compile(
+    r"^(?!.*(?:fail|invalid|denied|refused|disallowed))"
+    r".*\b(?:for|user|logged|login|logon|session|accepted|authenticat\w{0,6}|on|at|to|account)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+# A field such as ``source.ip`` holds the other side's address.
+_OWN_ADDRESS: Final = re.compile(
+    r"^(?!.*\b(?:src|source|client|remote|dst|dest|destination)\b)"
+    r".*\b(?:at|address|ip|is|with|has)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SYSLOG_TAG: Final = re.compile(r"^ $")
+
+
 def _pairs() -> Iterator[Rule]:
     for actor in _ACTORS:
         for used in ("technique", "tool", "malware"):
@@ -64,45 +87,24 @@ def _pairs() -> Iterator[Rule]:
 @cache
 def rules() -> Sequence[Rule]:
     """Every rule for security documents; the first that holds for a pair stands."""
-    weak = said(r"is|due to|caused by|results? from|weakness|cwe|type|via|classified")
-    runs_on = said(
-        r"affected|vulnerable|unpatched|has|have|exposed|missing|found on|on|detected|"
-        r"affects?|applies to|impacts?"
-    )
-    connects = said(
-        r"connect(?:s|ed|ing|ion|ions)?|to|->|→|traffic|beacon(?:s|ed|ing)?|dst|contacted"
-    )
-    # A refused attempt is no session: "Failed password for root" ties no account to the host.
-    session = re.compile(
-        r"^(?!.*(?:fail|invalid|denied|refused|disallowed))"
-        r".*\b(?:for|user|logged|login|logon|session|accepted|authenticat\w{0,6}|on|at|to|account)\b",
-        re.IGNORECASE | re.DOTALL,
-    )
-    # A field such as ``source.ip`` holds the other side's address.
-    own_address = re.compile(
-        r"^(?!.*\b(?:src|source|client|remote|dst|dest|destination)\b)"
-        r".*\b(?:at|address|ip|is|with|has)\b",
-        re.IGNORECASE | re.DOTALL,
-    )
-    syslog_tag = re.compile(r"^ $")
     return (
         *_pairs(),
         Rule("affects", "vulnerability", "product", _AFFECTS, gap=80),
         Rule("affects", "vulnerability", "device", _AFFECTS, gap=80),
-        Rule("has_weakness", "vulnerability", "weakness", weak, gap=80),
-        Rule("has_vulnerability", "host", "vulnerability", runs_on, True, gap=80),
-        Rule("has_vulnerability", "device", "vulnerability", runs_on, True, gap=80),
+        Rule("has_weakness", "vulnerability", "weakness", _WEAK, gap=80),
+        Rule("has_vulnerability", "host", "vulnerability", _RUNS_ON, True, gap=80),
+        Rule("has_vulnerability", "device", "vulnerability", _RUNS_ON, True, gap=80),
         Rule("made_by", "product", "vendor", said(r"by|from|of"), gap=30),
         Rule("belongs_to", "technique", "tactic", said(r"tactic|for|under|in|to achieve"), gap=40),
-        Rule("has_address", "host", "ip", own_address, gap=30),
+        Rule("has_address", "host", "ip", _OWN_ADDRESS, gap=30),
         Rule("runs", "host", "service", _RUNS, gap=60),
-        Rule("runs", "host", "service", syslog_tag, gap=1),
-        Rule("connected_to", "host", "ip", connects, gap=80, score=0.7),
-        Rule("connected_to", "host", "host", connects, gap=60, score=0.7),
-        Rule("connected_to", "host", "device", connects, gap=60, score=0.7),
-        Rule("connected_to", "ip", "ip", connects, gap=60, score=0.7),
+        Rule("runs", "host", "service", _SYSLOG_TAG, gap=1),
+        Rule("connected_to", "host", "ip", _CONNECTS, gap=80, score=0.7),
+        Rule("connected_to", "host", "host", _CONNECTS, gap=60, score=0.7),
+        Rule("connected_to", "host", "device", _CONNECTS, gap=60, score=0.7),
+        Rule("connected_to", "ip", "ip", _CONNECTS, gap=60, score=0.7),
         Rule("resolved", "host", "domain", said(r"resolv\w{1,5}|query|queried|dns|lookup"), gap=80),
-        Rule("logged_in_to", "account", "host", session, gap=120, score=0.7),
+        Rule("logged_in_to", "account", "host", _SESSION, gap=120, score=0.7),
         Rule("ran_on", "process", "host", None, gap=120, score=0.7),
         Rule(
             "spawned",
