@@ -14,6 +14,7 @@ import argparse
 import json
 import re
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,9 +50,12 @@ def found_share(question: dict[str, Any], texts: Sequence[str]) -> float:
 
 
 def says_answer(question: dict[str, Any], texts: Sequence[str]) -> bool:
-    """Whether some text holds an accepted answer."""
+    """Whether some text holds an accepted answer, not as a part of a longer word or number."""
     joined = " ".join(squeeze(text) for text in texts)
-    return any(squeeze(answer) in joined for answer in question["answers"])
+    return any(
+        re.search(rf"(?<![\w.-]){re.escape(squeeze(answer))}(?![\w-]|\.\d)", joined)
+        for answer in question["answers"]
+    )
 
 
 def searchers(kit: Kit) -> dict[str, Callable[[str], list[str]]]:
@@ -104,10 +108,14 @@ def answers(kit: Kit, questions: Sequence[dict[str, Any]], generate: bool) -> di
     """Citations, answers and refusals over all questions."""
     true_citation: list[float] = []
     right: list[float] = []
+    first: list[float] = []
+    seconds: list[float] = []
     refused_wrongly: list[float] = []
     refused_rightly: list[float] = []
     for question in questions:
+        began = time.perf_counter()
         got = knowledge.ask(kit, question["question"], generate=generate)
+        seconds.append(time.perf_counter() - began)
         for claim in got["claims"]:
             for citation in claim["citations"]:
                 text = kit.corpus.get([citation["document_id"]])[0].text
@@ -121,13 +129,17 @@ def answers(kit: Kit, questions: Sequence[dict[str, Any]], generate: bool) -> di
         if not refused:
             cited = [c["text"] for claim in got["claims"] for c in claim["citations"]]
             right.append(float(says_answer(question, cited)))
+            first.append(float(says_answer(question, [got["claims"][0]["text"]])))
     measured = {
         "citations_true": true_citation,
         "answer_in_cited_text": right,
+        "answer_in_first_claim": first,
         "refused_when_unanswerable": refused_rightly,
         "refused_when_answerable": refused_wrongly,
     }
-    return {name: asdict(mean(values)) if values else None for name, values in measured.items()}
+    table = {name: asdict(mean(values)) if values else None for name, values in measured.items()}
+    seconds.sort()
+    return table | {"median_seconds": asdict(mean([seconds[len(seconds) // 2]]))}
 
 
 def build(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:

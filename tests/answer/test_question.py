@@ -61,6 +61,12 @@ def test_the_query_holds_synonyms_and_no_hidden_words():
     assert "Ann" not in query
 
 
+def test_singular_and_plural_have_one_stem():
+    for one, many in (("vulnerability", "vulnerabilities"), ("allergy", "allergies")):
+        assert stem(one) == stem(many)
+    assert take_apart("What vulnerabilities does it have?").focus_types == {"vulnerability"}
+
+
 def test_kinds_are_not_names():
     assert is_kind("infusion pump")
     assert not is_kind("pump-0042")

@@ -85,7 +85,7 @@ def stem(word: str) -> str:
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+    return word[:-1] if word.endswith(("e", "y")) and len(word) > 4 else word
 
 
 def joined(text: str) -> str:

@@ -114,7 +114,7 @@ def take_apart(
     gone = {word.casefold() for word in hidden}
     ids = [word for word in anchors(question) if word not in gone]
     subjects = {one.key for one in named if one.type == "patient" or _is_id(one.text, ids)}
-    terms = [one for one in named if one.key not in subjects]
+    terms = [one for one in named if one.key not in subjects and not is_kind(one.text)]
     gone |= set(ids)
     text = " ".join(
         word

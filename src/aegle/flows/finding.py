@@ -107,8 +107,7 @@ def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Eviden
     hits = _searched(kit, question, k=k, mode=mode)
     if not graph:
         return _evidence(kit, question, hits[:k])
-    first = _evidence(kit, question, hits)
-    way = _way(kit, question, first)
+    way = _way(kit, question, hits)
     return _chained(kit, question, way, hits, k=k)
 
 
@@ -168,7 +167,7 @@ def _marks(stored: Mapping[str, Stored]) -> dict[str, list[Mark]]:
     }
 
 
-def _way(kit: Kit, question: Question, first: Evidence) -> _Way:
+def _way(kit: Kit, question: Question, hits: Sequence[Hit]) -> _Way:
     """The nodes that the question is about, reached over facts, and over a sentence if need be."""
     asked = question.asked
     own = [*question.groups, *sorted(asked.subjects)]
@@ -177,6 +176,7 @@ def _way(kit: Kit, question: Question, first: Evidence) -> _Way:
     best = max((one.types for one in way.reached), key=len, default=frozenset())
     missing = asked.types - asked.focus_types - best
     if missing:
+        first = _evidence(kit, question, hits)
         bridge = _bridge(asked, [one.candidate for one in first.scored], missing, seeds)
         if bridge:
             cited = _cite(bridge)
