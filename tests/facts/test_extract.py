@@ -110,6 +110,27 @@ def test_what_a_table_names_has_the_key_of_its_shape():
     assert named == ["CVE:CVE-2024-1", "vulnerability:cve-2024-1 and more"]
 
 
+def test_a_shape_that_fails_its_check_gives_no_key():
+    told = Pattern("host", re.compile(r"\w+"), lambda m: Concept("host", "h"), lambda m: False)
+    found = extract(
+        doc("web01", mentions=(Mention(0, 5, "host"),)),
+        lexicons=[], patterns=[told], cues=[], rules=[],
+    )  # fmt: skip
+    assert keys(found) == ["host:web01"]
+
+
+def test_what_is_possible_counts_less():
+    cues = [Cue("possible", "possible", "forward", 6)]
+    scores = []
+    for text in ("Has hypertension.", "Has possible hypertension."):
+        found = extract(
+            doc(text, group="patient:1"), lexicons=[LEXICON], patterns=[], cues=cues, rules=RULES
+        )
+        (relation,) = found.relations
+        scores.append(relation.score)
+    assert scores[1] < scores[0]
+
+
 def test_a_record_holds_other_entities():
     mention = Mention(0, 20, "event")
     assert "account:bob" in keys(facts(doc("logon of user bob ok", mentions=(mention,))))

@@ -127,7 +127,6 @@ class Rule:
     between: re.Pattern[str] | None = None
     both_orders: bool = False
     gap: int = 120
-    same_sentence: bool = True
     score: float = 0.8
 
 
