@@ -12,6 +12,7 @@ from aegle.answer.concepts import (
     Concept,
     concept,
     content_words,
+    is_kind,
     is_known,
     joined,
     stem,
