@@ -79,7 +79,8 @@ def redact(
 ) -> tuple[Document, Account]:
     """The document with every identifier replaced, and the account of it.
 
-    In general documents dates are kept, unless the document belongs to a patient: then they are
+    In general documents dates, IP addresses and URLs are kept, so that an inventory's hosts are
+    those of the logs; unless the document belongs to a patient: then nothing is, and its dates are
     shifted like those of the patient's other documents.
 
     Args:
@@ -123,7 +124,7 @@ def _for_document(doc: RawDocument, policy: Policy, group: str) -> Policy:
         return policy
     if group.startswith("patient:"):
         return replace(policy, shift_dates=True)
-    return replace(policy, keeps=policy.keeps | {"date"})
+    return replace(policy, keeps=policy.keeps | {"date", "ip", "url"})
 
 
 def _document(
