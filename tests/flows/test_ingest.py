@@ -135,3 +135,21 @@ def test_a_folder_that_holds_the_workspace_is_read_without_it(tmp_path: Path) ->
     assert (again["files"], again["skipped"], again["quarantined"]) == (2, 2, 0)
     with pytest.raises(UsageError, match="the workspace's own"):
         ingest(layout, layout.journal)
+
+
+def test_an_allergen_is_no_medication_and_what_is_denied_no_symptom(
+    layout: Layout, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text(
+        "MRN: 7311\nPROGRESS NOTE\nALLERGIES: penicillin.\nMEDICATIONS: takes warfarin 5 mg daily.\n"
+        "HPI: reports dizziness. Denies chest pain.\n"
+    )
+    ingest(layout, note)
+    drugs = commands.run(layout.root, "ask", {"question": "Which medications does MRN 7311 take?"})
+    assert "warfarin" in drugs["answer"]
+    assert "penicillin" not in drugs["answer"]
+    allergy = commands.run(layout.root, "ask", {"question": "What is MRN 7311 allergic to?"})
+    assert "penicillin" in allergy["answer"]
+    signs = commands.run(layout.root, "ask", {"question": "Which symptoms does MRN 7311 have?"})
+    assert "dizziness" in signs["answer"]

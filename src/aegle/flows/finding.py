@@ -11,7 +11,7 @@ from aegle.answer.concepts import is_kind
 from aegle.answer.evidence import Candidate, Mark, Scored, Targets, by_words, candidates, holds
 from aegle.answer.question import Asked, Named, take_apart
 from aegle.answer.rag import Evidence
-from aegle.core.records import Chunk, Citation, Document, Edge, Hit, Stored
+from aegle.core.records import Chunk, Citation, Document, Edge, Facts, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
@@ -158,13 +158,22 @@ def _stored(kit: Kit, document_ids: Sequence[str]) -> dict[str, Stored]:
 
 
 def _marks(stored: Mapping[str, Stored]) -> dict[str, list[Mark]]:
-    return {
-        key: sorted(
-            (Mark(e.start, e.end, e.type, e.key) for e in one.facts.entities),
-            key=lambda mark: (mark.start, mark.end),
-        )
-        for key, one in stored.items()
-    }
+    return {key: _marks_of(one.facts) for key, one in stored.items()}
+
+
+def _marks_of(facts: Facts) -> list[Mark]:
+    """The entities of a document by what they are there.
+
+    A drug that a chart names as an allergen is an allergy, and what it denies, or tells of the
+    family, is of no type: neither may answer "which drugs" or "which symptoms".
+    """
+    allergens = {one.tail for one in facts.relations if one.type == "allergic_to"}
+    marks = []
+    for one in facts.entities:
+        type_ = "allergy" if one.id in allergens else one.type
+        denied = one.assertion in ("negated", "family")
+        marks.append(Mark(one.start, one.end, "" if denied else type_, one.key))
+    return sorted(marks, key=lambda mark: (mark.start, mark.end))
 
 
 def _way(kit: Kit, question: Question, hits: Sequence[Hit]) -> _Way:
