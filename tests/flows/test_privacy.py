@@ -10,11 +10,13 @@ import sqlite3
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aegle.corpus.surrogates import surrogate_names
 from aegle.flows import commands, workspace
 from aegle.flows.kit import open_kit
 
@@ -186,3 +188,10 @@ def test_a_later_run_knows_what_an_earlier_one_replaced(
     commands.run(layout.root, "ingest", {"paths": [str(tmp_path / "one")]})
     commands.run(layout.root, "ingest", {"paths": [str(tmp_path / "later")]})
     assert left({"name": {"Will Fields"}}, everything(layout.root)) == {}
+
+
+def test_no_planted_name_is_a_surrogate() -> None:
+    """Else a surrogate could be taken for the leak of another patient's name."""
+    people = resources.files("aegle.packs.sample").joinpath("data", "people.json").read_text()
+    words = {word.casefold() for word in re.findall(r"[\w'’-]+", people)}
+    assert not words & {name.casefold() for name in surrogate_names()}
