@@ -245,6 +245,10 @@ def watch(settings: Settings) -> None:
 @contextmanager
 def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
     """A kit over a workspace that the caller owns; closed with the block."""
+    if not settings.backends.generator_url:
+        # llama.cpp's library must be the first of the native ones: loaded after the stores' and
+        # scipy's it ends the process (std::bad_alloc in its initialisers, xllamacpp 2026.10).
+        plugins.find("generator", settings.backends.generator)
     watch(settings)
     kit = Kit(layout, settings, progress)
     try:
