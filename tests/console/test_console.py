@@ -120,6 +120,7 @@ def test_an_unknown_entity_is_told(page, address: str) -> None:  # type: ignore[
     page.get_by_label("From").fill("no such thing anywhere")
     page.get_by_role("button", name="Show").click()
     page.get_by_text("no entity of this name").wait_for()
+    assert page.locator("canvas").count() == 0
 
 
 def test_the_status_page_counts(page, address: str) -> None:  # type: ignore[no-untyped-def]

@@ -147,4 +147,4 @@ def test_matches_do_not_overlap_and_spell_their_terms(before, after):
 
 def test_a_megabyte_of_one_character_takes_no_time(lexicon):
     for text in ("a" * 1_000_000, "heart " * 160_000, "\n " * 500_000, "'s" * 500_000):
-        lexicon.find(text)
+        assert all(text[m.start : m.end].strip() for m in lexicon.find(text))
