@@ -6,7 +6,7 @@ PORT ?= 8471
 DEMO ?= demo
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test test-lowest check format bench clean
+.PHONY: demo test fuzz test-lowest check format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# The property tests on examples never drawn before: what they find becomes an @example.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --hypothesis-profile fuzz
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

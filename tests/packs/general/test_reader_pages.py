@@ -11,7 +11,7 @@ from typing import Any
 import docx
 import pypdfium2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aegle.core.errors import InputError, UnsafeInputError
@@ -83,6 +83,7 @@ def test_text_is_kept_as_it_is() -> None:
 
 
 @given(st.lists(st.text("ab \n", max_size=40)), st.integers(5, 60))
+@example(["a", "aaa", "aaa", "aaaaaa", "", "aaaa", "aaaaaaaaaaaaaa"], 17)
 def test_cutting_loses_nothing(lines: list[str], most: int) -> None:
     parts = list(cut(lines, most=most))
     joined = "".join(text for _, text in parts)

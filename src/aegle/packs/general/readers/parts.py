@@ -71,7 +71,7 @@ def cut(lines: Iterable[str], *, most: int = PART_CHARACTERS) -> Iterator[tuple[
     waiting: list[str] = []
     size = number = gap = 0
     for line in _short(lines, most):
-        if waiting and size + len(line) > most:
+        while waiting and size + len(line) > most:
             number += 1
             at = gap or len(waiting)
             yield str(number), "".join(waiting[:at])
