@@ -38,8 +38,11 @@ def test_rules_name_known_types_and_relations():
 def test_cues_name_known_assertions_and_directions():
     for module in (clinical_cues, security_cues, general_cues):
         for cue in module.cues():
-            assert cue.direction in ("forward", "backward", "both", "stop", "pseudo", "section")
-            assert cue.assertion in ASSERTIONS or cue.direction in ("stop", "pseudo")
+            assert cue.direction in (
+                "forward", "backward", "both", "stop", "pseudo", "section", "head"
+            )  # fmt: skip
+            assert cue.assertion in ASSERTIONS or cue.direction in ("stop", "pseudo", "head")
+            assert not cue.type or (cue.direction == "head" and cue.type in TYPES)
             assert cue.phrase.strip()
 
 

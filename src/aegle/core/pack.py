@@ -100,7 +100,9 @@ class Cue:
 
     ``direction`` is forward, backward, both, or ``stop`` for a phrase that ends another's reach,
     ``pseudo`` for one that only looks like a cue, or ``section`` for a heading whose assertion all
-    that stands under it has by default. ``reach`` counts tokens.
+    that stands under it has by default. ``reach`` counts tokens. ``head`` is a noun that makes
+    something else of the finding named right before it: with a ``type``, the two name an entity of
+    that type (``malaria vaccine``), without one, it has the cue's assertion (``diabetes clinic``).
 
     References:
         Harkema et al. (2009), ConText: an algorithm for determining negation, experiencer, and
@@ -111,6 +113,7 @@ class Cue:
     assertion: str
     direction: str
     reach: int = 12
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,17 @@ class Context:
 
     def __init__(self, cues: Iterable[Cue]) -> None:
         phrases: dict[str, list[Cue]] = {}
+        heads: dict[str, Cue] = {}
         self._sections: dict[str, str] = {}
         for cue in cues:
             if cue.direction == "section":
                 self._sections[phrase_key(cue.phrase)] = cue.assertion
+            elif cue.direction == "head":
+                heads[phrase_key(cue.phrase)] = cue
             else:
                 phrases.setdefault(phrase_key(cue.phrase), []).append(cue)
         self._phrases = Phrases(phrases)
+        self.heads: Phrases[Cue] = Phrases(heads)
 
     def assertions(
         self, split: Words, sentences: Sequence[Span], spans: Sequence[Span]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from aegle.core.pack import Cue, Pattern, Rule
 from aegle.core.records import Concept, Document, Entity, Facts, Span, content_id
 from aegle.facts.assertion import Context, strongest
+from aegle.facts.heads import Head, heads_of
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import Choice, align, choose, mention_key, normal_name
 from aegle.facts.relate import relate
@@ -27,6 +28,9 @@ ASSERTABLE: Final = frozenset(
     attack_pattern technique tactic malware tool threat_group campaign""".split()
 )
 """Types that a text can deny or doubt. An address or a device that is named is there."""
+
+_HEADED: Final = frozenset({"condition", "symptom"})
+"""Types whose names also name other things, with a noun after them: a clinic, a test, a vaccine."""
 
 _CONTAINERS: Final = frozenset({"event", "encounter", "rule", "detection"})
 """Types whose mentions span whole records, with other entities inside."""
@@ -77,14 +81,15 @@ def extract(
     stated = [_stated(doc, i, lexicons, patterns) for i in range(len(doc.mentions))]
     offered = [*_named(split, lexicons), *_shaped(doc.text, patterns)]
     found = _without_overlap(offered, stated)
+    found, doubts = _headed(split, found, context, lexicons)
     said = context.assertions(split, parts, [Span(one.start, one.end) for one in found])
     by_position = [
         _entity(doc, one, mention.assertion, mention.time)
         for one, mention in zip(stated, doc.mentions, strict=True)
     ]
     entities = {entity.id: entity for entity in by_position}
-    for one, assertions in zip(found, said, strict=True):
-        assertion = strongest(assertions) if one.type in ASSERTABLE else "present"
+    for one, assertions, doubt in zip(found, said, doubts, strict=True):
+        assertion = strongest(assertions | doubt) if one.type in ASSERTABLE else "present"
         entity = _entity(doc, one, assertion, "")
         entities.setdefault(entity.id, entity)
     ordered = sorted(entities.values(), key=lambda entity: (entity.start, entity.end, entity.id))
@@ -96,6 +101,34 @@ def extract(
         headings=[start for start, _ in context.sections(doc.text)],
         rules=rules,
     )
+
+
+def _headed(
+    split: Words, found: Sequence[_Candidate], context: Context, lexicons: Sequence[Lexicon]
+) -> tuple[list[_Candidate], list[frozenset[str]]]:
+    """The candidates as the nouns after them make them, and what those nouns say of each."""
+    heads = heads_of(split, context.heads, [Span(one.start, one.end) for one in found])
+    turned: list[_Candidate] = []
+    doubts: list[frozenset[str]] = []
+    for one, head in zip(found, heads, strict=True):
+        if head is None or one.type not in _HEADED:
+            turned.append(one)
+            doubts.append(frozenset())
+            continue
+        turned.append(_turned(split.text, one, head, lexicons) if head.cue.type else one)
+        doubts.append(frozenset({head.cue.assertion} - {""}))
+    return turned, doubts
+
+
+def _turned(text: str, one: _Candidate, head: Head, lexicons: Sequence[Lexicon]) -> _Candidate:
+    """What a name and its head are together; a shared head counts where the lexicons know it."""
+    type = head.cue.type
+    name = text[one.start : one.end]
+    known = _known_key(type, f"{name} {type}", lexicons)
+    if head.shared and not known:
+        return one
+    key = known or f"{type}:{normal_name(text[one.start : head.end])}"
+    return replace(one, end=head.end, type=type, key=key, concepts=())
 
 
 @lru_cache(maxsize=8)

@@ -146,6 +146,24 @@ _LISTS: Final = (
     ),
     # In a list of medications the next one is not taken as needed as well.
     ("hypothetical", "forward", 2, "prn; p.r.n."),
+    # "?PE"; behind a name, a question mark is a head: "pneumonia?".
+    ("possible", "forward", 2, "?"),
+    (
+        "hypothetical",
+        "forward",
+        6,
+        "vaccinated against; vaccinated for; immunized against; immunised against; vaccine for; "
+        "vaccine against; vaccination against; vaccination for; immunization against",
+    ),
+    ("hypothetical", "forward", 4, "due for; overdue for; eligible for; candidate for"),
+    ("hypothetical", "backward", 2, "due; overdue; is due; past due"),
+    (
+        "negated",
+        "backward",
+        3,
+        "declined; refused; was declined; was refused; deferred; not given; not received; "
+        "not administered; contraindicated",
+    ),
     ("", "pseudo", 0, "prn ,; p.r.n. ,; prn /; prn |"),
     (
         "",
@@ -204,6 +222,38 @@ _LISTS: Final = (
     ),
 )
 
+_HEADS: Final = (
+    ("", "immunization", "vaccine; vaccination; immunization; immunisation; vaccine series"),
+    (
+        "",
+        "lab",
+        """antibody; surface antibody; core antibody; antigen; surface antigen; e antigen; titer;
+        titre; serology; PCR; DNA; RNA; IgG; IgM; test; antibody test; antigen test; rapid test;
+        swab""",
+    ),
+    ("possible", "", "workup; work up; rule out; protocol; pathway; alert; code; watch; ?"),
+    (
+        "hypothetical",
+        "",
+        """clinic; unit; ward; center; centre; hospital; institute; department; team; service;
+        nurse; specialist; educator; consultant; navigator; committee; society; association;
+        foundation; registry; program; programme; group; support group; conference; awareness;
+        hotline; helpline; trial; study; research; guideline; bundle; action plan; care plan;
+        screening; screen; screening test; screening questionnaire; questionnaire; inventory;
+        checklist; risk; risk factor; risk score; risk assessment; precaution; prophylaxis;
+        prevention; exposure; contact; education; counseling; counselling; teaching; handout;
+        leaflet; pamphlet; brochure; information sheet; hygiene; kit; like illness; like symptom; like syndrome; like picture""",
+    ),
+    # A field of a form, and not the noun of the name before it: "Diagnosis: Stroke Unit: ICU-3".
+    (
+        "",
+        "",
+        """unit :; ward :; service :; department :; team :; hospital :; center :; clinic :; nurse :;
+        code :; contact :; specialist :; consultant :; group :; pcr :; test :; study :; program :;
+        protocol :; education :; alert :; specialty :; risk :; risk factor :; precaution :""",
+    ),
+)
+
 _SECTIONS: Final = (
     ("family", "family history; fh; fhx; family hx; family medical history"),
     (
@@ -249,6 +299,9 @@ def _all() -> Iterator[Cue]:
     for assertion, direction, reach, phrases in _LISTS:
         for phrase in _phrases(phrases):
             yield Cue(phrase, assertion, direction, reach)
+    for assertion, type_, phrases in _HEADS:
+        for phrase in _phrases(phrases):
+            yield Cue(phrase, assertion, "head", type=type_)
     for assertion, phrases in _SECTIONS:
         for phrase in _phrases(phrases):
             yield Cue(phrase, assertion, "section", 0)

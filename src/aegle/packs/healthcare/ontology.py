@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,16 @@ _LISTS: Final = (
     ("anatomy", "anatomy", ""),
     ("devices", "device", ""),
     ("allergens", "allergy", ""),
+    ("immunizations", "immunization", "CVX"),
 )
+# A vaccine's other names: what stands for "vaccine" behind the name, and what may stand before it.
+_AS_VACCINE: Final = (
+    "{} vaccine", "{} vaccination", "{} immunization", "{} immunisation", "{} shot", "{} jab",
+    "{} booster", "{} vaccine booster", "{} booster shot", "{} vaccine series",
+    "{} vaccination series", "vaccine against {}", "vaccine for {}", "vaccination against {}",
+    "vaccination for {}", "vaccinated against {}", "vaccinated for {}", "immunized against {}",
+    "immunised against {}", "immunization against {}", "immunisation against {}",
+)  # fmt: skip
 
 # Left out: external causes (V-Y) and most of Z, whose titles hide what the cues must see ("family
 # history of"); injuries (S, T) finer than five characters, which only add side and encounter.
@@ -81,9 +91,27 @@ _SHORT_CATEGORY_SCORE: Final = 0.8
 
 def terms() -> Iterator[Term]:
     """Every clinical term that Aegle knows, shipped lists first."""
-    for name, type_, system in _LISTS:
-        yield from list_terms(_HERE, name, type_, system)
+    yield from shipped_terms()
     yield from icd_terms(_tabular(catalog.resolve("icd10cm")))
+
+
+def shipped_terms() -> Iterator[Term]:
+    """The terms of the lists that this pack ships."""
+    for name, type_, system in _LISTS:
+        for term in list_terms(_HERE, name, type_, system):
+            yield from vaccine_names(term) if type_ == "immunization" else (term,)
+
+
+def vaccine_names(term: Term) -> Iterator[Term]:
+    """A vaccine's name and its other forms: ``flu vaccine`` is also a flu shot."""
+    yield term
+    bare = term.text.removesuffix(" vaccine")
+    if bare == term.text and " " in bare:
+        return
+    for form in _AS_VACCINE:
+        # A brand or an acronym of its own (Tdap) is the vaccine; nobody is vaccinated against it.
+        if bare != term.text or form.startswith("{}"):
+            yield replace(term, text=form.format(bare))
 
 
 def icd_terms(tabular: Path) -> Iterator[Term]:

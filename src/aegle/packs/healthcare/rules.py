@@ -31,6 +31,7 @@ def rules() -> Sequence[Rule]:
         Rule("has_dose", "medication", "dose", _NO_STOP, gap=30, score=0.9),
         Rule("allergic_to", "patient", "medication", said(_ALLERGY), score=0.9),
         Rule("allergic_to", "patient", "allergy", said(_ALLERGY), score=0.9),
+        Rule("allergic_to", "patient", "immunization", said(_ALLERGY), score=0.9),
         Rule("takes", "patient", "medication", None, score=0.8),
         Rule("has_condition", "patient", "condition", None, score=0.85),
         Rule("has_symptom", "patient", "symptom", None, score=0.85),
