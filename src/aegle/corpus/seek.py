@@ -26,6 +26,14 @@ _CAPITALISED: Final = re.compile(r"[^\W\d_a-z][^\W\d_]+(?:['’-][^\W\d_]+)*\.?"
 _LONG_NUMBER: Final = re.compile(r"(?<![\w-])(?=[\w-]{0,20}\d{3})[\w-]{5,24}(?![\w-])")
 _MOST_TRIED: Final = 4_000
 
+# Mentions of these types name no person, nor where they stand nor elsewhere in the document.
+_THINGS: Final = frozenset(
+    "product vendor vulnerability weakness attack_pattern technique tactic malware tool campaign"
+    " threat_group mitigation detection".split()
+)
+_TITLED: Final = 0.95
+"""The score of names from which a title or a label takes the doubt."""
+
 _BORN: Final = re.compile(
     r"(?i)(?:\bdob|\bd\.o\.b\.?|\bdate of birth|\bbirth ?date|\bborn(?: on| in)?|\byear of birth)"
     r"[\s:=|\"']{0,4}$"
@@ -50,6 +58,7 @@ def seek(
     """Identifiers of each text; they may overlap. A name found once is found everywhere."""
     joined = _BREAK.join(texts)
     found = [one for recognise in recognisers for one in recognise(joined)]
+    found = list(_without_things(found, joined, doc))
     found += dates.find(joined)
     if "date" not in keeps:
         found += births(joined, found, doc)
@@ -67,6 +76,26 @@ def seek(
             values.add("place", town)
     found += values.finder()(joined)
     return _split(found, [len(text) for text in texts])
+
+
+def _without_things(found: Iterable[Found], text: str, doc: RawDocument) -> Iterator[Found]:
+    """Without the names of products, makers and threats, as fields of the source call them.
+
+    A title or a patient's label beside a name outweighs that; and what a field calls a person is
+    found again as such.
+    """
+    spans = sorted((m.start, m.end) for m in doc.mentions if m.type in _THINGS)
+    words = {text[start:end].casefold() for start, end in spans}
+    starts = [start for start, _ in spans]
+    for one in found:
+        at = bisect_right(starts, one.end - 1)
+        inside = any(end > one.start for _, end in spans[max(0, at - 3) : at])
+        called = text[one.start : one.end].casefold()
+        thing = one.kind == "name" and one.score < _TITLED and (
+            inside or called in words or any(called.startswith(word + " ") for word in words)
+        )  # fmt: skip
+        if not thing:
+            yield one
 
 
 def _split(found: Iterable[Found], lengths: Sequence[int]) -> list[list[Found]]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from aegle.core.pack import Found, Recogniser
+from aegle.packs.general import companies, names
 from aegle.packs.general import identifiers as general
-from aegle.packs.general import names
 
 # A line of a log or a record starts like this; its words are programs, levels and components.
 _RECORD: Final = re.compile(
@@ -33,8 +33,7 @@ def recognisers() -> tuple[Recogniser, ...]:
         general.cards,
         general.labelled,
         general.ages,
-        names.cued,
-        listed_in_prose,
+        *(companies.without(find, technical=True) for find in (names.cued, listed_in_prose)),
     )
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from aegle.core.pack import Found, Recogniser
-from aegle.packs.general import names, places
+from aegle.packs.general import companies, names, places
 from aegle.packs.general.gate import Gate, ending, hinted
 
 _PHONE: Final = re.compile(
@@ -197,7 +197,12 @@ _GATED: Final = tuple(
 
 def recognisers() -> tuple[Recogniser, ...]:
     """All of them, for texts without a domain of their own."""
-    return (*contacts(), *numbers(), photos, names.cued, names.listed, places.find)
+    return (*contacts(), *numbers(), photos, *people(), places.find)
+
+
+def people() -> tuple[Recogniser, ...]:
+    """Names by cues and by lists; companies that bear a person's name only where they are sure."""
+    return tuple(companies.without(find, technical=False) for find in (names.cued, names.listed))
 
 
 def contacts() -> tuple[Recogniser, ...]:

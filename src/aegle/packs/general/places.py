@@ -9,7 +9,7 @@ from typing import Final
 
 from aegle.core.pack import Found
 from aegle.packs.general.gate import Gate, ending, hinted
-from aegle.packs.general.names import is_first, is_no_name
+from aegle.packs.general.namelists import is_first, is_no_name
 
 _STATES: Final = (
     "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]"
@@ -76,7 +76,7 @@ _TAIL: Final = re.compile(
 _FLAT_ALONE: Final = re.compile(r"\b(?:Apt|Apartment|Suite)\.? #?\d{1,5}[A-Z]?\b")
 _TOWN: Final = re.compile(
     rf"(?P<town>(?<![\w'-])[^\W\d_a-z][^\W\d_]+(?:[ .-]{{1,2}}[^\W\d_a-z][^\W\d_]+){{0,3}})[ \t]*"
-    rf"(?:,[ \n]*(?:(?:{_STATES})\b\.?(?! ?[=:(])|(?:{_STATE_NAMES})\b)|[ \n]"
+    rf"(?:,[ \n]*(?:(?:{_STATES})\b\.?(?! ?[=:(]|-\d)|(?:{_STATE_NAMES})\b)|[ \n]"
     rf"(?:{_STATES})(?= \d{{5}}\b))"
     r"(?:[ ,\n]{1,3}(?P<zip>\d{5}(?:-\d{4})?)(?![\w-]))?"
 )
