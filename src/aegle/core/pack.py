@@ -120,8 +120,9 @@ class Cue:
 class Rule:
     """Two entities near each other are related, when words between or around them say so.
 
-    ``head`` and ``tail`` are entity types. ``between`` must match the text between them (either
-    order when ``both_orders``); ``gap`` is the most characters that may lie between.
+    ``head`` and ``tail`` are entity types. ``between`` must match the text between them; the head
+    stands first, in either order when ``both_orders``, last when ``reverse`` (``spawned by``).
+    ``gap`` is the most characters that may lie between.
     """
 
     type: str
@@ -131,6 +132,7 @@ class Rule:
     both_orders: bool = False
     gap: int = 120
     score: float = 0.8
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def _relate_pairs(
             between = text[left.end : right.start]
             for head, tail, forward in ((left, right, True), (right, left, False)):
                 for rule in pairs.get((head.type, tail.type), ()):
-                    if not forward and not rule.both_orders:
+                    if not rule.both_orders and forward == rule.reverse:
                         continue
                     if len(between) > rule.gap:
                         continue
@@ -192,6 +192,8 @@ def _relate_subject(
         sentence = sentences[max(bisect_right(starts, entity.start) - 1, 0)]
         for head, tail in ((subject, entity), (entity, subject)):
             for rule in pairs.get((head.type, tail.type), ()):
+                if rule.reverse:
+                    continue  # it reads what stands between the two, and the subject is unnamed
                 lead = _lead(found.doc.text, sentence, headings, entity)
                 if rule.between is None or rule.between.search(lead):
                     span = Span(min(sentence.start, entity.start), max(sentence.end, entity.end))

@@ -242,7 +242,8 @@ _HEADS: Final = (
         screening; screen; screening test; screening questionnaire; questionnaire; inventory;
         checklist; risk; risk factor; risk score; risk assessment; precaution; prophylaxis;
         prevention; exposure; contact; education; counseling; counselling; teaching; handout;
-        leaflet; pamphlet; brochure; information sheet; hygiene; kit; like illness; like symptom; like syndrome; like picture""",
+        leaflet; pamphlet; brochure; information sheet; hygiene; kit; like illness;
+        like symptom; like syndrome; like picture""",
     ),
     # A field of a form, and not the noun of the name before it: "Diagnosis: Stroke Unit: ICU-3".
     (
