@@ -38,9 +38,9 @@ def _patterns() -> Sequence[Pattern]:
     return (
         *_ids(),
         *_hashes(),
+        *_actors(),  # what is run is a process, though it reads as a path
         *_places(),
         *_numbers(),
-        *_actors(),
         *network_patterns(),
         *shared_patterns(),
         dates(with_time=False),
@@ -184,9 +184,9 @@ def _actors() -> list[Pattern]:
             "account",
             re.compile(
                 r"(?:\b(?:for|by)[ ](?:invalid[ ])?user[ ]|\b(?:user(?:name)?|account|uid|acct"
-                r"|logname|ruser|TargetUserName|SubjectUserName)[=:][ ]?[\"']?"
+                r"|logname|ruser|TargetUserName|SubjectUserName)(?:=|:[ ]?)[\"']?"
                 r"|\bfailed password for[ ]|\baccepted (?:password|publickey) for[ ])"
-                r"(?!invalid\b|user\b|the\b|a\b)(?P<value>[A-Za-z_][\w.$-]{0,40}[\w$])(?![\w@])",
+                r"(?!invalid\b|user\b|the\b|a\b)(?P<value>[A-Za-z_][\w.$-]{0,40}[\w$])(?![\w@=])",
                 re.IGNORECASE,
             ),
             score=0.9,
@@ -198,6 +198,30 @@ def _actors() -> list[Pattern]:
             ),
             check=lambda match: not match.group().upper().startswith("HK"),
             score=0.85,
+        ),
+        # sudo, PAM, su and cron, where no reader told them: a line of a log in a mail or a ticket.
+        Pattern(
+            "account",
+            re.compile(
+                r"(?:\bsudo(?:\[\d{1,7}\])?:[ ]{1,9}(?=[\w.$-]{1,40} : )"
+                r"|\bsession opened for user [\w.$-]{1,40}(?:\(uid=\d{1,9}\))? by (?=[\w.$-]{1,40}\()"
+                r"|\bsu for [\w.$-]{1,40} by |\bsu: \(to [\w.$-]{1,40}\) |\((?=[\w.$-]{1,40}\) CMD \())"
+                r"(?P<value>[A-Za-z_][\w.$-]{0,40})"
+            ),
+            score=0.9,
+        ),
+        Pattern(
+            "account",
+            re.compile(
+                r"(?:\bsu for (?=[\w.$-]{1,40} by )|\bsu: \(to )(?P<value>[A-Za-z_][\w.$-]{0,40})"
+            ),
+            score=0.9,
+        ),
+        Pattern(
+            "process",
+            re.compile(
+                r"(?: : [A-Z]{2,20}=[^\n]{0,300}; COMMAND=|\) CMD \()(?P<value>/[\w./@+-]{1,200})"
+            ),
         ),
         Pattern(
             "process",

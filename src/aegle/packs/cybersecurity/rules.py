@@ -82,9 +82,11 @@ _CHILD_OF: Final = re.compile(
 _WRITTEN: Final = r"wrote|written|created|dropped|saved|modified"
 _WRITES: Final = does(rf"writ(?:es?|ing)|creat(?:es?|ing)|drop(?:s|ping)|saves|{_WRITTEN}")
 
-# A refused attempt is no session: "Failed password for root" ties no account to the host.
+# A refused attempt is no session, nor is what is done to an account: "Failed password for root"
+# ties no account to the host.
 _REFUSED: Final = (
-    r"fail|invalid|denied|refused|disallowed|not allowed|not in sudoers|incorrect password|bad su"
+    r"fail|invalid|denied|refused|disallowed|not allowed|not in sudoers|incorrect password|bad su|"
+    r"new user|delete user|changed for"
 )
 _SESSION: Final = re.compile(
     rf"^(?!.*(?:{_REFUSED}))"

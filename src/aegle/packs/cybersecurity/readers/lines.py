@@ -10,7 +10,7 @@ from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
 from aegle.packs.cybersecurity.readers.grouping import WINDOW_S, Entry
 from aegle.packs.cybersecurity.readers.logfile import head_lines, read_log, share
-from aegle.packs.cybersecurity.readers.named import host_type, name_words
+from aegle.packs.cybersecurity.readers.named import host_type, name_tagged, name_words
 from aegle.packs.cybersecurity.readers.times import Stamps
 
 _BGL: Final = re.compile(
@@ -22,6 +22,14 @@ _HEADER: Final = re.compile(
     r"(?:[\[(]?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|SEVERE|[VDIWEF]"
     r"|trace|debug|info|notice|warn|error|crit|alert|emerg|Info|Warning|Error)[\])]?[\s|,-]+)?"
     r"(?:\[[^\]]{0,120}\]\s+)?(?:(?P<program>[A-Za-z_][\w.$/-]{1,80}?)(?::\s|\|\d*\|?|\s+(?=\[req-)))?"
+)
+# Syslog under another stamp: "2024-01-12 03:04:05 web01 sshd[7]: ..."; a level is no host.
+_TAGGED: Final = re.compile(
+    r"\s*(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|SEVERE)\b)"
+    r"(?P<host>[A-Za-z0-9][\w.-]*\w) "
+    r"(?P<program>[A-Za-z_][\w./-]*(?=\[\d+\]: )|(?:sudo|su|sshd|CRON|crond|kernel|systemd)(?=: ))"
+    r"(?:\[\d+\])?: ",
+    re.IGNORECASE,
 )
 _NAMED_HOST: Final = re.compile(
     r"\b(?:host|hostname|computer|node)[=:]\s?\"?(?P<host>[A-Za-z][\w.-]+)"
@@ -37,6 +45,9 @@ def entry_of(text: str, stamps: Stamps) -> Entry:
         name_words(entry)
         return entry
     entry = Entry(text, stamp[0], body=stamp[2])
+    if tagged := _TAGGED.match(text, stamp[2]):
+        name_tagged(entry, tagged)
+        return entry
     named = _BGL.match(text) or _HPC.match(text) or _NAMED_HOST.search(text, stamp[2], 400)
     if named:
         entry.host = named["host"].rstrip(".")

@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 from aegle.packs.cybersecurity.fields import ABSENT
+from aegle.packs.cybersecurity.readers.deeds import DEEDS, HOST
 from aegle.packs.cybersecurity.readers.grouping import Entry
-
-HOST: Final = "HOST"
 
 _URL: Final = re.compile(r"(?P<url>\b(?:https?|ftp)://[^\s\"'<>|\])},;]+)")
 _FOUR: Final = re.compile(r"(?P<ip>(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d))")
@@ -24,83 +23,6 @@ _MAIL: Final = re.compile(
     r"(?P<email>\b[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"
 )
 _SIX: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
-
-_FROM: Final = r"(?P<ip>[\w.:-]+)"
-_RULES: Final[tuple[tuple[str, re.Pattern[str], tuple[tuple[str, str, str, bool], ...]], ...]] = (
-    (
-        "Accepted ",
-        re.compile(rf"Accepted \S+ for (?P<account>\S+) from {_FROM} port \d+"),
-        (("account", HOST, "logged_in_to", True), ("ip", HOST, "connected_to", True)),
-    ),
-    (
-        "Failed ",
-        re.compile(rf"Failed \S+ for (?:invalid user )?(?P<account>\S+) from {_FROM} port \d+"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "nvalid user ",
-        re.compile(rf"(?:^|\s)[Ii]nvalid user (?P<account>\S+) from {_FROM}"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "session opened for user ",
-        re.compile(r"session opened for user (?P<account>[\w.$-]+)"),
-        (("account", HOST, "logged_in_to", True),),
-    ),
-    ("session closed for user ", re.compile(r"closed for user (?P<account>[\w.$-]+)"), ()),
-    (
-        "onnection from ",
-        re.compile(rf"[Cc]onnection from {_FROM}(?: port \d+)?"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "onnection closed by ",
-        re.compile(rf"onnection closed by (?:(?:invalid|authenticating) user \S+ )?{_FROM}"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "rhost=",
-        re.compile(r"rhost=(?P<ip>[\w.:-]+)(?:\s+user=(?P<account>[\w.$-]+))?"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "getaddrinfo for ",
-        re.compile(r"getaddrinfo for (?P<domain>[\w.-]+) \[(?P<ip>[\d.]+)\]"),
-        (("ip", HOST, "connected_to", False),),
-    ),
-    (
-        "COMMAND=",
-        re.compile(
-            r"(?P<account>[\w.$-]+) : .*?USER=(?P<account2>[\w.$-]+) ; COMMAND=(?P<process>\S+)"
-        ),
-        (("process", HOST, "ran_on", True),),
-    ),
-    (
-        " CMD ",
-        re.compile(r"\((?P<account>[\w.$-]+)\) CMD \((?:\s*\w+=\S+)*\s*(?P<process>[^\s)]+)"),
-        (("process", HOST, "ran_on", False),),
-    ),
-    (
-        "query",
-        re.compile(r"query\[\w+\] (?P<domain>[\w.-]+) from (?P<ip>[\da-fA-F.:]+)"),
-        (("ip", "domain", "resolved", False),),
-    ),
-    (
-        "query: ",
-        re.compile(r"client (?:@\S+ )?(?P<ip>[\da-fA-F.:]+)#\d+.*?query: (?P<domain>[\w.-]+) IN"),
-        (("ip", "domain", "resolved", False),),
-    ),
-    (
-        "SRC=",
-        re.compile(r"\bSRC=(?P<ip>[\da-fA-F.:]+) DST=(?P<ip2>[\da-fA-F.:]+)"),
-        (("ip", "ip2", "connected_to", False),),
-    ),
-    (
-        "new user: ",
-        re.compile(r"new user: name=(?P<account>[\w.$-]+)"),
-        (),
-    ),
-)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -152,10 +74,20 @@ def _put(entry: Entry, start: int, end: int, kind: str) -> None:
         entry.mark(start, end, kind)
 
 
+def name_tagged(entry: Entry, found: re.Match[str]) -> None:
+    """Mark a line whose ``host`` and ``program`` were found: who it is and what it says."""
+    entry.host, entry.program, entry.body = found["host"], found["program"], found.end()
+    host = entry.mark(*found.span("host"), host_type(entry.host))
+    process = entry.mark(*found.span("program"), "process")
+    entry.ties.append((process, host, "ran_on", False))
+    name_deeds(entry, host)
+    name_words(entry, start=entry.body)
+
+
 def name_deeds(entry: Entry, host: int | None) -> None:
     """Mark what a message of a known daemon says, and tie it to the host's mark."""
     text = entry.text
-    for needle, regex, ties in _RULES:
+    for needle, regex, ties in DEEDS:
         if needle not in text:
             continue
         found = regex.search(text, entry.body)
