@@ -224,7 +224,7 @@ def document(kit: Kit, document_id: str) -> dict[str, Any]:
     with kit.lock:
         found = next(iter(kit.corpus.scan([document_id])), None)
     if found is None:
-        raise NotFoundError(f"no document {document_id!r}")
+        raise NotFoundError(f"no document has this id ({len(document_id)} characters)")
     one: Document = found.document
     return {
         "id": one.id,

@@ -95,6 +95,13 @@ def _measure(app: FastAPI, kit: Kit) -> None:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
+def _told(error: dict[str, Any]) -> str:
+    """What is wrong with a request, without its values: they may hold what a patient said."""
+    # The name of a field that there is none of is a value, too.
+    place = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+    return f"{'.'.join(map(str, place))}: {error['msg']}"
+
+
 def _errors(app: FastAPI) -> None:
     @app.exception_handler(AegleError)
     async def known(_: Request, error: AegleError) -> JSONResponse:
@@ -102,9 +109,7 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        # The values are left out: they may hold what a patient said.
-        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        return failure("UsageError", "; ".join(told), 422)
+        return failure("UsageError", "; ".join(map(_told, error.errors())), 422)
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:

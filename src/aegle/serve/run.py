@@ -18,6 +18,7 @@ from aegle.flows import commands, ingest, knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
 from aegle.serve.app import build_app
+from aegle.serve.log import to_events
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -79,8 +80,9 @@ def _serve(kit: Kit, layout: Layout, listener: socket.socket) -> None:
     if wanted.open_browser:
         webbrowser.open(url)
     try:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
-        uvicorn.Server(config).run(sockets=[listener])
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
+        with to_events():
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         for_others.stop()
         warm.join(timeout=30)

@@ -143,7 +143,7 @@ class Problem(BaseModel):
     """What went wrong: the class of the error, and what to do."""
 
     type: Annotated[str, Field(examples=["NotFoundError"])]
-    message: Annotated[str, Field(examples=["no document '0123456789abcdef'"])]
+    message: Annotated[str, Field(examples=["no document has this id (16 characters)"])]
     status: Annotated[int, Field(examples=[404])]
 
 
