@@ -25,6 +25,7 @@ _SPACED: Final = (
     r"|Application Data|Local Settings|Internet Explorer|Windows Defender|Microsoft Office"
     r"|Windows NT|User Data|Microsoft Shared|Temporary Internet Files)"
 )
+_WHO: Final = r"[\w.$-]{1,40}"
 _BASE58: Final = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
 
 
@@ -203,9 +204,9 @@ def _actors() -> list[Pattern]:
         Pattern(
             "account",
             re.compile(
-                r"(?:\bsudo(?:\[\d{1,7}\])?:[ ]{1,9}(?=[\w.$-]{1,40} : )"
-                r"|\bsession opened for user [\w.$-]{1,40}(?:\(uid=\d{1,9}\))? by (?=[\w.$-]{1,40}\()"
-                r"|\bsu for [\w.$-]{1,40} by |\bsu: \(to [\w.$-]{1,40}\) |\((?=[\w.$-]{1,40}\) CMD \())"
+                rf"(?:\bsudo(?:\[\d{{1,7}}\])?:[ ]{{1,9}}(?={_WHO} : )"
+                rf"|\bsession opened for user {_WHO}(?:\(uid=\d{{1,9}}\))? by (?={_WHO}\()"
+                rf"|\bsu for {_WHO} by |\bsu: \(to {_WHO}\) |\((?={_WHO}\) CMD \())"
                 r"(?P<value>[A-Za-z_][\w.$-]{0,40})"
             ),
             score=0.9,
@@ -213,7 +214,7 @@ def _actors() -> list[Pattern]:
         Pattern(
             "account",
             re.compile(
-                r"(?:\bsu for (?=[\w.$-]{1,40} by )|\bsu: \(to )(?P<value>[A-Za-z_][\w.$-]{0,40})"
+                rf"(?:\bsu for (?={_WHO} by )|\bsu: \(to )(?P<value>[A-Za-z_][\w.$-]{{0,40}})"
             ),
             score=0.9,
         ),

@@ -39,7 +39,8 @@ DEEDS: Final[tuple[Deed, ...]] = (
     _deed("onnection from ", rf"[Cc]onnection from {_FROM}(?: port \d+)?", _REACHED),
     _deed(
         "onnection closed by ",
-        rf"onnection (?:closed|reset) by (?:(?:invalid|authenticating) user (?P<account>\S+) )?{_FROM}",
+        r"onnection (?:closed|reset) by (?:(?:invalid|authenticating) user (?P<account>\S+) )?"
+        rf"{_FROM}",
         _REACHED,
     ),
     _deed("isconnected from user ", rf"from user (?P<account>\S+) {_FROM} port", _REACHED),
