@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from itertools import pairwise
 
@@ -157,6 +158,20 @@ def test_subject_is_tied_to_what_is_the_patients_own():
         "negated",
         "family",
     ]
+
+
+def test_a_note_without_a_group_is_about_the_one_patient_that_it_states():
+    text = "72 yo male. HTN on Lasix. No multiple sclerosis."
+    one = Mention(6, 10, "patient", ref=RawText("abc"))
+    assert triples(facts(doc(text, mentions=(one,)))) == {
+        ("patient:abc", "has_condition", "ICD10CM:I10"),
+        ("patient:abc", "takes", "medication:furosemide"),
+    }
+    other = Mention(0, 2, "patient", ref=RawText("def"))
+    assert triples(facts(doc(text, mentions=(one, other)))) == set()
+    assert triples(facts(doc(text))) == set()
+    page = dataclasses.replace(doc(text, mentions=(one,)), kind="page")
+    assert triples(facts(page)) == set()
 
 
 def test_a_log_belongs_to_its_host():

@@ -22,7 +22,9 @@ SUBJECT: Final = "subject/1"
 
 _OF_SUBJECT: Final = frozenset({"present", "historical", "possible"})
 """What is denied, of the family, or only supposed is not said of the subject."""
-_SUBJECTS: Final = ("patient", "host")
+_PATIENT: Final = "patient"
+_SUBJECTS: Final = (_PATIENT, "host")
+_NOTE: Final = "note"
 _NEAR: Final = 10
 """How many entities further a rule looks: in a list of names each pairs with few others."""
 _NAMED: Final = re.compile(
@@ -137,8 +139,14 @@ def _relate_pairs(
 
 
 def _subject(doc: Document, entities: Sequence[Entity]) -> Entity | None:
-    """The patient or host that the document is about, at the words that name it best."""
+    """The patient or host that the document is about, at the words that name it best.
+
+    A note without a group is about the one patient that its source states.
+    """
     type, _, name = doc.group.partition(":")
+    if not name and doc.kind == _NOTE:
+        stated = [one for one in entities if one.type == _PATIENT and one.extractor == SOURCE]
+        return stated[0] if len({one.key for one in stated}) == 1 else None
     if type not in _SUBJECTS or not name or not doc.text.strip():
         return None
     for entity in entities:

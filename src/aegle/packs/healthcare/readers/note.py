@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final
 
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
-from aegle.core.records import Identifier, RawDocument
+from aegle.core.records import Identifier, RawDocument, content_id
 from aegle.packs.healthcare.readers import codes, people
 from aegle.packs.healthcare.readers.builder import TextBuilder, plain
 from aegle.packs.healthcare.readers.decode import decode, peek, read_all
 from aegle.packs.healthcare.readers.note_fields import FIELD, FIELD_NAMES
 from aegle.packs.healthcare.readers.sections import note_score, section_names
+from aegle.packs.healthcare.readers.whose import number_in_name, place_of_one, speaks_of_one
 
 HEADER_CHARS: Final = 4000
 """Header fields are looked for at the start of a note only."""
@@ -61,7 +62,7 @@ class NoteReader:
             raise InputError(f"{origin} holds no text")
         for number, piece in enumerate(pieces, 1):
             source = str(origin) if len(pieces) == 1 else f"{origin}#{number}"
-            yield read_note(piece, source)
+            yield read_note(piece, source, number=number_in_name(origin))
 
 
 _OTHER_FORMATS: Final = frozenset(
@@ -90,8 +91,12 @@ def _fields(text: str) -> Iterator[re.Match[str]]:
     return FIELD.finditer(text[:HEADER_CHARS])
 
 
-def read_note(text: str, source: str) -> RawDocument:
-    """One note as a document: group, identifiers and time from its header, sections in meta."""
+def read_note(text: str, source: str, *, number: str = "") -> RawDocument:
+    """One note as a document: group, identifiers and time from its header, sections in meta.
+
+    ``number`` is the patient's record number as the file's name states it; the header's comes
+    first.
+    """
     out = TextBuilder()
     out.add(text if text.endswith("\n") else f"{text}\n")
     identifiers: list[Identifier] = []
@@ -103,11 +108,10 @@ def read_note(text: str, source: str) -> RawDocument:
             identifiers += _identify(kind, value)
             first.setdefault(kind, match)
     mrn = _ID.match(first["mrn"]["value"].strip(" \t*#")) if "mrn" in first else None
-    group = f"patient/{mrn[0]}" if mrn else ""
-    if "name" in first and group:
-        start, told = first["name"].start("value"), _person(first["name"]["value"])
-        if told.strip():
-            out.mark(start, start + len(told), "patient", ref=group)
+    if mrn is None and number:
+        identifiers += people.identifier("mrn", number)
+    group = f"patient/{mrn[0] if mrn else number}" if mrn or number else _by_name_and_birth(first)
+    _mark_patient(out, text, first.get("name"), group)
     sections = section_names(text)
     return out.document(
         source=source,
@@ -118,6 +122,28 @@ def read_note(text: str, source: str) -> RawDocument:
         identifiers=identifiers,
         meta={"sections": "; ".join(sections)} if sections else {},
     )
+
+
+def _by_name_and_birth(first: Mapping[str, re.Match[str]]) -> str:
+    """The group of a patient of whom only name and date of birth are known."""
+    if "name" not in first or "dob" not in first:
+        return ""
+    born = _time(first["dob"]["value"])
+    parts = sorted(part.casefold() for part in _name_parts(_person(first["name"]["value"])))
+    return f"patient/{' '.join(parts)} {born}" if born and len(parts) > 1 else ""
+
+
+def _mark_patient(out: TextBuilder, text: str, name: re.Match[str] | None, group: str) -> None:
+    """State who the patient is: the name's, the group's, else the document's own."""
+    if not group and name is None and not speaks_of_one(text):
+        return
+    place = None
+    if name is not None and (told := _person(name["value"])).strip():
+        place = name.start("value"), name.start("value") + len(told)
+    elif not group:
+        place = place_of_one(text)
+    if place is not None:
+        out.mark(*place, "patient", ref=group or f"patient/note {content_id(text)}")
 
 
 def _person(value: str) -> str:
