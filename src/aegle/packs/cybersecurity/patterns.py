@@ -42,8 +42,8 @@ def _patterns() -> Sequence[Pattern]:
         *_actors(),  # what is run is a process, though it reads as a path
         *_places(),
         *_numbers(),
+        *shared_patterns(),  # an internal host is told before a domain
         *network_patterns(),
-        *shared_patterns(),
         dates(with_time=False),
     )
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final
 
 from aegle.core.pack import Pattern
+from aegle.packs.general.hosts import internal_hosts
 from aegle.packs.general.network import network_patterns
 
 # Prefixes that number standards, advisories and units of care rather than devices.
@@ -114,6 +115,7 @@ def shared_patterns() -> Sequence[Pattern]:
             check=is_host,
             score=0.85,
         ),
+        *internal_hosts(),
         *_wards(),
     )
 

@@ -18,6 +18,7 @@ from aegle.core.records import RawDocument
 from aegle.packs.cybersecurity.readers.page import Page
 from aegle.packs.cybersecurity.readers.templates import Miner, Template
 from aegle.packs.cybersecurity.readers.times import clock, iso
+from aegle.packs.general.hosts import host_name
 
 WINDOW_S: Final = 300
 DOCUMENT_CHARS: Final = 6000
@@ -206,7 +207,7 @@ class Windows:
             return
         words = entry.text[entry.body :].split(None, _MOST_WORDS)
         template = self._miner.add(words[:_MOST_WORDS])
-        key = (entry.host.lower(), int((entry.at or 0) // self._window_s))
+        key = (host_name(entry.host), int((entry.at or 0) // self._window_s))
         doc = self._open.get(key)
         if doc is not None and doc.length + len(entry.text) + _SUMMARY_CHARS > self._limit:
             yield self._finish(key)
@@ -239,7 +240,7 @@ class Windows:
             doc.add(part, template, words, number)
             doc.lines = lines
             window = int((entry.at or 0) // self._window_s)
-            yield self._document(doc, entry.host.lower(), window, f"{number}.{place + 1}")
+            yield self._document(doc, host_name(entry.host), window, f"{number}.{place + 1}")
 
     def _finish(self, key: tuple[str, int]) -> RawDocument:
         doc = self._open.pop(key)

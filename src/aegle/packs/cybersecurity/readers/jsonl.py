@@ -25,6 +25,7 @@ from aegle.packs.cybersecurity.readers.records import (
 from aegle.packs.cybersecurity.readers.stream import Problems, objects, parse
 from aegle.packs.cybersecurity.readers.times import iso
 from aegle.packs.cybersecurity.readers.times import parse as parse_time
+from aegle.packs.general.hosts import host_name
 
 _OTHERS: Final = re.compile(rb'"resourceType"\s*:\s*"[A-Z]')
 _KEY: Final = re.compile(r'"((?:[^"\\]|\\.){1,80})"\s*:')
@@ -118,6 +119,6 @@ def _records(fields: Fields, host: str, number: int, origin: Origin) -> Iterator
             f"{number}.{place + 1}" if len(parts) > 1 else number,
             "table",
             title=f"{name} {number}",
-            group=f"host/{host.lower()}" if host else "",
+            group=f"host/{host_name(host)}" if host else "",
             meta={"fields": str(len(part))},
         )
