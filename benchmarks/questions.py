@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from aegle.metrics.stats import mean
 from aegle.packs.sample import write_sample
 
 TOP = 5
+Documents = Callable[[str], frozenset[str]]
+"""A path in the gold -> ids of the documents of that file."""
 
 
 def squeeze(text: str) -> str:
@@ -36,17 +39,35 @@ def squeeze(text: str) -> str:
     return re.sub(r"\s+", " ", text).casefold().strip()
 
 
-def proves(evidence: dict[str, Any], texts: Sequence[str]) -> bool:
-    """Whether a passage, or another that says the same, stands in one of the texts."""
-    passages = [evidence["text"], *(one["text"] for one in evidence.get("alternatives", []))]
-    return any(squeeze(passage) in text for passage in passages for text in texts)
+Text = tuple[str, str]
+"""The id of a document, and a text of it."""
 
 
-def found_share(question: dict[str, Any], texts: Sequence[str]) -> float:
+def proves(evidence: dict[str, Any], texts: Sequence[Text], documents: Documents) -> bool:
+    """Whether a passage stands in one of the texts, or another that says the same.
+
+    An alternative, which may be as short as an asset tag, only counts in its own file.
+    """
+    passage = squeeze(evidence["text"])
+    if any(passage in text for _, text in texts):
+        return True
+    return any(
+        squeeze(one["text"]) in text and document in documents(one["path"])
+        for one in evidence.get("alternatives", [])
+        for document, text in texts
+    )
+
+
+def found_share(question: dict[str, Any], texts: Sequence[Text], documents: Documents) -> float:
     """The share of a question's hops that some texts prove."""
-    folded = [squeeze(text) for text in texts]
+    folded = [(document, squeeze(text)) for document, text in texts]
     hops = question["evidence"]
-    return sum(proves(hop, folded) for hop in hops) / len(hops)
+    return sum(proves(hop, folded, documents) for hop in hops) / len(hops)
+
+
+def documents_under(kit: Kit, files: Path) -> Documents:
+    """From a path of the gold to the documents that were read from it."""
+    return cache(lambda path: frozenset(kit.ledger.documents_of(str((files / path).absolute()))))
 
 
 def says_answer(question: dict[str, Any], texts: Sequence[str]) -> bool:
@@ -58,8 +79,8 @@ def says_answer(question: dict[str, Any], texts: Sequence[str]) -> bool:
     )
 
 
-def searchers(kit: Kit) -> dict[str, Callable[[str], list[str]]]:
-    """Name -> from a question to the texts of its first five chunks."""
+def searchers(kit: Kit) -> dict[str, Callable[[str], list[Text]]]:
+    """Name -> from a question to its first five chunks."""
     chunks: list[Chunk] = [chunk for stored in kit.corpus.scan() for chunk in stored.chunks]
     peer = bm25s.BM25()
     peer.index(
@@ -67,16 +88,17 @@ def searchers(kit: Kit) -> dict[str, Callable[[str], list[str]]]:
         show_progress=False,
     )
 
-    def by_peer(question: str) -> list[str]:
+    def by_peer(question: str) -> list[Text]:
         safe, _ = knowledge.safe_question(kit, question)
         places, _ = peer.retrieve(
             bm25s.tokenize([str(safe)], show_progress=False), k=TOP, show_progress=False
         )
-        return [chunks[place].text for place in places[0]]
+        return [(chunks[place].document_id, chunks[place].text) for place in places[0]]
 
-    def by(mode: str) -> Callable[[str], list[str]]:
+    def by(mode: str) -> Callable[[str], list[Text]]:
         return lambda question: [
-            hit["text"] for hit in knowledge.search(kit, question, k=TOP, mode=mode)["hits"]
+            (hit["document_id"], hit["text"])
+            for hit in knowledge.search(kit, question, k=TOP, mode=mode)["hits"]
         ]
 
     names = {
@@ -88,12 +110,14 @@ def searchers(kit: Kit) -> dict[str, Callable[[str], list[str]]]:
     return {"peer bm25s": by_peer, **{name: by(mode) for name, mode in names.items()}}
 
 
-def retrieval(kit: Kit, questions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def retrieval(
+    kit: Kit, questions: Sequence[dict[str, Any]], documents: Documents
+) -> dict[str, Any]:
     """Found in the first five, by searcher and kind of question."""
     kinds = ["all", *dict.fromkeys(q["type"] for q in questions)]
     table: dict[str, Any] = {}
     for name, find in searchers(kit).items():
-        shares = [(q["type"], found_share(q, find(q["question"]))) for q in questions]
+        shares = [(q["type"], found_share(q, find(q["question"]), documents)) for q in questions]
         table[name] = {
             kind: {
                 "all_hops": asdict(mean([float(s == 1) for t, s in shares if kind in ("all", t)])),
@@ -177,7 +201,9 @@ def main() -> None:
                 "patients": args.patients,
                 "days": args.days,
                 "seed": args.seed,
-                "retrieval": retrieval(kit, answerable),
+                "retrieval": retrieval(
+                    kit, answerable, documents_under(kit, gold.parent / "files")
+                ),
                 "extracted": answers(kit, questions, generate=False),
             }
             if args.generate:

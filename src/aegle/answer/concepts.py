@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+from aegle.answer.spelling import american
 
 STOP: Final = frozenset(
     "a about all also an and any are as at be been before by can could did do does for from had "
@@ -36,18 +39,24 @@ class Concept:
 _TABLE: Final = (
     ("host hostname server workstation machine computer endpoint", "host", True),
     ("device pump monitor ventilator asset equipment", "device", True),
-    ("patient", "patient", True),
+    ("patient people person", "patient", True),
     ("ward unit floor", "ward", True),
-    ("vulnerability cve flaw", "vulnerability", True),
+    ("owner owners owned owning responsible", "", False),
+    ("weight weigh weighs weighed", "", False),
+    ("vital vitals", "vital", True),
+    ("bp", "", False),
+    ("pulse hr", "", False),
+    ("spo2 saturation sats", "", False),
+    ("vulnerability vulnerable cve flaw", "vulnerability", True),
     ("weakness cwe", "weakness", True),
-    ("drug medication medicine med infusion infused", "medication", True),
+    ("drug medication medicine med meds infusion infused drip", "medication", True),
     ("account user login username", "account", True),
     ("domain fqdn", "domain", True),
     ("product software package", "product", True),
     ("vendor manufacturer maker made", "vendor", False),
     ("technique tactic", "technique attack_pattern", True),
     ("malware trojan backdoor ransomware implant", "malware", True),
-    ("actor group adversary", "threat_group", False),
+    ("actor adversary intruder threatgroup", "threat_group", True),
     ("hash sha256 md5", "hash", True),
     ("process executable", "process", False),
     ("physician doctor clinician attending surgeon", "practitioner", False),
@@ -74,25 +83,34 @@ _PHRASES: Final = {
     "date of birth": "dob",
     "host name": "hostname",
     "user name": "username",
+    "heart rate": "pulse",
+    "blood pressure": "bp",
+    "threat group": "threatgroup",
+    "attacker": "adversary",
+    "attackers": "adversary",
+    "vital signs": "vitals",
+    "infusion pump": "pump",
+    "infusion pumps": "pumps",
 }
+_PHRASE: Final = re.compile(rf"\b(?:{'|'.join(_PHRASES)})\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """A crude stem: it folds case and takes off plural and verb endings of longer words."""
-    word = word.casefold()
+    word = american(word.casefold())
     if any(letter.isdigit() for letter in word):
         return word
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
-    return word[:-1] if word.endswith(("e", "y")) and len(word) > 4 else word
+    silent = word.endswith("e") or (word.endswith("y") and word[-2:-1] not in "aeou")
+    return word[:-1] if silent and len(word) > 4 else word
 
 
 def joined(text: str) -> str:
     """A text in which the names of concepts that are two words are one."""
-    for phrase, word in _PHRASES.items():
-        text = re.sub(rf"\b{phrase}\b", word, text, flags=re.IGNORECASE)
-    return text
+    return _PHRASE.sub(lambda match: _PHRASES[match.group().casefold()], text)
 
 
 def content_words(text: str) -> list[str]:

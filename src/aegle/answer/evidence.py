@@ -12,15 +12,22 @@ from typing import Final
 
 import numpy as np
 
-from aegle.answer.concepts import content_words
+from aegle.answer.concepts import concept, content_words, is_known, stem
+from aegle.answer.days import days
 from aegle.answer.question import Asked, Need
 from aegle.core.ports import Vectors
-from aegle.core.records import Chunk
+from aegle.core.records import Chunk, Span
 from aegle.lm.segment import sentences
 
 Embed = Callable[[Sequence[str]], Vectors]
 
 _PARTS: Final = re.compile(r"[A-Za-z0-9]+")
+_FINDINGS: Final = frozenset({"condition", "symptom"})
+_HEADING: Final = re.compile(r"#+ .+|[^\n]{1,60}:")
+"""Lines that only announce what comes; they answer nothing."""
+
+_TITLED: Final = re.compile(r"\A[A-Z][^.;:!?\n]{2,50}\n\n")
+_RECORD: Final = re.compile(r"(?:[\w .-]{1,40}: [^\n;]{0,80}(?:\n|$)){2,12}")
 _BY_LINE: Final = frozenset({"log", "event", "table"})
 _LONGEST: Final = 160
 """Characters of a sentence that are embedded."""
@@ -30,8 +37,26 @@ _MOST_TIED: Final = 4
 """Sentences that are compared by meaning: where no word has told, and where words tell alike. The
 encoder is what a question waits for."""
 
+_ALLERGY: Final = concept(stem("allergy")).words
+_LENGTH: Final = re.compile(
+    r"\d ?(?:-|to )?\d*\s?(?:s|sec|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|weeks?|wks?|months?|"
+    r"mos?|years?|yrs?|y/o)\b",
+    re.IGNORECASE,
+)
+_OVER: Final = re.compile(
+    r"\bstatus: (?:fixed|resolved|closed|inactive|mitigated|retired|cancelled)\b", re.IGNORECASE
+)
+_DOING: Final = re.compile(
+    r"\b(?:do|advice|actions?|steps|instructions?|response|procedures?|mitigations?|remediation)\b",
+    re.IGNORECASE,
+)
+"""Headings of what is to be done."""
+
 _LOOSE: Final = 0.5
 """Share of the question's words that a sentence must hold where no phrase tells what is asked."""
+
+_ALIKE: Final = 0.12
+"""Sentences so near the best in support say as much; of where someone is, the latest counts."""
 
 _LEAD: Final = 0.03
 """A sentence that leads the next by this much needs no comparison by meaning."""
@@ -62,6 +87,8 @@ class Candidate:
     near: frozenset[str]
     rank: int
     marks: tuple[Mark, ...] = ()
+    heading: str = ""
+    is_heading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +117,14 @@ def candidates(
     chunks: Sequence[Chunk],
     marks: Mapping[str, Sequence[Mark]],
     *,
+    said: Collection[str] = (),
     most: int = 400,
 ) -> list[Candidate]:
     """The sentences of chunks, best chunk first, at most ``most``, without repeats.
 
     Args:
         marks: document id -> its entities, in order.
+        said: the words of the question, stemmed.
     """
     found: list[Candidate] = []
     seen: set[tuple[str, str]] = set()
@@ -104,20 +133,47 @@ def candidates(
         near = title | frozenset(content_words(chunk.text[:80].split("\n", 1)[0]))
         own = marks.get(chunk.document_id, ())
         starts = [mark.start for mark in own]
-        for span in sentences(chunk.text):
+        heading = ""
+        for span in _spans(chunk):
             text = chunk.text[span.start : span.end].rstrip()
+            is_heading = _HEADING.fullmatch(text) is not None
+            if is_heading or _TITLED.match(chunk.text[span.start : span.end + 2]):
+                heading = text
             key = " ".join(_PARTS.findall(text.casefold()))
-            if " " not in key or (key, chunk.group) in seen:
+            if (" " not in key and not is_known(stem(key))) or (key, chunk.group) in seen:
                 continue
             seen.add((key, chunk.group))
             start = chunk.start + span.start
             end = start + len(text)
             here = tuple(mark for mark in own[bisect_left(starts, start) :][:60] if mark.end <= end)
-            words = frozenset(content_words(text))
-            found.append(Candidate(chunk, start, end, text, words, near, rank, here))
+            words = frozenset(content_words(_heads_only(text, start, here, said)))
+            around = near | frozenset(content_words(heading)) if heading else near
+            found.append(
+                Candidate(chunk, start, end, text, words, around, rank, here, heading, is_heading)
+            )
             if len(found) == most:
                 return found
     return found
+
+
+def _spans(chunk: Chunk) -> Sequence[Span]:
+    """The sentences of a chunk; the fields of a table's record are one."""
+    if chunk.kind == "table" and _RECORD.fullmatch(chunk.text.rstrip()):
+        return [Span(0, len(chunk.text.rstrip()))]
+    return sentences(chunk.text)
+
+
+def _heads_only(text: str, start: int, marks: Sequence[Mark], said: Collection[str]) -> str:
+    """A sentence without words that only modify a finding: ``weight loss`` is no weight.
+
+    A finding that the question names in full keeps its words.
+    """
+    for mark in reversed(marks):
+        first, last = mark.start - start, mark.end - start
+        name = text[first:last]
+        if mark.type in _FINDINGS and " " in name and not set(content_words(name)) <= set(said):
+            text = f"{text[:first]}{name.rsplit(' ', 1)[1]}{text[last:]}"
+    return text
 
 
 def holds(need: Need, one: Candidate, own: Collection[str] = ()) -> bool:
@@ -134,13 +190,16 @@ def holds(need: Need, one: Candidate, own: Collection[str] = ()) -> bool:
     )
 
 
-def answers(need: Need, one: Candidate, own: Collection[str]) -> bool:
-    """Whether a sentence has what is asked for: a bare type needs an entity of that type."""
-    if need.bare and any(mark.type in need.types for mark in one.marks):
+def answers(need: Need, one: Candidate, own: Collection[str], *, typed: bool = False) -> bool:
+    """Whether a sentence has what is asked for: a bare type needs an entity of that type.
+
+    Where no sentence has one (not ``typed``), a word for the type may do.
+    """
+    if not need.bare:
+        return holds(need, one, own)
+    if typed or any(mark.type in need.types for mark in one.marks):
         return any(mark.type in need.types and mark.key not in own for mark in one.marks)
-    if need.bare:
-        return bool(need.words & one.words) and not own
-    return holds(need, one, own)
+    return bool(need.words & one.words) and not own
 
 
 def about(one: Candidate, targets: Targets) -> list[str]:
@@ -198,8 +257,20 @@ def by_words(asked: Asked, found: Sequence[Candidate], targets: Targets) -> list
     """Candidates with the support that words, entities and targets give, best first."""
     needs = [*asked.focus, *asked.links]
     weights = weigh(needs, found)
-    rough = [_rough(asked, one, needs, weights, targets) for one in found]
-    return sorted(rough, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
+    seen = {mark.type for one in found for mark in one.marks if mark.key not in targets.named}
+    typed = bool(asked.focus_types & seen)
+    rough = [_rough(asked, one, needs, weights, targets, typed) for one in found]
+    ranked = sorted(rough, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
+    return _latest_first(ranked) if "ward" in asked.focus_types and not asked.past else ranked
+
+
+def _latest_first(ranked: Sequence[Scored]) -> list[Scored]:
+    """Who was moved is where the last record says: of what answers alike, the latest leads."""
+    best = ranked[0].support if ranked else 0.0
+    alike = [s for s in ranked if s.focused and s.about and s.support >= best - _ALIKE]
+    alike.sort(key=lambda s: s.candidate.chunk.time, reverse=True)
+    lead = [replace(one, support=best) for one in alike[:1]]
+    return [*lead, *(one for one in ranked if one not in alike[:1])]
 
 
 def _undecided(best: Sequence[Scored]) -> list[Scored]:
@@ -216,23 +287,80 @@ def _rough(
     needs: Sequence[Need],
     weights: Sequence[float],
     targets: Targets,
+    typed: bool,
 ) -> Scored:
     own = targets.named
-    focused = [answers(need, one, own) for need in asked.focus]
     held = frozenset(n for n, need in enumerate(needs) if holds(need, one, own))
     close = frozenset(n for n, need in enumerate(needs) if need.words & one.near) - held
     total = sum(weights) or 1.0
-    share = (sum(weights[n] for n in held) + 0.5 * sum(weights[n] for n in close)) / total
+    half = 1.0 if asked.form.advice else 0.5
+    share = (sum(weights[n] for n in held) + half * sum(weights[n] for n in close)) / total
     ids = sum(name in one.text.casefold() for name in asked.anchors) / max(1, len(asked.anchors))
-    full = (share >= _LOOSE or ids == 1) if asked.loose else all(focused)
-    if asked.number and not any(char.isdigit() for char in one.text):
-        full = False
+    full = _full(asked, one, share, ids, own, typed)
     met = about(one, targets)
     place = targets.order[met[0]] if met else 0
     depth = 0.06 / (1 + place) + 0.02 * min(2, len(met) - 1) if met else 0.0
     right = bool(met) or (not targets.order and (not asked.anchors or ids > 0))
     support = 0.36 * full + 0.2 * right + depth + 0.2 * share + 0.04 * ids + 0.04 / (1 + one.rank)
+    support *= _worth(asked, one)
     return Scored(one, support, full, right, met[0] if met else "")
+
+
+def _full(
+    asked: Asked, one: Candidate, share: float, ids: float, own: Collection[str], typed: bool
+) -> bool:
+    """Whether a sentence has what is asked for."""
+    form = asked.form
+    if one.is_heading or (form.advice and one.chunk.kind in _BY_LINE):
+        return False
+    if asked.days and not _on_day(asked, one):
+        return False
+    if form.event:
+        return bool(asked.days) or one.chunk.kind in _BY_LINE
+    if asked.number and not any(char.isdigit() for char in one.text):
+        return False
+    if form.lasts and not _LENGTH.search(one.text):
+        return False
+    if asked.loose:
+        return share >= _LOOSE or ids == 1
+    if asked.listing:
+        return ids == int(bool(asked.anchors)) and _of_a_patient(asked, one)
+    return all(answers(need, one, own, typed=typed) for need in asked.focus)
+
+
+def _of_a_patient(asked: Asked, one: Candidate) -> bool:
+    """Whether a chart says what patients were asked for; that someone is a patient says nothing."""
+    named = [need for need in asked.links if need.keys or need.bare]
+    allergy = any(mark.type == "allergy" for mark in one.marks) and not _ALLERGY & asked.words
+    return (
+        one.chunk.group.startswith("patient:")
+        and not allergy
+        and all(states(need, one) for need in named or asked.links)
+    )
+
+
+def states(need: Need, one: Candidate) -> bool:
+    """Whether a sentence says that it is so: what it denies, or tells of the family, it does not."""
+    marks = [mark for mark in one.marks if mark.key in need.keys]
+    return any(mark.type for mark in marks) if marks else holds(need, one)
+
+
+def is_over(one: Candidate) -> bool:
+    """Whether a sentence gives the state of something that is no longer so."""
+    return _OVER.search(one.text) is not None
+
+
+def _on_day(asked: Asked, one: Candidate) -> bool:
+    """Whether a sentence is of a day that is asked about; it says so itself, or its text does."""
+    said = days(one.text) or days(one.chunk.time)
+    return any(day.meets(wanted) for day in said for wanted in asked.days)
+
+
+def _worth(asked: Asked, one: Candidate) -> float:
+    """Less than 1 for what is over, unless the question is about just that, and for no advice."""
+    if asked.form.advice:
+        return 1.0 if _DOING.search(one.heading) else 0.95
+    return 0.9 if is_over(one) and not asked.past else 1.0
 
 
 def _finer(rough: Scored, cosine: float) -> Scored:

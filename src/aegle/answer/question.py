@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from aegle.answer import days, forms, spelling
 from aegle.answer.concepts import (
     STOP,
     Concept,
@@ -30,8 +31,12 @@ CLINICAL: Final = frozenset(
 _LINKS: Final = frozenset(
     "is was are were does do did has have had will would can could must should may".split()
 )
+_PAST: Final = re.compile(
+    r"\b(?:fix(?:ed)?|resolved?|closed?|patched|mitigated|was|were|had|did|ever|former|past)\b",
+    re.I,
+)
 _QUANTITY: Final = re.compile(r"\bhow (?:many|much|often|long|old|high|low|fast|large)\b", re.I)
-_TIME: Final = re.compile(r"\b(?:when|what (?:date|day|time|year))\b", re.I)
+_TIME: Final = re.compile(r"^(?:\w+ )?when\b|\bwhat (?:date|day|time|year)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ class Asked:
         proper: capitalised words in it, which some evidence must hold.
         loose: no phrase told what is asked for; most of the words in ``focus`` will do.
         number: whether only a sentence with a number answers.
+        listing: which patients have something in common is asked.
+        form: how it was asked.
+        days: the days that it is about.
     """
 
     text: str
@@ -86,13 +94,41 @@ class Asked:
     proper: tuple[str, ...] = ()
     loose: bool = False
     number: bool = False
+    listing: bool = False
+    form: forms.Form = field(default_factory=lambda: forms.Form(""))
+    days: tuple[days.Day, ...] = ()
 
     @property
     def query(self) -> str:
         """Words to search for within what is known of the subjects, with synonyms."""
-        words = dict.fromkeys(word for word in _WORD.findall(joined(self.text)) if _tells(word))
+        return self._query(word for word in _WORD.findall(joined(self.text)))
+
+    @property
+    def focus_query(self) -> str:
+        """Words to search for only what is asked, where the rest of the question led on the way."""
+        sought = {word for need in self.focus for word in need.words}
+        return self._query(w for w in _WORD.findall(joined(self.text)) if stem(w) in sought)
+
+    def _query(self, asked: Iterable[str]) -> str:
+        words = dict.fromkeys(word for word in asked if _tells(word))
         extra = dict.fromkeys(other for word in words for other in synonyms(word))
-        return " ".join({**words, **extra})
+        written = dict.fromkeys((*spelling.others(" ".join(words)), *self.day_words))
+        return " ".join({**words, **extra, **written})
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The stems of its words."""
+        return frozenset(content_words(self.text))
+
+    @property
+    def past(self) -> bool:
+        """Whether it asks for what is over."""
+        return bool(_PAST.search(self.text))
+
+    @property
+    def day_words(self) -> list[str]:
+        """The days that it is about, as texts write them."""
+        return [word for day in self.days for word in day.words]
 
 
 def anchors(question: str) -> list[str]:
@@ -113,31 +149,20 @@ def take_apart(
             subjects; others (a test, a drug) must stand in the evidence, by any of their names.
     """
     gone = {word.casefold() for word in hidden}
-    ids = [word for word in anchors(question) if word not in gone]
+    kinds = {one.type for one in named} | ({"patient"} if hidden else set())
+    form = forms.read(days.without_days(question), of=kinds)
+    ids = [word for word in anchors(days.without_days(question)) if word not in gone]
     subjects = {one.key for one in named if one.type == "patient" or _is_id(one.text, ids)}
     terms = [one for one in named if one.key not in subjects and not is_kind(one.text)]
     gone |= set(ids)
     text = " ".join(
         word
-        for word in joined(question).split()
+        for word in joined(form.text).split()
         if re.sub(r"['’]s$", "", word.strip("?,.;:()'\"")).casefold() not in gone
     )
-    focus_words = _focus(text)
-    rest = [word for word in content_words(text) if word not in {stem(w) for w in focus_words}]
-    rest = [word for word in rest if word not in _kinds_of(text, terms)]
-    focus, links = _needs(focus_words, terms), _needs(rest, terms)
-    loose = False
-    if not _CHOICE.search(text) and any(not need.bare for need in focus):
-        links = (*links, *(need for need in focus if need.bare))
-        focus = tuple(need for need in focus if not need.bare)
-    if not focus or (not _CHOICE.search(text) and all(need.bare for need in focus)):
-        # No noun phrase tells: "What is the patient on PUMP-0042 allergic to?"
-        every = (*focus, *links)
-        known = tuple(n for n in every if not n.bare and any(map(is_known, n.words)))
-        loose = not known
-        focus = known or tuple(n for n in every if not n.bare) or every
-        links = tuple(n for n in every if n not in focus)
+    focus, links, loose = _wanted(text, terms, form)
     typed = [*(need.types for need in (*focus, *links) if need.bare)]
+    sought = frozenset(kind for need in focus if need.bare for kind in need.types)
     return Asked(
         text=text,
         focus=focus,
@@ -145,12 +170,37 @@ def take_apart(
         anchors=tuple(ids),
         subjects=frozenset(subjects),
         types=frozenset(kind for kinds in typed for kind in kinds),
-        focus_types=frozenset(kind for need in focus if need.bare for kind in need.types),
+        focus_types=sought,
         terms=tuple(one.text for one in terms if one.type not in CLINICAL),
         proper=tuple(dict.fromkeys(word.casefold() for word in _PROPER.findall(text))),
         loose=loose,
         number=bool(_QUANTITY.search(question) or _TIME.search(question)),
+        listing=sought == {"patient"} and not hidden,
+        form=form,
+        days=tuple(days.days(question)),
     )
+
+
+def _wanted(
+    text: str, terms: Sequence[Named], form: forms.Form
+) -> tuple[tuple[Need, ...], tuple[Need, ...], bool]:
+    """What is asked for, what else is said, and whether most of the former will do."""
+    if form.advice or form.event:
+        return _needs(content_words(text), terms), (), True
+    focus_words = _focus(text)
+    rest = [word for word in content_words(text) if word not in {stem(w) for w in focus_words}]
+    rest = [word for word in rest if word not in _kinds_of(text, terms)]
+    focus, links = _needs([stem(w) for w in focus_words], terms), _needs(rest, terms)
+    if not _CHOICE.search(text) and any(not need.bare for need in focus):
+        links = (*links, *(need for need in focus if need.bare))
+        focus = tuple(need for need in focus if not need.bare)
+    if focus and (_CHOICE.search(text) or not all(need.bare for need in focus)):
+        return focus, links, False
+    # No noun phrase tells: "What is the patient on PUMP-0042 allergic to?"
+    every = (*focus, *links)
+    known = tuple(n for n in every if not n.bare and any(map(is_known, n.words)))
+    focus = known or tuple(n for n in every if not n.bare) or every
+    return focus, tuple(n for n in every if n not in focus), not known
 
 
 def _tells(word: str) -> bool:
@@ -193,13 +243,15 @@ def _phrase(words: Sequence[str], start: int, *, verbs: bool) -> list[str]:
             break
         if verbs and taken and re.search(r"(?:[a-z]s|ed)$", word) and not word.endswith("ss"):
             break
+        if verbs and taken and taken[-1].endswith("s") and concept(stem(taken[-1])).bare:
+            break  # "Which devices stand in ...": a verb follows the plural.
         taken.append(word)
     return taken
 
 
 def _needs(words: Sequence[str], terms: Sequence[Named]) -> tuple[Need, ...]:
-    """One need a word; words of a term that the workspace knows make one need of its node."""
-    stems = list(dict.fromkeys(stem(word) for word in words))
+    """One need a stem; those of a term that the workspace knows make one need of its node."""
+    stems = list(dict.fromkeys(words))
     needs: list[Need] = []
     for term in terms:
         own = content_words(term.text)

@@ -9,6 +9,7 @@ from typing import Final
 from aegle.answer import prompt
 from aegle.answer.evidence import Candidate, Embed, Scored, Targets, by_meaning
 from aegle.answer.question import Asked
+from aegle.answer.verdict import verdict
 from aegle.answer.verify import supported
 from aegle.core.records import Answer, Chunk, Citation, Claim, Hit
 from aegle.core.text import SafeText
@@ -18,6 +19,9 @@ Generate = Callable[[Sequence[Mapping[str, str]]], str]
 NOTHING_FOUND: Final = "Nothing in this workspace speaks of it."
 NOT_SUPPORTED: Final = "No sentence in this workspace supports an answer."
 NOT_NAMED: Final = "The evidence never names {names}."
+
+_LISTED: Final = 2
+"""A list of patients may be this many times as long as another answer."""
 
 _NEAR: Final = 0.93
 """A further sentence must support the question nearly as well as the best."""
@@ -33,6 +37,7 @@ class Evidence:
         scored: the sentences of the chunks by their words, best first.
         targets: whom or what the answer must be about, best first.
         steps: the passages that lead from what the question names to each target.
+        people: group -> where its patient is named, for a list of patients.
     """
 
     hits: Sequence[Hit]
@@ -40,6 +45,7 @@ class Evidence:
     scored: Sequence[Scored]
     targets: Targets = field(default_factory=Targets)
     steps: Mapping[str, Sequence[Citation]] = field(default_factory=dict)
+    people: Mapping[str, Citation] = field(default_factory=dict)
 
 
 def cite(candidate: Candidate) -> Citation:
@@ -86,7 +92,7 @@ def phrase(
     asked: SafeText, claims: Sequence[Claim], generate: Generate, embed: Embed
 ) -> list[Claim]:
     """What the generator made of cited sentences, without what they do not support."""
-    evidence = [str(claim.text) for claim in claims]
+    evidence = [" ".join(str(one.text) for one in claim.citations) for claim in claims]
     reply = generate(prompt.messages(asked, evidence))
     kept = []
     for text, marks in prompt.cited_sentences(reply, len(evidence)):
@@ -98,8 +104,26 @@ def phrase(
     return kept
 
 
-def quoted(chosen: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
-    """The best sentence, the facts that lead to it, then further sentences; none twice."""
+def listed(scored: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
+    """One sentence for each patient of whom it was asked, with where the patient is named."""
+    first = {
+        one.candidate.chunk.group: one.candidate
+        for one in reversed(scored)
+        if one.focused and one.about
+    }
+    claims = []
+    for group, candidate in reversed(first.items()):
+        said, who = cite(candidate), evidence.people.get(group)
+        named = SafeText(f"{who.text}: {said.text}", by="listed/1") if who else said.text
+        claims.append(Claim(named, (said, who) if who else (said,)))
+    return claims[:most]
+
+
+def quoted(asked: Asked, chosen: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
+    """The best sentence, the facts that lead to it, then further sentences; none twice.
+
+    Before the first stands yes or no, where that was asked and the sentence tells.
+    """
     best, *others = chosen
     steps = evidence.steps.get(best.target, ())
     cited = [cite(best.candidate), *steps, *(cite(one.candidate) for one in others)]
@@ -113,7 +137,12 @@ def quoted(chosen: Sequence[Scored], evidence: Evidence, *, most: int) -> list[C
         )
         if not inside and one.text not in {other.text for other in kept}:
             kept.append(one)
-    return [Claim(one.text, (one,)) for one in kept[:most]]
+    claims = [Claim(one.text, (one,)) for one in kept[:most]]
+    if told := verdict(asked, best.candidate):
+        claims[0] = Claim(
+            SafeText(f"{told}: {claims[0].text}", by="verdict/1"), claims[0].citations
+        )
+    return claims
 
 
 def answer(
@@ -143,6 +172,9 @@ def answer(
     refusal = refusal_of(asked, evidence, scored, min_support=min_support)
     if refusal:
         return Answer(question, (), refusal, hits)
-    own = quoted(choose(scored, most=max_claims), evidence, most=max_claims)
+    if asked.listing:
+        own = listed(scored, evidence, most=_LISTED * max_claims)
+    else:
+        own = quoted(asked, choose(scored, most=max_claims), evidence, most=max_claims)
     claims = phrase(question, own, generate, embed) if generate else []
     return Answer(question, tuple(claims or own), "", hits)

@@ -148,7 +148,9 @@ def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:
 def _evidence(kit: Kit, question: Question, hits: Sequence[Hit]) -> Evidence:
     chunks = kit.corpus.chunks([hit.chunk_id for hit in hits])
     marks = _marks(_stored(kit, [chunk.document_id for chunk in chunks]))
-    found = by_words(question.asked, candidates(chunks, marks), Targets())
+    found = by_words(
+        question.asked, candidates(chunks, marks, said=question.asked.words), Targets()
+    )
     return Evidence(hits, chunks, found)
 
 
@@ -255,14 +257,15 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     targets = _targets(kit, question, way)
     edges = {one.key: one.steps for one in targets}
     ends = [one.steps[-1] for one in way.reached if one.steps and one.steps not in edges.values()]
-    chain = _focused(kit, question, targets)
+    chain = _focused(kit, question, targets, bridged=bool(way.bridges))
     facts = [*(edge for steps in edges.values() for edge in steps), *ends[:_MOST_TARGETS]]
     stored = _stored(
         kit,
         [*(e.document_id for e in facts), *(bridge.document_id for bridge in way.bridges.values())],
     )
     leading = _leading(targets, way, edges, stored)
-    tail = [hit for edge in ends[:3] if (hit := _edge_hit(edge, stored))]
+    few = _MOST_TARGETS if question.asked.listing else 3
+    tail = [hit for edge in ends[:few] if (hit := _edge_hit(edge, stored))]
     merged = {hit.chunk_id: hit for hit in reversed([*leading, *tail, *hits])}
     order = dict.fromkeys(
         hit.chunk_id for hit in [*leading, *chain[:1], *hits[:k], *tail, *chain, *hits]
@@ -273,12 +276,25 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     kept = [hit for hit in ranked if hit.chunk_id in chunks]
     near = [chunks[hit.chunk_id] for hit in kept[:_MOST_READ]]
     stored |= _stored(kit, [c.document_id for c in near if c.document_id not in stored])
-    found = candidates(near, _marks(stored))
+    found = candidates(near, _marks(stored), said=question.asked.words)
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
     first = _telling(scored, kept)
     top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
-    return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored))
+    people = _people(scored, stored) if question.asked.listing else {}
+    return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)
+
+
+def _people(scored: Sequence[Scored], stored: Mapping[str, Stored]) -> dict[str, Citation]:
+    """Where the patients of the best sentences are named, by their groups."""
+    wanted = {one.candidate.chunk.group for one in scored if one.focused}
+    found: dict[str, Citation] = {}
+    for held in stored.values():
+        for entity in held.facts.entities:
+            if entity.type == "patient" and entity.key in wanted and entity.key not in found:
+                text = held.document.text.cut(entity.start, entity.end)
+                found[entity.key] = Citation(held.document.id, entity.start, entity.end, text)
+    return found
 
 
 def _telling(scored: Sequence[Scored], hits: Sequence[Hit]) -> list[Hit]:
@@ -309,9 +325,12 @@ def _aim(kit: Kit, question: Question, targets: Sequence[Reached]) -> Targets:
     return Targets(names, order, named)
 
 
-def _focused(kit: Kit, question: Question, targets: Sequence[Reached]) -> list[Hit]:
+def _focused(
+    kit: Kit, question: Question, targets: Sequence[Reached], *, bridged: bool
+) -> list[Hit]:
     """Chunks about each target that hold what is asked for, the best of each first."""
-    query, index = question.asked.query, Scoped(kit, question.groups)
+    asked, index = question.asked, Scoped(kit, question.groups)
+    query = asked.focus_query if bridged else asked.query
     found: list[list[Hit]] = []
     for one in targets:
         node = kit.walker.node(one.key)

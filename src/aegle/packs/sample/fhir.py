@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from aegle.packs.sample import clinical
 from aegle.packs.sample.clinical import Condition, Drug
-from aegle.packs.sample.marks import identifier
+from aegle.packs.sample.marks import evidence, identifier
 from aegle.packs.sample.people import Staff
 from aegle.packs.sample.words import data
-from aegle.packs.sample.world import Patient, World
+from aegle.packs.sample.world import Device, Patient, World
 
 _HL7: Final = "http://terminology.hl7.org/CodeSystem"
 SNOMED: Final = "http://snomed.info/sct"
@@ -197,6 +197,8 @@ class _Writer:
         ill, pump = self._patient.illness, self._patient.pump
         code = data("clinical")["drugs"].get(ill.infusion, "")
         text = f"{self._patient.infusion_rate} IV continuous via {pump.tag}"
+        for fact in ("infusion", "pump"):
+            text = evidence(f"{fact}|{self._patient.mrn}", text)
         return self.medication(Drug(ill.infusion, code)) | {"dosageInstruction": [{"text": text}]}
 
     def _observation(self, kind: str, row: Sequence[str], value: float, when: datetime) -> Resource:
@@ -250,6 +252,11 @@ class _Writer:
         }  # fmt: skip
         return [procedure, immunization]
 
+    def _own(self, device: Device) -> str:
+        """The tag of a device; that it is this patient's says which pump the patient is on."""
+        pump = device is self._patient.pump
+        return evidence(f"pump|{self._patient.mrn}", device.tag) if pump else device.tag
+
     def devices(self) -> list[Resource]:
         """The devices at the bed: asset tag kept, serial number and UDI identifying."""
         return [
@@ -259,7 +266,7 @@ class _Writer:
                 "udiCarrier": [{"carrierHRF": identifier("device", d.udi)}],
                 "manufacturer": d.vendor, "modelNumber": d.model,
                 "serialNumber": identifier("device", d.serial),
-                "deviceName": [{"name": d.tag, "type": "user-friendly-name"}],
+                "deviceName": [{"name": self._own(d), "type": "user-friendly-name"}],
                 "type": {"text": d.title}, "patient": self._subject,
                 "location": {"reference": f"Location/{d.ward.lower()}", "display": d.ward},
             }

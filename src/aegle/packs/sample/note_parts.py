@@ -78,7 +78,8 @@ def infusion(patient: Patient) -> str:
         "located_in", "device", "ward",
         f"{entity('device', pump.tag)} in {entity('ward', patient.ward)}",
     )  # fmt: skip
-    return evidence(f"infusion|{patient.mrn}", f"{drug} via {where}")
+    said = evidence(f"infusion|{patient.mrn}", f"{drug} via {where}")
+    return evidence(f"pump|{patient.mrn}", said)
 
 
 def allergies(patient: Patient) -> str:

@@ -28,7 +28,7 @@ def relied_on(desk: Desk) -> Iterator[Asked]:
         tag = p.pump.tag
         yield desk.ask(
             f"On which host does the infusion pump of {desk.call(p)} depend?", p.pump.host,
-            f"infusion|{p.mrn}", f"tag|{tag}", f"controls|{tag}",
+            f"pump|{p.mrn}", f"tag|{tag}", f"controls|{tag}",
             on=f"{record(p)} {device(tag)} {host(p.pump.host)}",
         )  # fmt: skip
 
@@ -40,7 +40,7 @@ def at_risk(desk: Desk) -> Iterator[Asked]:
         cve = desk.world.host(name).flaws[0].cve
         yield desk.ask(
             f"Which CVE is open on the host that controls the infusion pump of {desk.call(p)}?",
-            cve, f"infusion|{p.mrn}", f"tag|{tag}", f"controls|{tag}", f"open|{name}",
+            cve, f"pump|{p.mrn}", f"tag|{tag}", f"controls|{tag}", f"open|{name}",
             on=f"{record(p)} {device(tag)} {host(name)} CVE:{cve}",
         )  # fmt: skip
 
@@ -55,13 +55,13 @@ def struck(desk: Desk) -> Iterator[Asked]:
     )  # fmt: skip
     yield desk.ask(
         "What was the admitting diagnosis of the patient whose pump got unsigned firmware?",
-        names(p.illness), "firmware", f"infusion|{p.mrn}", f"diagnosis|{p.mrn}", on=on,
+        names(p.illness), "firmware", f"pump|{p.mrn}", f"diagnosis|{p.mrn}", on=on,
     )  # fmt: skip
     if len(p.allergies) == 1:
         yield desk.ask(
             "What is the patient allergic to whose pump raised alarm E-217?",
             p.allergies[0].substance,
-            "alarm", f"infusion|{p.mrn}", f"allergy|{p.mrn}", on=on,
+            "alarm", f"pump|{p.mrn}", f"allergy|{p.mrn}", on=on,
         )  # fmt: skip
 
 

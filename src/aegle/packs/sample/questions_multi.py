@@ -18,7 +18,7 @@ def allergic(desk: Desk) -> Iterator[Asked]:
         if len(p.allergies) == 1:
             yield desk.ask(
                 f"What is the patient on {p.pump.tag} allergic to?", p.allergies[0].substance,
-                f"infusion|{p.mrn}", f"allergy|{p.mrn}", on=f"{device(p.pump.tag)} {record(p)}",
+                f"pump|{p.mrn}", f"allergy|{p.mrn}", on=f"{device(p.pump.tag)} {record(p)}",
             )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def diagnosed(desk: Desk) -> Iterator[Asked]:
     for p in desk.patients():
         yield desk.ask(
             f"What was the admitting diagnosis of the patient on {p.pump.tag}?", names(p.illness),
-            f"infusion|{p.mrn}", f"diagnosis|{p.mrn}",
+            f"pump|{p.mrn}", f"diagnosis|{p.mrn}",
             on=f"{device(p.pump.tag)} {record(p)} ICD10CM:{p.illness.icd}",
         )  # fmt: skip
 
@@ -40,7 +40,7 @@ def measured(desk: Desk) -> Iterator[Asked]:
         yield desk.ask(
             f"What was the admission {name} of the patient on {p.pump.tag}?",
             kinds[name].show(p.first_labs[name]),
-            f"infusion|{p.mrn}", f"lab|{p.mrn}|{name}", on=f"{device(p.pump.tag)} {record(p)}",
+            f"pump|{p.mrn}", f"lab|{p.mrn}|{name}", on=f"{device(p.pump.tag)} {record(p)}",
         )  # fmt: skip
 
 
