@@ -21,7 +21,8 @@ from aegle.packs.healthcare import patterns as clinical
 def keys(text: str, *mentions: Mention, patterns=security, **more) -> set[str]:
     safe = SafeText(text, by="test")
     doc = Document(
-        id="d1", kind="log", domain="cybersecurity", text=safe, title=safe, mentions=mentions, **more
+        id="d1", kind="log", domain="cybersecurity", text=safe, title=safe,
+        mentions=mentions, **more,
     )  # fmt: skip
     found = extract(doc, lexicons=[], patterns=patterns.patterns(), cues=[], rules=[])
     return {entity.key for entity in found.entities}

@@ -39,7 +39,8 @@ def _patterns() -> Sequence[Pattern]:
     return (
         *_ids(),
         *_hashes(),
-        *_actors(),  # what is run is a process, though it reads as a path
+        *_actors(),
+        *_sessions(),  # what is run is a process, though it reads as a path
         *_places(),
         *_numbers(),
         *shared_patterns(),  # an internal host is told before a domain
@@ -200,7 +201,19 @@ def _actors() -> list[Pattern]:
             check=lambda match: not match.group().upper().startswith("HK"),
             score=0.85,
         ),
-        # sudo, PAM, su and cron, where no reader told them: a line of a log in a mail or a ticket.
+        Pattern(
+            "process",
+            re.compile(
+                r"(?<![\w./-])(?P<value>[a-z][a-z0-9_.-]{1,30})(?:\([\w-]+\))?\[\d{1,7}\](?=:)"
+            ),
+            score=0.9,
+        ),
+    ]
+
+
+def _sessions() -> list[Pattern]:
+    """sudo, PAM, su and cron, where no reader told them: a line of a log in a mail or a ticket."""
+    return [
         Pattern(
             "account",
             re.compile(
@@ -223,13 +236,6 @@ def _actors() -> list[Pattern]:
             re.compile(
                 r"(?: : [A-Z]{2,20}=[^\n]{0,300}; COMMAND=|\) CMD \()(?P<value>/[\w./@+-]{1,200})"
             ),
-        ),
-        Pattern(
-            "process",
-            re.compile(
-                r"(?<![\w./-])(?P<value>[a-z][a-z0-9_.-]{1,30})(?:\([\w-]+\))?\[\d{1,7}\](?=:)"
-            ),
-            score=0.9,
         ),
     ]
 

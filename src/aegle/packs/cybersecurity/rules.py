@@ -101,7 +101,7 @@ _DAEMON: Final = re.compile(
 )
 # A field such as ``source.ip`` holds the other side's address.
 _OWN_ADDRESS: Final = re.compile(
-    r"^(?!.*\b(?:src|source|client|remote|dst|dest|destination)\b)"
+    r"^(?!.*\b(?:src|source|client|remote|dst|dest|destination|logon|login|from)\b)"
     r".*\b(?:at|address|ip|is|with|has)\b",
     re.IGNORECASE | re.DOTALL,
 )
