@@ -19,7 +19,9 @@ _LISTS: Final = (
         15,
         """no; not; without; denies; denied; denying; deny; negative for; neg for; free of;
         absence of; absent; never; never had; no evidence of; no sign of; no signs of;
-        no history of; no h/o; no hx of; no known; no complaints of; no complaint of;
+        no history of; no h/o; no hx of; no known; no history of known; no known history of;
+        no past history of; no prior history of; denies history of; denies any history of;
+        denies prior; no complaints of; no complaint of;
         no longer; does not have; did not have; do not have; doesn't have; does not show;
         did not show; did not reveal; no significant; no obvious; no definite; no new;
         no acute; no further; no other; no recent; no prior; no previous; no apparent;
@@ -92,7 +94,19 @@ _LISTS: Final = (
         background history of; known to have had; history consistent with;
         history remarkable for; history is remarkable for;
         past medical history remarkable for; past medical history includes;
-        psychiatric history of; social history""",
+        psychiatric history of; social history; personal history of; patient history;
+        history of known; history of prior; previously treated for; previously diagnosed with;
+        hospitalized in the past for; once had""",
+    ),
+    # Who and when are asked apart: what is denied or of the family may be of the past as well.
+    (
+        "historical",
+        "forward",
+        12,
+        """no history of; no h/o; no hx of; no known; no prior; no previous; never had;
+        no history of known; no known history of; no past history of; no prior history of;
+        denies history of; denies any history of; denies prior; family history of;
+        family hx of; fh of; fhx of""",
     ),
     (
         "historical",
@@ -100,8 +114,9 @@ _LISTS: Final = (
         8,
         """in the past; years ago; year ago; months ago; month ago; weeks ago; in childhood;
         as a child; by history; history; in remission; since childhood; years earlier;
-        years previously; decades ago; last year; previously; in 2000; in 2001; in 2002;
-        in 2003; in 2004; in 2005; in 2006; in 1999; in 1998; in 1997; in 1996; in 1995""",
+        years previously; decades ago; last year; previously; as a teenager; as a baby; as an infant; in her teens; in his teens;
+        in her twenties; in his twenties; in her youth; in his youth; in adolescence;
+        in infancy; at birth; back in""",
     ),
     (
         "family",
@@ -222,6 +237,9 @@ _LISTS: Final = (
     ),
 )
 
+_YEARS: Final = range(1940, 2040)
+"""A year that is named with what happened in it is over; dates were shifted by up to a year."""
+
 _HEADS: Final = (
     ("", "immunization", "vaccine; vaccination; immunization; immunisation; vaccine series"),
     (
@@ -300,6 +318,8 @@ def _all() -> Iterator[Cue]:
     for assertion, direction, reach, phrases in _LISTS:
         for phrase in _phrases(phrases):
             yield Cue(phrase, assertion, direction, reach)
+    for year in _YEARS:
+        yield Cue(f"in {year}", "historical", "backward", 8)
     for assertion, type_, phrases in _HEADS:
         for phrase in _phrases(phrases):
             yield Cue(phrase, assertion, "head", type=type_)
