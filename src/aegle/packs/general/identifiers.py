@@ -10,6 +10,7 @@ from typing import Final
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import companies, names, places
 from aegle.packs.general.gate import Gate, ending, hinted
+from aegle.packs.general.lone import lone
 
 _PHONE: Final = re.compile(
     r"(?<![\w.:/=-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}"
@@ -200,9 +201,14 @@ def recognisers() -> tuple[Recogniser, ...]:
     return (*contacts(), *numbers(), photos, *people(), places.find)
 
 
-def people() -> tuple[Recogniser, ...]:
-    """Names by cues and by lists; companies that bear a person's name only where they are sure."""
-    return tuple(companies.without(find, technical=False) for find in (names.cued, names.listed))
+def people(alone: Recogniser | None = None) -> tuple[Recogniser, ...]:
+    """Names by cues, by lists and alone, without the companies that are surely none.
+
+    Args:
+        alone: finds lone names; `lone.lone` without a pack's vocabulary by default.
+    """
+    found = names.cued, names.listed, alone or lone()
+    return tuple(companies.without(find, technical=False) for find in found)
 
 
 def contacts() -> tuple[Recogniser, ...]:

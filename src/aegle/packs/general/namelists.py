@@ -9,6 +9,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from aegle.packs.general.wordlist import lines
+
+# Capital letters of the Latin, Greek and Cyrillic blocks.
+UPPER: Final = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x530))))
+WORD: Final = rf"[{UPPER}][^\W\d_]*(?:['’-][^\W\d_]+){{0,3}}"
+TOKEN: Final = re.compile(WORD)
+"""A capitalised word, with its hyphens and apostrophes."""
+PARTICLE: Final = (
+    r"(?:de la|de los|van der|van den|von der|de|da|do|dos|del|della|di|la|le|van|von|bin|al|el"
+    r"|ter|ten|den)"
+)
+
 NOT_A_NAME: Final = frozenset(
     """the a an and or of in on at by for to from with without is was are were be this that these
     those he she it they we you i his her their our my your its no not yes none if when
@@ -30,7 +42,8 @@ NOT_A_NAME: Final = frozenset(
     alexandria augusta francisco jose antonio san santa los las el denver phoenix columbus
     portland aurora arlington medicare medicaid allegra xanax france germany
     canada mexico spain italy vietnam korea asian african americans pacific islander hispanic
-    southeast national aetna cigna humana tylenol advil aspirin""".split()
+    southeast national aetna cigna humana tylenol advil aspirin os
+    practitioner stepdown""".split()
 )
 _DIRECTIONS: Final = frozenset(
     """north south east west new san santa los las el st mr florence charlotte savannah victoria
@@ -84,7 +97,8 @@ def folded(word: str) -> str:
     if plain.isascii():
         return plain
     apart = unicodedata.normalize("NFKD", plain)
-    return "".join(char for char in apart if not unicodedata.combining(char))
+    bare = "".join(char for char in apart if not unicodedata.combining(char))
+    return plain if bare in NOT_A_NAME else bare  # Ján is no month
 
 
 @cache
@@ -92,6 +106,22 @@ def census(name: str) -> frozenset[str]:
     """A list: ``first`` or ``last`` names, or ``words``; the lists overlap."""
     data = (files(__package__) / "data" / f"{name}.txt.gz").read_bytes()
     return frozenset(map(folded, gzip.decompress(data).decode().split()))
+
+
+@cache
+def lands() -> frozenset[str]:
+    """Countries, states, peoples, languages and religions, folded."""
+    return frozenset(
+        word for line in lines("aegle.packs.general", "lands") for word in line.split()
+    )
+
+
+@cache
+def eponyms() -> frozenset[str]:
+    """Words of medicine that come from a name, or look like one; rarely anybody's name alone."""
+    return frozenset(
+        word for line in lines("aegle.packs.general", "eponyms") for word in line.split()
+    )
 
 
 @cache
@@ -118,11 +148,25 @@ def is_word(word: str) -> bool:
         bare in sets()[2]
         or bare in EPONYMS
         or word in EPONYMS
-        or _MEDICAL.fullmatch(bare) is not None
+        or is_medical(bare)
         or (bare.endswith("s") and bare[:-1] in sets()[2])
     )
+
+
+def is_medical(word: str) -> bool:
+    """Whether a folded word ends as terms of medicine do."""
+    return _MEDICAL.fullmatch(word) is not None
 
 
 def is_no_name(word: str) -> bool:
     """Whether a word never starts a name: months, headings, pronouns."""
     return folded(word) in NOT_A_NAME - _DIRECTIONS
+
+
+def is_technical(word: str) -> bool:
+    """Whether a word is an acronym or has a capital inside, and is in no list: ``InstallSvc``."""
+    first, last, _ = sets()
+    if folded(word) in first or folded(word) in last:
+        return False
+    inside = re.sub(r"^(?:Ma?c|De|La|Le|Van|Fitz|.['’])|[-'’].", "", word)[1:]
+    return (word.isupper() and len(word) < 6) or (not word.isupper() and not inside.islower())

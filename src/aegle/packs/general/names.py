@@ -13,25 +13,26 @@ from aegle.packs.general.namelists import (
     EPONYM_NEXT,
     EPONYMS,
     NOT_A_NAME,
+    PARTICLE,
+    TOKEN,
+    UPPER,
+    WORD,
     census,
+    eponyms,
     folded,
+    is_first,
+    is_technical,
+    is_word,
+    lands,
     sets,
 )
 
-# Capital letters of the Latin, Greek and Cyrillic blocks.
-_UPPER: Final = "A-ZÀ-ÖØ-Þ" + "".join(filter(str.isupper, map(chr, range(0x100, 0x530))))
-_WORD: Final = rf"[{_UPPER}][^\W\d_]*(?:['’-][^\W\d_]+){{0,3}}"
-_TOKEN: Final = re.compile(_WORD)
-_PARTICLE: Final = (
-    r"(?:de la|de los|van der|van den|von der|de|da|do|dos|del|della|di|la|le|van|von|bin|al|el"
-    r"|ter|den)"
-)
 # A full stop ends a name, save after an initial or Saint.
-_DOT: Final = rf"(?:(?<=\b[{_UPPER}])\.|(?<=\bSt)\.)?"
-_NAME: Final = rf"(?:{_PARTICLE} )?{_WORD}(?:{_DOT} {_PARTICLE} {_WORD}|{_DOT} {_WORD}){{0,3}}"
+_DOT: Final = rf"(?:(?<=\b[{UPPER}])\.|(?<=\bSt)\.)?"
+_NAME: Final = rf"(?:{PARTICLE} )?{WORD}(?:{_DOT} {PARTICLE} {WORD}|{_DOT} {WORD}){{0,3}}"
 _RUN: Final = re.compile(
-    rf"(?<![\w@/.\\-]){_WORD}(?:(?:\.? {_PARTICLE} |\. | |, (?={_WORD}(?:[ .;:)\n]"
-    rf"|$))){_WORD}){{0,5}}(?![\w@\\]|\.\w)"
+    rf"(?<![\w@/.\\-]){WORD}(?:(?:\.? {PARTICLE} |\. | |, (?={WORD}(?:[ .;:)\n]"
+    rf"|$))){WORD}){{0,5}}(?![\w@\\]|\.\w)"
 )
 
 _SUFFIX: Final = (
@@ -40,10 +41,10 @@ _SUFFIX: Final = (
     r"|MBBS|FACP|FACS|Jr|Sr|Esq|MSN|BSN|LCSW|CNM|DPM|III|IV)\b(?!-\d)"
 )
 _TITLED: Final = re.compile(
-    rf"\b(?:Mrs?|Ms|Miss|Mx|Dr|Doctor|Prof(?:essor)?|Sir|Madam|Rev(?:erend)?|Nurse|Sister|Capt|Sgt"
-    rf"|Lt"
-    rf"|Hon|Herr|Frau|Mme|Señora?|Sra?|Sheriff|Officer|Detective"
-    rf"|DR|MR|MRS|MS|dr|mr|mrs|ms)(?:\.? |\.)(?P<name>{_NAME})"
+    rf"\b(?:(?:Mrs?|Ms|Mx|Dr|Prof|Rev|Capt|Sgt|Lt|Hon|Mme|Sra?|DR|MR|MRS|MS|dr|mr|mrs|ms)"
+    rf"(?:\.? |\.)"
+    rf"|(?:Miss|Doctor|Professor|Sir|Madam|Reverend|Nurse|Sister|Herr|Frau|Señora?|Sheriff|Officer"
+    rf"|Detective) )(?P<name>{_NAME})"
 )
 _LABEL: Final = re.compile(
     r"(?:(?<![\w-])(?:(?:[Pp]atient|[Ff]ull|[Ff]irst|[Ll]ast|[Mm]iddle|[Gg]iven|[Ff]amily|[Mm]aiden"
@@ -57,9 +58,10 @@ _LABEL: Final = re.compile(
     r"|[Nn]ext of [Kk]in|NOK|[Ee]mergency [Cc]ontact|[Gg]uardian|[Cc]aregiver|ATTENDING|SURGEON"
     r"|PROVIDER"
     r"|PHYSICIAN|[Aa]nalyst|[Rr]eporter|[Ss]poke (?:with|to)|From|To|Cc|CC|Attn|[Cc]ontact"
-    r"|[Oo]rdered|[Pp]erformed|[Vv]erified|[Aa]dministered)"
+    r"|[Oo]rdered|[Pp]erformed|[Vv]erified|[Aa]dministered|[Dd]irected|[Ww]ritten|[Pp]repared"
+    r"|[Aa]pproved|[Cc]reated)"
     r"(?: [Bb]y)?[ \t]*[:#=][ \t]*|/s/[ \t]*|\[?signed\]? by )"
-    rf"(?P<name>{_NAME}(?:, {_WORD}(?: {_WORD})?)?)"
+    rf"(?P<name>{_NAME}(?:, {WORD}(?: {WORD})?)?)"
 )
 # Labels that a firm may stand after, too.
 _ANYBODYS: Final = re.compile(
@@ -97,6 +99,11 @@ _TOLD: Final = re.compile(
 _NUMBERED: Final = re.compile(r"\b[A-Z][a-zé'-]{1,30}\d{1,3}(?: [A-Z][a-zé'-]{1,30}\d{1,3}){1,5}\b")
 _NUMBERED_GAP: Final = re.compile(r"[0-9](?= [A-Z][a-zé'-]{1,30}[0-9])")
 
+# Given names that lists of towns hold; before a family name they are somebody's.
+_TOWNS_TOO: Final = frozenset(
+    """austin carolina charlotte christian dakota florence francisco georgia jordan jose madison
+    savannah sydney troy victoria virginia antonio""".split()
+)
 _DEGREES: Final = Gate(
     re.compile(_SUFFIX.replace(",? ", "", 1)),
     "m.d md d.o do r.n rn n.p np p.a pa ph.d phd dds dmd l.p lpn crna fnp aprn pharmd mbbs facp "
@@ -115,7 +122,8 @@ _LABELS: Final = Gate(
     "electronically dictated authenticated "
     "transcribed reviewed attending referring surgeon anesthesiologist assistant pcp author "
     "clinician nurse resident consultant next nok emergency guardian caregiver analyst reporter "
-    "spoke from to cc attn ordered performed verified administered /s/ [signed signed",
+    "spoke from to cc attn ordered performed verified administered directed written prepared "
+    "approved created /s/ [signed signed",
 )
 _CUES: Final = Gate(
     _CUED,
@@ -146,7 +154,7 @@ def cued(text: str) -> Iterator[Found]:
     first, last, _ = sets()
     for match in _CUES.finditer(text):
         if span := _trimmed(match, strict=True):
-            words = [folded(word) for word in _TOKEN.findall(text[span[0] : span[1]])]
+            words = [folded(word) for word in TOKEN.findall(text[span[0] : span[1]])]
             sure = any(word in first or word in last for word in words)
             if sure and _PERSONAL.match(match[0]):
                 yield Found(*span, "name", SURE)
@@ -155,7 +163,7 @@ def cued(text: str) -> Iterator[Found]:
     for match in _RELATIVES.finditer(text):
         # Son Mark, daughter Hope: what is a word elsewhere is a name here.
         start = match.start("name")
-        word = _TOKEN.match(text, start)
+        word = TOKEN.match(text, start)
         if span := _trimmed(match, strict=True):
             yield Found(*span, "name", 0.85)
         elif word and folded(word[0]) in census("first") - NOT_A_NAME:
@@ -177,19 +185,20 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     """The name of a cue without words that are none at its end; ``strict``: nor at its start."""
     words = sets()[2]
     start, name = match.start("name"), match["name"]
-    tokens = list(_TOKEN.finditer(name))
+    tokens = list(TOKEN.finditer(name))
     if strict:
-        kept = [
-            t for t in tokens if folded(t[0]) not in words and folded(t[0]) not in EPONYMS
-        ]  # fmt: skip
+        none = words | EPONYMS | eponyms()
+        kept = [t for t in tokens if folded(t[0]) not in none]
         if not kept or (tokens[0] is not kept[0] and folded(tokens[0][0]) in NOT_A_NAME):
             return None
-        if len(kept) == 1 and (len(kept[0][0]) == 1 or _technical(kept[0][0])):
+        if len(kept) == 1 and (len(kept[0][0]) == 1 or is_technical(kept[0][0])):
+            return None
+        if all(folded(t[0].split("-")[0]) in lands() for t in kept):
             return None
     end = len(tokens)
     while end > 1 and folded(tokens[end - 1][0]) in words:
         if end == 2 and not strict and _both(tokens[0][0], tokens[1][0]):
-            break  # Mr. Will Brown
+            break  # Mr. Will Brown, Dr. Justin Beet
         end -= 1
     last = tokens[end - 1]
     if folded(tokens[0][0]) in NOT_A_NAME:
@@ -203,24 +212,17 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
 
 
 def _both(given: str, family: str) -> bool:
-    """Whether two words are a given and a family name of the lists, words or not."""
+    """Whether two words are a given and a family name, the latter a word or not."""
     family = folded(family)
+    if is_first(given) and family not in NOT_A_NAME and not family.endswith(("ed", "ing", "s")):
+        return True
     return (
         folded(given) in census("first") and family in census("last") and family not in NOT_A_NAME
     )
 
 
-def _technical(word: str) -> bool:
-    """An acronym or a word with a capital inside, and in no list: ``SQL``, ``InstallSvc``."""
-    first, last, _ = sets()
-    if folded(word) in first or folded(word) in last:
-        return False
-    inside = re.sub(r"^(?:Ma?c|De|La|Le|Van|Fitz|.['’])|[-'’].", "", word)[1:]
-    return (word.isupper() and len(word) < 6) or (not word.isupper() and not inside.islower())
-
-
 def _in_run(text: str, begin: int, end: int) -> Iterator[Found]:
-    tokens = [(m.start(), m.end(), folded(m[0])) for m in _TOKEN.finditer(text, begin, end)]
+    tokens = [(m.start(), m.end(), folded(m[0])) for m in TOKEN.finditer(text, begin, end)]
     first, last, _ = sets()
     at = 0
     while at < len(tokens):
@@ -254,7 +256,9 @@ def _foreign(text: str, tokens: list[tuple[int, int, str]], at: int) -> int:
         start, end, word = tokens[to]
         if to > at and not _goes_on(text, tokens, to):
             break
-        known = word.removesuffix("'s") in words or word in EPONYMS or text[start:end].isupper()
+        bare = word.removesuffix("'s")
+        known = bare in words or bare in lands() or word in EPONYMS or text[start:end].isupper()
+        known = known or any(part in eponyms() for part in bare.split("-"))
         if known and not (len(word) == 1 and to > at):
             break
         strange += len(word) > 2
@@ -275,21 +279,23 @@ def _name_from(text: str, tokens: list[tuple[int, int, str]], at: int) -> int:
     following = tokens[at + 1][2].removesuffix("'s")
     if gap.startswith(","):
         known = following in first and word not in words and word not in first
-        strange = not (word in last or word in first) and _technical(text[slice(*tokens[at][:2])])
+        strange = not (word in last or word in first) and is_technical(text[slice(*tokens[at][:2])])
         if known and not strange and (word in last or not shout):
             # A middle name or initial belongs to it.
             more = at + 2 < len(tokens) and len(tokens[at + 2][2]) == 1
             return at + 2 if more else at + 1
         return at
-    is_first = word in first or (word in census("first") and word not in NOT_A_NAME)
+    given = word in first or (word in census("first") and word not in NOT_A_NAME)
+    if word in _TOWNS_TOO and gap == " ":
+        given = following in last or not (is_word(following) or following in lands())
     to = at
-    if is_first or (len(word) == 1 and word not in "aix" and gap.startswith(".")):
+    if given or (len(word) == 1 and word not in "aix" and gap.startswith(".")):
         to = at + 1
         while to < len(tokens) and (
             len(tokens[to][2]) == 1 and "," not in text[tokens[to - 1][1] : tokens[to][0]]
         ):
             to += 1
-        to = _family(text, tokens, at, to, shout, sure=word in first)
+        to = _family(text, tokens, at, to, shout, sure=word in first or word in _TOWNS_TOO)
     return to
 
 

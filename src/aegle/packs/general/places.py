@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Final
 
 from aegle.core.pack import Found
 from aegle.packs.general.gate import Gate, ending, hinted
-from aegle.packs.general.namelists import is_first, is_no_name
+from aegle.packs.general.namelists import (
+    census,
+    folded,
+    is_first,
+    is_medical,
+    is_no_name,
+    is_technical,
+    lands,
+)
 
 _STATES: Final = (
     "A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]"
@@ -93,21 +101,36 @@ _STATE_HINT: Final = re.compile(
 )
 _UK_HINT: Final = re.compile(r"[A-Z]{1,2}(?=[0-9][A-Z0-9]? ?[0-9][A-Z0-9])")
 _PART: Final = r"(?:(?:St|Mt|Ft|Pt)\.|[^\W\d_a-z][^\W\d_]{1,30}(?:['’-][^\W\d_]{1,30}){0,2})"
+_TOWN_NAME: Final = rf"[ ](?P<town>{_PART}(?: {_PART}){{0,2}})"
 _LIVES: Final = re.compile(
     r"\b(?:[Ll]iv(?:es?|ed|ing)\b[^\n.;:]{0,40}? (?:in|at|near|outside|from)"
-    r"|[Rr]esid(?:es|ed|ing|ent) (?:in|at|of)|[Mm]oved (?:here )?(?:from|to)"
-    r"|[Bb]orn in|[Gg]rew up in|[Cc]omes from|[Nn]ative of|[Hh]ometown(?: of| is|:)|[Cc]ity:"
-    r"|[Tt]own:|[Cc]ounty:|CITY:|[Cc]ity of|[Tt]own of|[Vv]illage of|[Tt]ravel(?:s|ed|led)? from"
-    r"|[Vv]isiting from|[Cc]ame from|[Hh]ails from|[Oo]riginally from|[Hh]ome in|[Hh]ouse in"
-    r"|[Aa]partment in|[Rr]etired to|[Rr]elocated (?:to|from)|[Rr]aised in)"
-    rf"[ ](?P<town>{_PART}(?: {_PART}){{0,2}})"
+    r"|[Rr]esid(?:es|ed|ing|ent) (?:in|at|of)|[Mm]oved here from"
+    r"|[Bb]orn (?:and raised )?in|[Gg]rew up (?:in|near|outside|around)|[Nn]ative of"
+    r"|[Hh]ometown(?: of| is|:)|[Cc]ity:"
+    r"|[Tt]own:|[Cc]ounty:|CITY:|[Cc]ity of|[Tt]own of|[Vv]illage of"
+    r"|[Hh]ails from|[Oo]riginally from|[Hh]ome in|[Hh]ouse in"
+    r"|[Aa]partment in|[Rr]etired to|[Rr]aised in)" + _TOWN_NAME
+)
+# After these much else may stand: wards, departments, medicines.
+_GOES: Final = re.compile(
+    r"\b(?:(?:[Mm]ov(?:ed|es|ing)|[Tt]ransfer(?:red|s)?|[Rr]elocat(?:ed|ing)|[Rr]eturn(?:ed|ing|s)"
+    r"|[Aa]rrived|[Ff]lew|[Dd]rove|[Cc]ame|[Cc]omes|[Tt]ravel(?:s|led|ed|ling|ing)?|[Tt]rips?"
+    r"|[Vv]isiting|[Tt]aken|[Aa]irlifted|[Hh]ome|[Bb]ack)"
+    r"(?: (?:here|back|home|away|out))? (?:to|from)|(?:[Ii]s|[Aa]re|[Ww]as|[Ww]ere) from"
+    r"|(?:[Ff]amily|[Rr]elatives?|[Ff]riends?|[Ss]ons?|[Dd]aughters?|[Ss]ister|[Bb]rother|[Pp]arents"
+    r"|[Mm]other|[Hh]ospitali[sz]ed|[Vv]acation(?:ing|ed)?|[Hh]oliday|[Hh]ospital|[Cc]linic|[Ss]tays?"
+    r"|[Ss]chool|[Ww]ork(?:s|ed|ing)\b[^\n.;:]{0,40}?|[Pp]harmacy|[Aa]ccident|[Ff]arm|[Jj]ail"
+    r"|[Pp]rison|[Cc]hurch) (?:in|near|outside)|[Dd]owntown|[Vv]isited|[Vv]isiting)" + _TOWN_NAME
 )
 # Where somebody may live and that is no town.
 _NO_TOWN: Final = frozenset(
     """a an the his her their my own house home apartment condo nursing assisted skilled group
     shelter hospital clinic rehab facility icu ed er ward unit hospice halfway memory care senior
-    independent retirement board community department emergency florida""".split()
+    independent retirement board community department emergency florida rehabilitation
+    outside jail prison school work church
+    bed""".split()
 )
+_TOWN_STATES: Final = frozenset({"New York", "Washington"})
 # A town after a street, without state or postal code.
 _AFTER_STREET: Final = re.compile(
     rf",[ \n]{{1,2}}(?P<town>{_PART}(?: {_PART}){{0,2}})"
@@ -126,8 +149,16 @@ _GATES: Final = (
 _ZIPS: Final = Gate(_ZIP, "zip postal postcode")
 _LIVING: Final = Gate(
     _LIVES,
-    "liv resid moved born grew comes native hometown city town county village travel visiting came "
-    "hails originally home house apartment retired relocated raised",
+    "liv resid moved born grew native hometown city town county village hails originally home "
+    "house apartment retired raised",
+)
+_GOING: Final = Gate(
+    _GOES,
+    "mov transfer relocat return arrived flew drove came comes travel trip visit taken airlifted "
+    "is "
+    "are was were home back family relative friend son daughter sister brother parents mother "
+    "hospital vacation holiday clinic stay school work pharmacy accident farm jail prison church "
+    "downtown",
 )
 _CORNERS: Final = Gate(_CORNER, "corner")
 
@@ -156,14 +187,28 @@ def find(text: str) -> Iterator[Found]:
     for match in _LIVING.finditer(text):
         if _is_town(match["town"]):
             yield Found(*match.span("town"), "place", 0.8)
+    for match in _GOING.finditer(text):
+        parts = list(takewhile(lambda part: not _is_else(part), match["town"].split(" ")))
+        if parts and _is_town(town := " ".join(parts)):
+            start = match.start("town")
+            yield Found(start, start + len(town), "place", 0.6)
     for match in _CORNERS.finditer(text):
         end = match.start() + len(match[0].rstrip())
         yield Found(match.start("place"), end, "place", 0.8)
 
 
 def _is_town(text: str) -> bool:
+    """Whether capitalised words after a cue may be a town: no home, no country, no month."""
     first = re.split(r"[ -]", text.casefold(), maxsplit=1)[0].rstrip(".,")
-    return first not in _NO_TOWN and not is_no_name(first)
+    if first in _NO_TOWN or is_no_name(first) or text.casefold() in lands():
+        return False
+    return text in _TOWN_STATES or re.fullmatch(_STATE_NAMES, text) is None
+
+
+def _is_else(word: str) -> bool:
+    """Whether a word is rather a ward, a service, a medicine or a unit's acronym."""
+    plain = folded(word).removesuffix("'s").rstrip(".")
+    return plain in census("words") or is_medical(plain) or word.isupper() or is_technical(word)
 
 
 def _with_tail(text: str, match: re.Match[str]) -> Found:

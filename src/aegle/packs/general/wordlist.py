@@ -28,12 +28,17 @@ class Entry:
     code: str = ""
 
 
-def entries(package: str, name: str) -> Iterator[Entry]:
+def lines(package: str, name: str) -> Iterator[str]:
     """The lines of ``data/<name>.txt`` inside a pack, without comments and blank lines."""
     text = files(package).joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
+        if line.strip() and not line.startswith("#"):
+            yield line
+
+
+def entries(package: str, name: str) -> Iterator[Entry]:
+    """What the lines of ``data/<name>.txt`` inside a pack say."""
+    for line in lines(package, name):
         parts = [part.strip() for part in line.split("|")]
         synonyms = (
             tuple(part.strip() for part in parts[1].split(";") if part.strip())

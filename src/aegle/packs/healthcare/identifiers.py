@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import identifiers as general
+from aegle.packs.general import places
 from aegle.packs.general.gate import ending
+from aegle.packs.general.lone import lone
+from aegle.packs.general.namelists import folded
+from aegle.packs.general.wordlist import entries
 
 _FACILITY: Final = re.compile(
     r"(?<![\w'-])(?P<name>(?:St\.? |Saint |Mount |Mt\.? )?[A-Z][a-zA-Z'’]+"
@@ -24,13 +29,39 @@ _GENERIC: Final = frozenset(
     outpatient inpatient primary pain wound emergency day eye heart cancer sleep dental
     urgent care family mental public local state city county teaching field coumadin
     anticoagulation infusion surgery cardiology neurology oncology orthopedic diabetes from
-    to at discharge transfer to home""".split()
+    to at discharge transfer to home outside pulmonary pulmonology medicine nephrology urology
+    gastroenterology dermatology hematology psychiatry rheumatology endocrinology maintenance
+    hospital second affiliated national""".split()
 )
+
+
+_LISTS: Final = (
+    "medications conditions symptoms procedures labs devices allergens anatomy immunizations"
+).split()
 
 
 def recognisers() -> tuple[Recogniser, ...]:
     """All that clinical texts need; dates are found by `corpus.redact` itself."""
-    return (*general.recognisers(), facilities)
+    return (
+        *general.contacts(),
+        *general.numbers(),
+        general.photos,
+        *general.people(lone(_vocabulary(), charts=True)),
+        places.find,
+        facilities,
+    )
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """The words of the pack's lists, among them brands of medicines."""
+    return frozenset(
+        word
+        for name in _LISTS
+        for entry in entries("aegle.packs.healthcare", name)
+        for spelling in (entry.name, *entry.synonyms)
+        for word in re.findall(r"[^\W\d_]{3,}", folded(spelling))
+    )
 
 
 def facilities(text: str) -> Iterator[Found]:
