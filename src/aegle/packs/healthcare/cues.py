@@ -114,7 +114,8 @@ _LISTS: Final = (
         8,
         """in the past; years ago; year ago; months ago; month ago; weeks ago; in childhood;
         as a child; by history; history; in remission; since childhood; years earlier;
-        years previously; decades ago; last year; previously; as a teenager; as a baby; as an infant; in her teens; in his teens;
+        years previously; decades ago; last year; previously; as a teenager; as a baby;
+        as an infant; in her teens; in his teens;
         in her twenties; in his twenties; in her youth; in his youth; in adolescence;
         in infancy; at birth; back in""",
     ),
