@@ -11,22 +11,21 @@ from typing import Any, BinaryIO, Final
 
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
+from aegle.packs.cybersecurity.readers.scan import (
+    NO_OBJECT,
+    RECORD_LIMIT,
+    Element,
+    Scanner,
+    holds,
+)
 
-LINE_LIMIT: Final = 16 << 20
-"""The longest line or JSON object that is read, in bytes or characters."""
+LINE_LIMIT: Final = RECORD_LIMIT
+"""The longest line that is read, in bytes."""
 
 _BLOCK: Final = 1 << 18
 _SHOWN: Final = 5
-_PROBE: Final = 1 << 20
-_PIECES: Final = 32
-_DEEPEST: Final = 500
 _BOMS: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
-_HOLDERS: Final = frozenset(
-    '"objects" "vulnerabilities" "Records" "records" "events" "Events" "hits" "logs" "data" '
-    '"items" "value" "results" "entries" "cves"'.split()
-)
 
 
 class Problems:
@@ -160,10 +159,10 @@ def objects(stream: BinaryIO, problems: Problems) -> Iterator[tuple[int, dict[st
     head = b""
     for block in source:
         head = (head + block).lstrip()
-        if head.startswith(b"[") or b"\n" in head or len(head) > _PROBE:
+        if head.startswith(b"[") or b"\n" in head or len(head) > LINE_LIMIT:
             break
     first = head.split(b"\n", 1)[0].rstrip()
-    by_line = head.startswith(b"{") and len(first) <= _PROBE and first.endswith(b"}")
+    by_line = head.startswith(b"{") and len(first) <= LINE_LIMIT and first.endswith(b"}")
     if by_line or not head.startswith((b"{", b"[")):
         yield from _by_line(_joined(head, source), problems)
     else:
@@ -194,7 +193,7 @@ def _by_line(source: Iterator[bytes], problems: Problems) -> Iterator[tuple[int,
         if not isinstance(value, dict):
             problems.note("lines are no JSON objects", number)
             continue
-        holder = next((k for k in value if f'"{k}"' in _HOLDERS and _is_list(value[k])), None)
+        holder = next((k for k in value if holds(k) and _is_list(value[k])), None)
         if holder is None:
             yield number, value
         else:
@@ -206,96 +205,17 @@ def _is_list(value: Any) -> bool:
 
 
 def _by_scan(source: Iterator[bytes], problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-    scanner, number = _Scanner(), 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for block in source:
-        for text in scanner.feed(decoder.decode(block)):
-            number += 1
-            value = parse(text)
-            if isinstance(value, dict):
-                yield number, value
-            else:
-                problems.note("records are no JSON objects", number)
-        if scanner.failed:
-            problems.note(scanner.failed, number + 1)
-            return
-    if scanner.unfinished:
-        problems.note("records are cut off", number + 1)
-
-
-class _Scanner:
-    """Cuts the objects out of a JSON text that arrives in pieces, by its brackets alone.
-
-    An element is an object inside the top array, or inside an array that the top object holds
-    under a known name; a top object without such an array is an element itself.
-    """
-
-    def __init__(self) -> None:
-        self.failed = ""
-        self._text = ""
-        self._more: list[str] = []
-        self._in_string = False
-        self._at = 0
-        self._stack: list[str] = []
-        self._start = -1
-        self._inside = 0
-        self._holder = False
-        self._last = ""
-
-    @property
-    def unfinished(self) -> bool:
-        return bool(self._stack)
-
-    def feed(self, more: str) -> Iterator[str]:
-        """The elements that end in this piece."""
-        if self._in_string and '"' not in more and len(self._more) < _PIECES:
-            self._more.append(more)  # the string goes on: reading it anew would be quadratic
-            return
-        self._text += "".join(self._more) + more
-        self._more, self._in_string = [], False
-        for token in _TOKEN.finditer(self._text, self._at):
-            found = token.group()
-            if found == '"':
-                self._at, self._in_string = token.start(), True
-                break
-            self._at = token.end()
-            if found[0] == '"':
-                if len(self._stack) == 1:
-                    self._last = found
-            elif found in "{[":
-                self._open(found, token.start())
-                if self.failed:
-                    return
-            elif self._stack:
-                yield from self._close(token.end())
+    for number, (text, why) in enumerate(_elements(map(decoder.decode, source)), 1):
+        value = None if why else parse(text)
+        if isinstance(value, dict):
+            yield number, value
         else:
-            self._at = len(self._text)
-        keep = self._at if self._start < 0 else self._start
-        if len(self._text) - keep > LINE_LIMIT:
-            self.failed = "records are longer than 16 MiB"
-        self._text = self._text[keep:]
-        self._at -= keep
-        self._start = min(self._start, 0)
+            problems.note(why or NO_OBJECT, number)
 
-    def _open(self, bracket: str, at: int) -> None:
-        depth = len(self._stack)
-        if depth >= _DEEPEST:
-            self.failed = "records are nested deeper than 500"
-            return
-        if bracket == "[" and depth == 1 and self._stack[0] == "{" and self._last in _HOLDERS:
-            self._holder, self._start = True, -1
-        if bracket == "{" and self._start < 0 and (depth == 0 or self._in_array(depth)):
-            self._start, self._inside = at, depth
-        self._stack.append(bracket)
 
-    def _in_array(self, depth: int) -> bool:
-        return self._stack[-1] == "[" and (depth == 1 or (depth == 2 and self._holder))
-
-    def _close(self, end: int) -> Iterator[str]:
-        self._stack.pop()
-        depth = len(self._stack)
-        if depth == 1:
-            self._holder = False
-        if self._start >= 0 and depth == self._inside:
-            yield self._text[self._start : end]
-            self._start = -1
+def _elements(pieces: Iterator[str]) -> Iterator[Element]:
+    scanner = Scanner()
+    for piece in pieces:
+        yield from scanner.feed(piece)
+    yield from scanner.finish()
