@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aegle.core.errors import UsageError
 from aegle.corpus import dates
+from aegle.corpus.asked import resolve
 from aegle.corpus.redact import SAFE_HARBOR
 from aegle.corpus.surrogates import surrogate_names
 from aegle.corpus.vault import Vault
@@ -148,9 +149,9 @@ def test_questions_are_resolved_by_digests_alone():
         "chart of 0012345, please": f"chart of {VAULT.surrogate('mrn', '001-2345', ONE)}, please",
         "maria nunez?": f"{VAULT.surrogate('name', 'María Núñez', ONE)}?",
     }.items():
-        assert VAULT.resolve(question, lookup) == (wanted, (ONE,))
-    assert VAULT.resolve("What is diabetes?", lookup) == ("What is diabetes?", ())
-    assert VAULT.resolve("", lookup) == ("", ())
+        assert resolve(question, vault=VAULT, lookup=lookup) == (wanted, (ONE,))
+    assert resolve("What is diabetes?", vault=VAULT, lookup=lookup) == ("What is diabetes?", ())
+    assert resolve("", vault=VAULT, lookup=lookup) == ("", ())
     assert not any("smith" in digest.lower() for digest in seen)
 
 
@@ -158,4 +159,4 @@ def test_a_name_of_many_charts_names_no_group():
     def lookup(digests):
         return {VAULT.digest("Hathaway"): [(f"patient:{i}", "Rowe") for i in range(50)]}
 
-    assert VAULT.resolve("Did Hathaway sign?", lookup) == ("Did Rowe sign?", ())
+    assert resolve("Did Hathaway sign?", vault=VAULT, lookup=lookup) == ("Did Rowe sign?", ())

@@ -18,6 +18,7 @@ from aegle.core.pack import Found, Recogniser
 from aegle.core.records import Document, Edit, Link, Mention, RawDocument, content_id
 from aegle.core.text import RawText, SafeText
 from aegle.corpus import dates
+from aegle.corpus.asked import own_aliases
 from aegle.corpus.edits import Change, apply, compose, move
 from aegle.corpus.seek import KnownValues, seek
 from aegle.corpus.vault import Vault
@@ -99,6 +100,8 @@ def redact(
     policy = _for_document(doc, policy, group)
     texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
     stand_ins = _StandIns(group, policy, vault)
+    if "name" not in policy.keeps:
+        stand_ins.aliases.update(own_aliases(doc, group, vault))
     safe, rounds = [], []
     found = seek(texts, doc, recognisers, policy.keeps, known)
     for text, some in zip(texts, found, strict=True):

@@ -11,14 +11,11 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from aegle.core.errors import UsageError
 from aegle.corpus import dates, surrogates
-
-Lookup = Callable[[list[str]], Mapping[str, Sequence[tuple[str, str]]]]
-"""Digests -> (group, surrogate) of everyone who has one of them."""
 
 ALIASED: Final = frozenset(
     "name phone fax email ssn mrn health_plan account licence vehicle device ip url biometric other"
@@ -27,9 +24,6 @@ ALIASED: Final = frozenset(
 """Classes whose values somebody may type to ask about; dates, ages and places are not."""
 
 _PLAIN_GROUPS: Final = frozenset({"host", "incident"})
-_LONGEST: Final = 5
-_MOST_OWNERS: Final = 3
-"""An identifier of more groups than this names none of them in a question."""
 _CHANGES_MONTH: Final = 17
 """From the middle of a month this many days lead out of it, so that `March 2024` changes too."""
 
@@ -98,36 +92,6 @@ class Vault:
             return None
         return self._known[key], group, self.surrogate(kind, plain, group)
 
-    def resolve(self, question: str, lookup: Lookup) -> tuple[str, tuple[str, ...]]:
-        """A question with known identifiers replaced by their surrogates, and the groups named.
-
-        Up to five words together are tried, longest first; ``lookup`` sees digests only and gives
-        (group, surrogate) of everyone who has it.
-        """
-        words = [m.span() for m in re.finditer(r"[^\s,;:?!()\"“”]+", question)]
-        tries: list[tuple[int, int, str]] = []
-        for first in range(len(words)):
-            for last in range(first, min(first + _LONGEST, len(words))):
-                start, end = words[first][0], words[last][1]
-                end -= _tail(question[start:end])
-                if end > start and normal(question[start:end]):
-                    tries.append((start, end, self.digest(question[start:end])))
-        known = lookup(sorted({digest for _, _, digest in tries})) if tries else {}
-        hits = [one for one in tries if one[2] in known]
-        hits.sort(key=lambda one: (one[0] - one[1], one[0]))
-        taken: list[tuple[int, int, str]] = []
-        for start, end, digest in hits:
-            if all(end <= a or b <= start for a, b, _ in taken):
-                taken.append((start, end, digest))
-        text, groups = question, []
-        for start, end, digest in sorted(taken, reverse=True):
-            owners = known[digest]
-            text = text[:start] + owners[0][1] + text[end:]
-            # A name that stands in many charts is a clinician's, and says nothing of whose chart.
-            if len(owners) <= _MOST_OWNERS:
-                groups += [group for group, _ in reversed(owners)]
-        return text, tuple(dict.fromkeys(group for group in reversed(groups) if group))
-
     def _mac(self, label: str, value: str) -> str:
         message = f"{label}\0{value}".encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
@@ -182,9 +146,3 @@ def normal(value: str) -> str:
     if any(char.isdecimal() or char == "@" for char in plain):
         return "".join(char for char in plain if char.isalnum())
     return " ".join(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", natural(plain)))
-
-
-def _tail(text: str) -> int:
-    """How many characters at the end belong to the sentence: a stop, a possessive."""
-    match = re.search(r"(?:['’]s)?[.'’]*$", text)
-    return len(match[0]) if match else 0

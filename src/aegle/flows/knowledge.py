@@ -12,6 +12,7 @@ from aegle.core.pack import Origin
 from aegle.core.ports import Progress
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node, RawDocument
 from aegle.core.text import RawText, SafeText
+from aegle.corpus import asked
 from aegle.flows import finding
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
@@ -27,11 +28,12 @@ def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
 
     Raises:
         UsageError: the question is empty or longer than 2,000 characters.
+        SharedNameError: it names somebody by a name that several patients bear.
     """
     text = " ".join(question.split())
     if not text or len(text) > 2000:
         raise UsageError(f"a question has 1 to 2000 characters, got {len(text)}")
-    safe, groups = kit.vault.resolve(text, kit.ledger.lookup)
+    safe, groups = asked.resolve(text, vault=kit.vault, lookup=kit.ledger.lookup)
     return SafeText(safe, by="question/1"), list(groups)
 
 
@@ -79,7 +81,23 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 
 def ask(kit: Kit, question: str, *, generate: bool | None = None, k: int = 0) -> dict[str, Any]:
-    """An answer whose every claim cites characters of stored documents, or a refusal."""
+    """An answer whose every claim cites characters of stored documents, or a refusal.
+
+    A question whose names fit several patients is refused, as picking one would be a guess.
+    """
+    try:
+        return _answered(kit, question, generate=generate, k=k)
+    except asked.SharedNameError as error:
+        return {
+            "question": error.question,
+            "answer": "",
+            "claims": [],
+            "refusal": str(error),
+            "hits": [],
+        }
+
+
+def _answered(kit: Kit, question: str, *, generate: bool | None, k: int) -> dict[str, Any]:
     wanted = kit.settings.answers
     use_generator = wanted.generate if generate is None else generate
     with kit.lock:
