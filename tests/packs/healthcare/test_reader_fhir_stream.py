@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
+import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +20,14 @@ from fhir_files import (
     coding,
     facts,
     note,
+    of,
     read,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegle.core.pack import Origin
+from aegle.packs.healthcare.readers import fhir_stream
 from aegle.packs.healthcare.readers.fhir import FhirReader
 from aegle.packs.healthcare.readers.fhir_stream import resources
 
@@ -214,3 +219,106 @@ def test_sniff_knows_fhir_and_leaves_other_json() -> None:
         b"",
     ):
         assert sniff(other, Origin("a.json")) == 0.0
+
+
+@pytest.mark.parametrize("name", ["f.json", "f.ndjson"])
+def test_a_note_of_50_mb_is_refused_and_the_rest_is_read(name: str) -> None:
+    big = note("word " * 10_000_000)
+    lines = "\n".join(json.dumps(one) for one in (CONDITION, big, CONDITION)).encode()
+    docs, problem = read(lines if name == "f.ndjson" else bundle(CONDITION, big, CONDITION), name)
+    assert "an attachment of more than 16 MB" in problem
+    assert of(docs, "Condition").meta["resources"] == "2"
+    assert of(docs, "DocumentReference")
+
+
+def test_a_note_of_a_megabyte_comes_whole_in_parts() -> None:
+    body = "".join(f"Day {n}: no change, the plan stays as it is.\n" for n in range(22_000))
+    docs, problem = read(bundle(PATIENT, note("Mirela Oakhurst\n" + body)))
+    parts = [doc for doc in docs if doc.kind == "note"]
+    assert not problem
+    assert "".join(doc.text.reveal() for doc in parts) == "Mirela Oakhurst\n" + body
+    assert all(len(doc.text) <= 200_000 and doc.group.reveal() == "patient/p1" for doc in parts)
+    assert len({doc.source for doc in parts}) == len(parts) == 6
+
+
+HUGE = {"resourceType": "Basic", "id": "b", "x": ['}]\\"' * 300_000, "{" * 300_000]}
+
+
+@pytest.mark.parametrize("member", ["resource", "x"])
+def test_a_value_over_the_limit_costs_only_itself(
+    member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fhir_stream, "MAX_VALUE_CHARS", 1 << 19)
+    whole = bundle(CONDITION, CONDITION, CONDITION)
+    whole["entry"][1] = {member: HUGE}
+    docs, problem = read(whole)
+    assert of(docs, "Condition").meta["resources"] == "2"
+    assert "entry 2: a value of more than" in problem
+    lines = "\n".join(json.dumps(one) for one in (CONDITION, HUGE, CONDITION)).encode()
+    for name in ("x.ndjson", "x.json"):
+        docs, problem = read(lines, name)
+        assert of(docs, "Condition").meta["resources"] == "2"
+        assert "2: a value of more than" in problem
+    docs, problem = read({"resourceType": "Bundle", "link": HUGE, **bundle(CONDITION)})
+    assert of(docs, "Condition")
+    assert "a value of more than" in problem
+
+
+@pytest.mark.parametrize("start", ['{"entry": [{"resource": {"x": "', '[{"x": ["', '{"x": "'])
+def test_a_value_of_any_length_is_not_held(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fhir_stream, "MAX_VALUE_CHARS", 1 << 20)
+
+    def pieces() -> Iterator[str]:
+        yield start
+        for _ in range(200):
+            yield 'a\\"}' * (1 << 16)
+
+    tracemalloc.start()
+    found = list(resources(pieces(), lines=False))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert any(item.problem for item in found)
+    assert peak < 10 << 20
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"resourceType": "Binary", "contentType": "text/plain", "data": "@"},
+        {
+            "resourceType": "Consent",
+            "sourceAttachment": {"contentType": "text/plain", "data": "@"},
+        },
+        {
+            "resourceType": "QuestionnaireResponse",
+            "item": [{"answer": [{"valueAttachment": {"contentType": "text/plain", "data": "@"}}]}],
+        },
+        {"resourceType": "Observation", "code": {"text": "Report"}, "valueString": "#"},
+        {"resourceType": "Condition", "code": {"text": "Asthma"}, "note": [{"text": "#"}]},
+        {"resourceType": "DiagnosticReport", "code": {"text": "CT"}, "conclusion": "#"},
+    ],
+)
+def test_text_is_read_wherever_a_resource_holds_it(resource: dict[str, Any]) -> None:
+    text = "A long report. " * 200 + "The last word."
+    raw = json.dumps(resource).replace("@", base64.b64encode(text.encode()).decode())
+    docs, problem = read(raw.replace('"#"', json.dumps(text)).encode())
+    assert not problem
+    assert any("The last word." in doc.text.reveal() for doc in docs)
+
+
+def test_an_entry_that_holds_nothing_is_named() -> None:
+    entries = [{"resource": CONDITION}, {"resorce": CONDITION}, {"request": {"method": "DELETE"}}]
+    docs, problem = read({"resourceType": "Bundle", "entry": entries})
+    assert len(docs) == 1
+    assert "1 part(s)" in problem and "entry 2" in problem
+
+
+def test_a_resource_in_the_place_of_its_entry_is_read() -> None:
+    docs, problem = read({"resourceType": "Bundle", "entry": [CONDITION]})
+    assert of(docs, "Condition")
+    assert not problem
+
+
+def test_html_nested_to_hurt_is_refused() -> None:
+    _, problem = read(bundle(CONDITION, note("<div>" * 100_000, "text/html")))
+    assert "nested" in problem

@@ -90,8 +90,7 @@ def html_text(html: str) -> tuple[str, str]:
     Raises:
         UnsafeInputError: it is nested so deep that parsing would take hours.
     """
-    if _depth(html) > _DEEPEST:
-        raise UnsafeInputError(f"HTML nested deeper than {_DEEPEST} elements")
+    refuse_deep(html)
     tree = LexborHTMLParser(html)
     title_node = tree.css_first("title")
     title = _flat(title_node.text()) if title_node is not None else ""
@@ -103,6 +102,16 @@ def html_text(html: str) -> tuple[str, str]:
     text = _ITEM.sub("- ", "\n".join(line if line.strip() else "" for line in lines))
     text = "\n".join(line for line in text.split("\n") if line != "-")
     return title[:300], _LIST.sub(r"\1\n", _GAPS.sub("\n\n", text)).strip() + "\n"
+
+
+def refuse_deep(html: str) -> None:
+    """Call before parsing.
+
+    Raises:
+        UnsafeInputError: it is nested so deep that parsing would take hours.
+    """
+    if _depth(html) > _DEEPEST:
+        raise UnsafeInputError(f"HTML nested deeper than {_DEEPEST} elements")
 
 
 def _depth(html: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import Identifier, RawDocument
+from aegle.packs.general.readers.parts import cut
 from aegle.packs.healthcare.readers import people
 from aegle.packs.healthcare.readers.builder import TextBuilder
 from aegle.packs.healthcare.readers.ccda import read_cda
@@ -250,7 +251,9 @@ class _Export:
                 except InputError as error:
                     self.problems.add(where, f"an attached CDA document: {error}")
                 continue
-            yield _note(resource, attached.text, source, patient, known)
+            for part, body in cut(attached.text.splitlines(keepends=True)):
+                whole = f"{source}-{part}" if part else source
+                yield _note(resource, body, whole, patient, known)
 
 
 def _note(

@@ -13,7 +13,8 @@ MAX_VALUE_CHARS: Final = 64 * 1024 * 1024
 
 _DECODER: Final = json.JSONDecoder(strict=False)
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_MARK: Final = re.compile(r'["\[\]{}]')
+_IN_STRING: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _SCALAR_END: Final = re.compile(r"[,\]}\s]")
 
 
@@ -43,7 +44,6 @@ class _Buffer:
         self.text = ""
         self.at = 0
         self.ended = False
-        self._token_end = 0
 
     def more(self, wanted: int = 1) -> bool:
         """Read at least ``wanted`` more characters if there are; whether any came."""
@@ -91,7 +91,8 @@ class _Buffer:
             held = len(self.text) - self.at
             if held > MAX_VALUE_CHARS:
                 raise _BrokenError(f"a value of more than {MAX_VALUE_CHARS >> 20} MB")
-            if not self.more(held):  # doubling keeps the work linear
+            # Doubling keeps the work linear.
+            if not self.more(max(1, min(held, MAX_VALUE_CHARS - held))):
                 raise _EndOfInputError
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
@@ -99,28 +100,39 @@ class _Buffer:
         return near_end or error.msg.startswith("Unterminated string")
 
     def skip(self) -> bool:
-        """Pass over a broken value by its brackets; whether its end was found."""
+        """Pass over a broken value by its brackets without holding it; whether its end is there."""
         if self.peek() not in ("{", "[", '"'):
-            return self._skip_to(_SCALAR_END)
+            return self._find(_SCALAR_END) != ""
         depth = 0
-        while self._skip_to(_TOKEN):
-            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(self.text[self.at], 0)
-            string = self.text[self.at] == '"'
-            self.at = self._token_end if string else self.at + 1
+        while mark := self._find(_MARK):
+            self.at += 1
+            if mark == '"' and not self._pass_string():
+                return False
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(mark, 0)
             if depth <= 0:
                 return True
         return False
 
-    def _skip_to(self, pattern: re.Pattern[str]) -> bool:
-        """Stand at the next match; False when the input or the limit comes first."""
+    def _find(self, pattern: re.Pattern[str]) -> str:
+        """Stand at the next match, letting go of what comes before; empty when there is none."""
         while (match := pattern.search(self.text, self.at)) is None:
-            quote = self.text.find('"', self.at)
-            self.at = quote if quote >= 0 else len(self.text)  # a string that isn't all here
-            held = len(self.text) - self.at
-            if held > MAX_VALUE_CHARS or not self.more(held + 1):
+            self.at = len(self.text)
+            if not self.more():
+                return ""
+        self.at = match.start()
+        return match[0]
+
+    def _pass_string(self) -> bool:
+        """Stand behind the quote that ends the string; whether it is there."""
+        while True:
+            inside = _IN_STRING.match(self.text, self.at)
+            assert inside is not None  # it matches nothing at all, too
+            self.at = inside.end()
+            if self.text.startswith('"', self.at):
+                self.at += 1
+                return True
+            if not self.more():
                 return False
-        self.at, self._token_end = match.span()
-        return True
 
 
 def resources(chunks: Iterator[str], *, lines: bool) -> Iterator[Item]:
@@ -139,7 +151,7 @@ def resources(chunks: Iterator[str], *, lines: bool) -> Iterator[Item]:
         while first := buffer.peek():
             number += 1
             if first == "{":
-                yield from _object(buffer)
+                yield from _object(buffer, f"value {number}")
             elif first == "[":
                 buffer.at += 1
                 yield from _elements(buffer, "item")
@@ -170,7 +182,7 @@ def _lines(chunks: Iterator[str]) -> Iterator[Item]:
     for number, line in enumerate(_split_lines(chunks), 1):
         where = f"line {number}"
         if line is None:
-            yield Item(where, problem=f"longer than {MAX_VALUE_CHARS >> 20} MB")
+            yield Item(where, problem=f"a value of more than {MAX_VALUE_CHARS >> 20} MB")
             continue
         text = line.strip(" \t\r\n\ufeff")
         if not text:
@@ -218,11 +230,14 @@ def _unfold(where: str, value: Any) -> Iterator[Item]:
         yield Item(where, value)
 
 
-def _object(buffer: _Buffer) -> Iterator[Item]:
-    """One top-level object: a resource, or a bundle whose entries come out one by one."""
+def _object(buffer: _Buffer, where: str) -> Iterator[Item]:
+    """One top-level object: a resource, or a bundle whose entries come out one by one.
+
+    A broken member costs the resource; beside a bundle's entries it costs only itself.
+    """
     buffer.at += 1
     members: dict[str, Any] = {}
-    streamed = False
+    streamed = broken = False
     while (mark := buffer.peek()) != "}":
         if mark == ",":
             buffer.at += 1
@@ -239,9 +254,13 @@ def _object(buffer: _Buffer) -> Iterator[Item]:
             streamed = True
             yield from _elements(buffer, "entry")
         else:
-            members[key] = buffer.value()
+            try:
+                members[key] = buffer.value()
+            except _BrokenError as error:
+                broken = True
+                yield from _passed_over(buffer, where, error)
     buffer.at += 1
-    if not streamed:
+    if not streamed and not broken:
         yield from _unfold("resource", members)
 
 
@@ -259,9 +278,7 @@ def _elements(buffer: _Buffer, word: str) -> Iterator[Item]:
         try:
             value = buffer.value()
         except _BrokenError as error:
-            yield Item(where, problem=str(error))
-            if not buffer.skip():
-                raise _EndOfInputError from error
+            yield from _passed_over(buffer, where, error)
             continue
         if word == "entry":
             yield from _entry(where, value)
@@ -270,14 +287,23 @@ def _elements(buffer: _Buffer, word: str) -> Iterator[Item]:
     buffer.at += 1
 
 
+def _passed_over(buffer: _Buffer, where: str, error: _BrokenError) -> Iterator[Item]:
+    yield Item(where, problem=str(error))
+    if not buffer.skip():
+        raise _EndOfInputError from error
+
+
 def _entry(where: str, entry: Any) -> Iterator[Item]:
-    """The resource of a bundle's entry; an entry without one (a deletion, a response) is none."""
+    """The resource of a bundle's entry; a request or a response may come without one."""
     if not isinstance(entry, dict):
         yield Item(where, problem="a bundle entry that is not an object")
         return
     url = entry.get("fullUrl")
-    resource = entry.get("resource")
+    # Some exports leave the wrapper out and put the resource where its entry should be.
+    resource = entry if "resourceType" in entry else entry.get("resource")
     if resource is None:
+        if not {"request", "response"} & entry.keys():
+            yield Item(where, problem="a bundle entry without a resource")
         return
     if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
         yield from _unfold(where, resource)  # a batch response holds a bundle in a bundle
