@@ -37,7 +37,7 @@ VOUCHES = {
     "corpus/redact.py",  # the one place where text becomes safe
     "corpus/vault.py",  # surrogates
     "backends/corpus_sqlite.py",  # reads back what was safe when stored
-    "backends/graph_ladybug.py",  # likewise
+    "backends/graph_rows.py",  # likewise
     "answer/rag.py",  # generated sentences, after verification against safe evidence
     "flows/knowledge.py",  # questions, after their identifiers were replaced
     "graph/build.py",  # names of concepts, and keys

@@ -182,3 +182,16 @@ def test_errors_quote_no_value(tmp_path):
         store.add([bad], [])
     assert "xyzzy" not in str(caught.value)
     store.close()
+
+
+def test_a_library_loaded_after_it_lives(tmp_path: Path) -> None:
+    """Ladybug's symbols must not replace those of llama.cpp: that ended the process."""
+    code = (
+        "import sys, pathlib\n"
+        "from aegle.backends.graph_ladybug import LadybugGraph\n"
+        "store = LadybugGraph(pathlib.Path(sys.argv[1]))\n"
+        "import xllamacpp\n"
+        "store.close()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "graph")]
+    subprocess.run(command, check=True, timeout=120)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegle.core.errors import NotFoundError
+from aegle.core.ports import Whole
 from aegle.core.records import ASSERTIONS, Edge, Node
 from aegle.core.text import SafeText
 from aegle.graph.network import HUB, NEGATED_MENTION, STRENGTH
@@ -25,6 +26,18 @@ class Store:
 
     def nodes(self, keys=None):
         return [node for node in self.known if keys is None or node.key in keys]
+
+    def whole(self):
+        place = {node.key: i for i, node in enumerate(self.known)}
+        kinds = sorted({(edge.type, edge.assertion) for edge in self.said})
+        return Whole(
+            self.known,
+            np.array([place[edge.head] for edge in self.said], np.int64),
+            np.array([place[edge.tail] for edge in self.said], np.int64),
+            kinds,
+            np.array([kinds.index((edge.type, edge.assertion)) for edge in self.said], np.int64),
+            np.array([edge.score for edge in self.said], np.float64),
+        )
 
     def edges(self, keys=None, *, limit=0):
         touching = [e for e in self.said if keys is None or {e.head, e.tail} & set(keys)]

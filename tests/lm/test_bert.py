@@ -11,7 +11,8 @@ from scipy.special import erf
 
 from aegle.core.artifacts import check_manifest
 from aegle.core.errors import InputError
-from aegle.lm.bert import build, graph_file
+from aegle.lm.bert import build
+from aegle.lm.graphs import graph_file
 from aegle.testing.weights import WeightsUnavailableError, cached
 
 CONFIG = {

@@ -7,6 +7,7 @@ the disk, and a kill at any moment leaves the old file or the new one, never hal
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,15 +16,31 @@ from typing import Any, Final
 import ladybug
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships neither stubs nor a marker
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from aegle.backends.graph_rows import (
+    edge_id,
+    edge_rows,
+    ends,
+    folded,
+    node_rows,
+    numbers,
+    parted,
+    strings,
+    to_edges,
+    to_nodes,
+)
 from aegle.backends.lock import FolderLock
 from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import BackendError, InputError, UsageError, WorkspaceError
-from aegle.core.records import Edge, Node, content_id
-from aegle.core.text import SafeText
+from aegle.core.ports import Whole
+from aegle.core.records import Edge, Node
 from aegle.lm.terms import fold
+
+with contextlib.suppress(ImportError):
+    # Ladybug loads its library with RTLD_GLOBAL: its C++ symbols then replace those of libraries
+    # that are loaded later, and llama.cpp ends the process (std::bad_alloc). This comes before it.
+    import ladybug._lbug
 
 _FORMAT: Final = 1
 _POOL_BYTES: Final = 512 << 20
@@ -37,6 +54,10 @@ _EDGE: Final = (
     "e.start_at AS start_at, e.end_at AS end_at, e.assertion AS assertion, e.score AS score, "
     "e.time AS time, e.extractor AS extractor"
 )
+_WALKED: Final = (
+    "offset(id(a)) AS head, offset(id(b)) AS tail, e.id AS id, e.type AS type, "
+    "e.assertion AS assertion, e.score AS score"
+)
 _EVERY: Final = "MATCH (a:Node)-[e:Edge]->(b:Node)"
 _LOOKUPS: Final = 200
 """Up to so many keys are looked up one by one (0.3 ms each); for more, one scan is faster. A join
@@ -47,22 +68,6 @@ _SCHEMA: Final = (
     "CREATE REL TABLE Edge(FROM Node TO Node, id INT64, type STRING, document_id STRING, "
     "start_at INT64, end_at INT64, assertion STRING, score DOUBLE, time STRING, extractor STRING)",
 )
-_EDGE_COLUMNS: Final = (
-    ("head", pa.string()), ("tail", pa.string()), ("id", pa.int64()), ("type", pa.string()),
-    ("document_id", pa.string()), ("start_at", pa.int64()), ("end_at", pa.int64()),
-    ("assertion", pa.string()), ("score", pa.float64()), ("time", pa.string()),
-    ("extractor", pa.string()),
-)  # fmt: skip
-
-
-def edge_id(edge: Edge) -> int:
-    """64 bits that name an edge by all it says; its score is a measurement and names nothing."""
-    places = (str(edge.start), str(edge.end))
-    name = content_id(
-        *(edge.head, edge.tail, edge.type, edge.document_id, *places),
-        *(edge.assertion, edge.time, edge.extractor),
-    )
-    return int.from_bytes(bytes.fromhex(name), "little", signed=True)
 
 
 class LadybugGraph:
@@ -216,7 +221,7 @@ class LadybugGraph:
     def _known_ids(self) -> NDArray[np.int64]:
         if self._edge_ids is None:
             table = self._table("MATCH (:Node)-[e:Edge]->(:Node) RETURN e.id AS id")
-            self._edge_ids = np.sort(table["id"].to_numpy()).astype(np.int64)
+            self._edge_ids = np.sort(numbers(table["id"]))
         return self._edge_ids
 
     def _unknown(self, edges: Sequence[Edge]) -> tuple[NDArray[np.int64], list[Edge]]:
@@ -233,28 +238,24 @@ class LadybugGraph:
         ids: NDArray[np.int64],
     ) -> None:
         if nodes:
-            self._run("COPY Node FROM $rows", rows=_node_rows(nodes))
+            self._run("COPY Node FROM $rows", rows=node_rows(nodes))
         for node in named:
-            row = {"key": node.key, "name": str(node.name), "folded": _folded(node)}
+            row = {"key": node.key, "name": str(node.name), "folded": folded(node)}
             self._run("MATCH (n:Node {key: $key}) SET n.name = $name, n.folded = $folded", **row)
         if edges:
-            self._run("COPY Edge FROM $rows", rows=_edge_rows(edges, ids))
+            self._run("COPY Edge FROM $rows", rows=edge_rows(edges, ids))
 
     def retract(self, document_ids: Sequence[str]) -> None:
         """Remove what some documents said, from the disk too; costs a rewrite of the graph."""
-        wanted = _strings(sorted(set(document_ids)))
+        wanted = set(document_ids)
         with self._mutex:
             edges = self._table(f"{_EVERY} RETURN {_EDGE}")
-            said = pc.is_in(edges["document_id"], value_set=wanted)
-            lost = edges.filter(said)
+            lost, kept = parted(edges, ("document_id",), wanted)
             if not lost.num_rows:
                 return
-            kept = edges.filter(pc.invert(said))
-            gone = _ends(lost) - _ends(kept)
+            gone = ends(lost) - ends(kept)
             nodes = self._table(f"MATCH (n:Node) RETURN {_NODE}, n.folded AS folded")
-            keys = _strings(sorted(gone))
-            nodes = nodes.filter(pc.invert(pc.is_in(nodes["key"], value_set=keys)))
-            self._rewrite(nodes, kept)
+            self._rewrite(parted(nodes, ("key",), gone)[1], kept)
 
     def _rewrite(self, nodes: pa.Table, edges: pa.Table) -> None:
         number = int(self._file.removeprefix("graph-").removesuffix(".lbug")) + 1
@@ -283,26 +284,26 @@ class LadybugGraph:
         """The nodes that exist among ``keys``, each once, in that order; all by key for None."""
         with self._mutex:
             if keys is None:
-                return _nodes(self._table(f"MATCH (n:Node) RETURN {_NODE}").sort_by("key"))
+                every = to_nodes(self._table(f"MATCH (n:Node) RETURN {_NODE}"))
+                return sorted(every, key=lambda node: node.key)
             if not keys:
                 return []
             asked = list(dict.fromkeys(keys))
-            rows = pa.table({"asked": _strings(asked)})
+            rows = pa.table({"asked": strings(asked)})
             query = f"LOAD FROM $rows MATCH (n:Node {{key: asked}}) RETURN {_NODE}"
-            found = {node.key: node for node in _nodes(self._table(query, rows=rows))}
+            found = {node.key: node for node in to_nodes(self._table(query, rows=rows))}
             return [found[key] for key in asked if key in found]
 
     def edges(self, keys: Sequence[str] | None = None, *, limit: int = 0) -> list[Edge]:
         """The edges that touch any of ``keys``, in the order of their ids."""
         with self._mutex:
             if keys is None:
-                return _edges(self._first(self._table(f"{_EVERY} RETURN {_EDGE}"), limit))
+                return to_edges(self._first(self._table(f"{_EVERY} RETURN {_EDGE}"), limit))
             asked = list(dict.fromkeys(keys))
             if len(asked) > _LOOKUPS:
-                wanted = _strings(asked)
                 table = self._table(f"{_EVERY} RETURN {_EDGE}")
-                touches = [pc.is_in(table[end], value_set=wanted) for end in ("head", "tail")]
-                return _edges(self._first(table.filter(pc.or_(*touches)), limit))
+                touching, _ = parted(table, ("head", "tail"), set(asked))
+                return to_edges(self._first(touching, limit))
             tail = f"RETURN {_EDGE} ORDER BY id" + (f" LIMIT {int(limit)}" if limit else "")
             found: dict[int, Edge] = {}
             for key in asked:
@@ -311,7 +312,7 @@ class LadybugGraph:
                     "(a:Node)-[e:Edge]->(b:Node {key: $key})",
                 ):
                     table = self._table(f"MATCH {end} {tail}", key=key)
-                    found |= zip(table["id"].to_pylist(), _edges(table), strict=True)
+                    found |= zip(table["id"].to_pylist(), to_edges(table), strict=True)
             ordered = [found[i] for i in sorted(found)]
             return ordered[:limit] if limit else ordered
 
@@ -319,6 +320,29 @@ class LadybugGraph:
     def _first(table: pa.Table, limit: int) -> pa.Table:
         table = table.sort_by("id")
         return table.slice(0, limit) if limit else table
+
+    def whole(self) -> Whole:
+        """Every node and edge in columns; edges in the order of their ids."""
+        with self._mutex:
+            nodes = self._table(f"MATCH (n:Node) RETURN offset(id(n)) AS place, {_NODE}")
+            edges = self._table(f"{_EVERY} RETURN {_WALKED}")
+        known = to_nodes(nodes)
+        order = sorted(range(len(known)), key=lambda i: known[i].key)
+        offsets = numbers(nodes["place"])
+        places = np.zeros(int(offsets.max(initial=-1)) + 1, np.int64)
+        places[offsets[order]] = np.arange(len(order))
+        rows = np.argsort(numbers(edges["id"]))
+        pairs = zip(edges["type"].to_pylist(), edges["assertion"].to_pylist(), strict=True)
+        codes: dict[tuple[str, str], int] = {}
+        kind = np.array([codes.setdefault(pair, len(codes)) for pair in pairs], np.int64)
+        return Whole(
+            [known[i] for i in order],
+            places[numbers(edges["head"])[rows]],
+            places[numbers(edges["tail"])[rows]],
+            tuple(codes),
+            kind[rows],
+            numbers(edges["score"])[rows],
+        )
 
     def match(self, text: str, *, limit: int) -> list[Node]:
         """Nodes (not chunks) whose name or key holds ``text``; exact first, then shortest name."""
@@ -331,59 +355,9 @@ class LadybugGraph:
             f"ORDER BY exact DESC, width, key LIMIT {int(limit)}"
         )
         with self._mutex:
-            return _nodes(self._table(query, wanted=wanted, exact=f"\n{wanted}\n"))
+            return to_nodes(self._table(query, wanted=wanted, exact=f"\n{wanted}\n"))
 
 
 def _open(file: Path) -> tuple[Any, Any]:
     database = ladybug.Database(file, buffer_pool_size=_POOL_BYTES, max_db_size=_MOST_BYTES)
     return database, ladybug.Connection(database)
-
-
-def _strings(values: Sequence[str]) -> Any:
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            "a text for the graph holds half a character (a lone surrogate)"
-        ) from error
-
-
-def _ends(edges: pa.Table) -> set[str]:
-    return set(pc.unique(edges["head"]).to_pylist()) | set(pc.unique(edges["tail"]).to_pylist())
-
-
-def _folded(node: Node) -> str:
-    """What `match` searches: name and key, each a line of its own."""
-    return "" if node.type == "chunk" else f"\n{fold(node.name)}\n{fold(node.key)}\n"
-
-
-def _node_rows(nodes: Sequence[Node]) -> pa.Table:
-    columns = {
-        "key": [node.key for node in nodes],
-        "type": [node.type for node in nodes],
-        "name": [str(node.name) for node in nodes],
-        "folded": [_folded(node) for node in nodes],
-    }
-    return pa.table({name: _strings(column) for name, column in columns.items()})
-
-
-def _edge_rows(edges: Sequence[Edge], ids: NDArray[np.int64]) -> pa.Table:
-    columns: dict[str, Any] = {"id": ids}
-    for name, kind in _EDGE_COLUMNS:
-        if name != "id":
-            values = [getattr(edge, name.removesuffix("_at")) for edge in edges]
-            columns[name] = _strings(values) if kind == pa.string() else pa.array(values, kind)
-    return pa.table({name: columns[name] for name, _ in _EDGE_COLUMNS})
-
-
-def _nodes(table: pa.Table) -> list[Node]:
-    columns = (table[name].to_pylist() for name in ("key", "type", "name"))
-    return [
-        Node(key, kind, SafeText(name, by="graph"))
-        for key, kind, name in zip(*columns, strict=True)
-    ]
-
-
-def _edges(table: pa.Table) -> list[Edge]:
-    columns = (table[name].to_pylist() for name, _ in _EDGE_COLUMNS if name != "id")
-    return [Edge(*row) for row in zip(*columns, strict=True)]

@@ -30,7 +30,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        show.out.print(f"aegle {version('aegle')}")
+        show.say(f"aegle {version('aegle')}")
         raise typer.Exit
 
 

@@ -7,10 +7,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
-
-from rich.console import Console
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from aegle.core.ports import Progress as Report
@@ -18,8 +16,15 @@ if TYPE_CHECKING:
 _SHOW_AFTER_S: Final = 2.0
 """A bar for less than this would only flicker."""
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_PLAIN, _BOLD, _DIM = "", "1", "2"
+"""Styles, as terminals know them."""
+
+
+def say(text: str = "", *, style: str = _PLAIN, to: TextIO | None = None) -> None:
+    """Print a line on stdout, or on another stream."""
+    stream = to or sys.stdout
+    styled = style and text and stream.isatty()
+    stream.write(f"\x1b[{style}m{text}\x1b[0m\n" if styled else f"{text}\n")
 
 
 def emit(result: Any, as_json: bool, render: Callable[[Any], None]) -> None:
@@ -34,9 +39,30 @@ def emit(result: Any, as_json: bool, render: Callable[[Any], None]) -> None:
 @contextmanager
 def bar() -> Iterator[Report]:
     """Progress on a terminal's stderr, a bar for each step that takes over two seconds."""
-    if not err.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda step, done, total=None: None
         return
+    started: dict[str, float] = {}
+    tasks: dict[str, Any] = {}
+    shown: list[Any] = []
+    with ExitStack() as stack:
+
+        def report(step: str, done: int, total: int | None = None) -> None:
+            began = started.setdefault(step, time.monotonic())
+            if step not in tasks and time.monotonic() - began < _SHOW_AFTER_S:
+                return
+            if not shown:
+                shown.append(stack.enter_context(_bars()))
+            if step not in tasks:
+                tasks[step] = shown[0].add_task(step, total=total)
+            shown[0].update(tasks[step], completed=done, total=total)
+
+        yield report
+
+
+def _bars() -> Any:
+    # rich takes longer to load than a short command to run: only what shows a bar or table loads it
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -45,29 +71,17 @@ def bar() -> Iterator[Report]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
     )
-    started: dict[str, float] = {}
-    with Progress(*columns, console=err, transient=True) as shown:
-        tasks: dict[str, Any] = {}
-
-        def report(step: str, done: int, total: int | None = None) -> None:
-            began = started.setdefault(step, time.monotonic())
-            if step not in tasks and time.monotonic() - began < _SHOW_AFTER_S:
-                return
-            if step not in tasks:
-                tasks[step] = shown.add_task(step, total=total)
-            shown.update(tasks[step], completed=done, total=total)
-
-        yield report
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def note(message: str) -> None:
     """Say what is being done, on stderr."""
-    err.print(message, markup=False)
+    say(message, to=sys.stderr)
 
 
 def fail(message: str) -> None:
     """Say what went wrong, on stderr."""
-    err.print(f"error: {message}", markup=False, style="bold red" if err.is_terminal else None)
+    say(f"error: {message}", style=_BOLD, to=sys.stderr)
 
 
 def fail_unforeseen(error: BaseException) -> None:
@@ -81,11 +95,12 @@ def pairs(result: dict[str, Any]) -> None:
     """Names and values, one a line."""
     for name, value in result.items():
         shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-        out.print(f"{name.replace('_', ' '):>14}  {shown}", markup=False)
+        say(f"{name.replace('_', ' '):>14}  {shown}")
 
 
 def table(rows: list[dict[str, Any]], *names: str) -> None:
     """Rows as a table with these columns."""
+    from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
@@ -93,13 +108,13 @@ def table(rows: list[dict[str, Any]], *names: str) -> None:
         shown.add_column(name)
     for row in rows:
         shown.add_row(*(str(row[name]) for name in names))
-    out.print(shown)
+    Console(highlight=False, soft_wrap=True).print(shown)
 
 
 def answer(result: dict[str, Any]) -> None:
     """An answer with its citations under it, or a refusal."""
     if result["refusal"]:
-        out.print(f"No answer: {result['refusal']}", markup=False)
+        say(f"No answer: {result['refusal']}")
         return
     number = 0
     notes: list[str] = []
@@ -110,22 +125,18 @@ def answer(result: dict[str, Any]) -> None:
             marks.append(f"[{number}]")
             place = f"{citation['document_id']} {citation['start']}-{citation['end']}"
             notes.append(f"  [{number}] {place}  {' '.join(citation['text'].split())}")
-        out.print(f"{claim['text']} {''.join(marks)}", markup=False)
-    out.print()
+        say(f"{claim['text']} {''.join(marks)}")
+    say()
     for note in notes:
-        out.print(note, markup=False, style="dim")
+        say(note, style=_DIM)
 
 
 def hits(result: dict[str, Any]) -> None:
     """Hits, best first: why each was found, and its text on one line."""
     for place, hit in enumerate(result["hits"], 1):
-        out.print(
-            f"{place:>2}. {hit['title'] or hit['kind']}  ({', '.join(hit['via'])})", markup=False
-        )
-        out.print(f"    {' '.join(hit['text'].split())[:240]}", markup=False, style="dim")
-        out.print(
-            f"    {hit['document_id']} {hit['start']}-{hit['end']}", markup=False, style="dim"
-        )
+        say(f"{place:>2}. {hit['title'] or hit['kind']}  ({', '.join(hit['via'])})")
+        say(f"    {' '.join(hit['text'].split())[:240]}", style=_DIM)
+        say(f"    {hit['document_id']} {hit['start']}-{hit['end']}", style=_DIM)
 
 
 def facts(result: dict[str, Any]) -> None:
@@ -135,10 +146,10 @@ def facts(result: dict[str, Any]) -> None:
         codes = " ".join(f"{c['system']}:{c['code']}" for c in one["concepts"])
         tag = "" if one["assertion"] == "present" else f" ({one['assertion']})"
         line = f"{one['start']:>6}-{one['end']:<6} {one['type']:<15} {one['text']}{tag}  {codes}"
-        out.print(line, markup=False)
+        say(line)
     for one in result["relations"]:
         head, tail = entities[one["head"]]["text"], entities[one["tail"]]["text"]
-        out.print(f"{head}  --{one['type']}->  {tail}", markup=False)
+        say(f"{head}  --{one['type']}->  {tail}")
 
 
 def graph(result: dict[str, Any]) -> None:
@@ -148,6 +159,6 @@ def graph(result: dict[str, Any]) -> None:
         head = names.get(edge["head"], edge["head"])
         tail = names.get(edge["tail"], edge["tail"])
         tag = "" if edge["assertion"] == "present" else f" ({edge['assertion']})"
-        out.print(f"{head}  --{edge['type']}->  {tail}{tag}", markup=False)
+        say(f"{head}  --{edge['type']}->  {tail}{tag}")
     if not result["edges"]:
-        out.print(f"{result['entity']['name']} has no relations.", markup=False)
+        say(f"{result['entity']['name']} has no relations.")

@@ -107,7 +107,7 @@ class Kit:
     @cached_property
     def walker(self) -> Walker:
         """Walks on the graph as it stands now; dropped when the graph changes."""
-        walker: Walker = plugins.load("aegle.graph.walk:Walker")(self.graph)  # scipy: 0.3 s
+        walker: Walker = plugins.load("aegle.graph.walk:Walker")(self.graph)
         return walker
 
     def graph_changed(self) -> None:
@@ -245,10 +245,6 @@ def watch(settings: Settings) -> None:
 @contextmanager
 def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
     """A kit over a workspace that the caller owns; closed with the block."""
-    if not settings.backends.generator_url:
-        # llama.cpp's library must be the first of the native ones: loaded after the stores' and
-        # scipy's it ends the process (std::bad_alloc in its initialisers, xllamacpp 2026.10).
-        plugins.find("generator", settings.backends.generator)
     watch(settings)
     kit = Kit(layout, settings, progress)
     try:

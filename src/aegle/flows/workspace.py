@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aegle.core import artifacts, settings
+from aegle.core import artifacts, plugins
 from aegle.core.errors import (
     BackendError,
     NotFoundError,
@@ -23,6 +23,9 @@ from aegle.core.errors import (
     WorkspaceBusyError,
     WorkspaceError,
 )
+
+if TYPE_CHECKING:
+    from aegle.core.settings import Settings
 
 FORMAT: Final = 1
 """The layout's version; a workspace written by a later one is refused, not misread."""
@@ -146,9 +149,11 @@ def secret(layout: Layout) -> bytes:
         ) from error
 
 
-def load_settings(layout: Layout, options: dict[str, Any] | None = None) -> settings.Settings:
+def load_settings(layout: Layout, options: dict[str, Any] | None = None) -> Settings:
     """The workspace's settings under the environment's and the command line's."""
-    return settings.load(layout.settings, options=options)
+    load = plugins.load("aegle.core.settings:load")  # pydantic: not for --help
+    settings: Settings = load(layout.settings, options=options)
+    return settings
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from aegle.core.records import Edge, Node
+from aegle.core.ports import Whole
 from aegle.graph.build import CHUNK, MENTIONS
 
 Indices = NDArray[np.int64]
@@ -33,6 +32,56 @@ HUB: Final = 0.5
 """Power of the degree that tempers each end of an edge; 0 lets hubs swamp, 1 hides them."""
 
 
+class Matrix:
+    """A sparse square matrix by rows: row ``i`` is ``starts[i]`` to ``starts[i + 1]`` of the rest.
+
+    Four operations are all that a walk needs; scipy's take longer to import than to answer.
+    """
+
+    def __init__(self, starts: Indices, columns: Indices, values: NDArray[Any]) -> None:
+        self.starts, self.columns, self.values = starts, columns, values
+        self._filled = np.flatnonzero(np.diff(starts))
+        self._first = starts[self._filled]
+
+    @classmethod
+    def of(cls, size: int, rows: Indices, columns: Indices, values: NDArray[Any]) -> Matrix:
+        """The matrix of some entries; those of one place are summed."""
+        places, at = np.unique(rows * size + columns, return_inverse=True)
+        starts = np.searchsorted(places, np.arange(size + 1) * size)
+        return cls(starts, places % max(size, 1), _sums(at, values, len(places)))
+
+    @property
+    def rows(self) -> Indices:
+        """The row of each entry."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def with_values(self, values: NDArray[Any]) -> Matrix:
+        """The same places with other entries."""
+        return Matrix(self.starts, self.columns, values)
+
+    def turned(self) -> Matrix:
+        """Rows for columns."""
+        order = np.argsort(self.columns, kind="stable")
+        starts = np.searchsorted(self.columns[order], np.arange(len(self.starts)))
+        return Matrix(starts, self.rows[order], self.values[order])
+
+    def times(self, vector: NDArray[Any]) -> NDArray[Any]:
+        """The product with a vector."""
+        product = np.zeros_like(vector)
+        if len(self._first):
+            entries = self.values * vector[self.columns]
+            product[self._filled] = np.add.reduceat(entries, self._first)
+        return product
+
+    def columns_of(self, rows: Indices) -> Indices:
+        """Every column that has an entry in any of some rows."""
+        starts, ends = self.starts[rows], self.starts[rows + 1]
+        counts = ends - starts
+        # Positions of all the rows' entries in one array, without a Python loop over rows.
+        offsets = np.repeat(ends - np.cumsum(counts), counts)
+        return self.columns[offsets + np.arange(counts.sum())]
+
+
 class Network:
     """Nodes 0..n-1 in the order of their keys, and matrices over them.
 
@@ -44,68 +93,45 @@ class Network:
         ways: who leads to whom by any step, the pattern of ``steps``.
     """
 
-    def __init__(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
-        ordered = sorted(nodes, key=lambda node: node.key)
-        self.nodes = ordered
-        self.keys = [node.key for node in ordered]
+    def __init__(self, graph: Whole) -> None:
+        self.nodes = graph.nodes
+        self.keys = [node.key for node in graph.nodes]
         self.index = {key: i for i, key in enumerate(self.keys)}
-        self.is_chunk = np.fromiter((n.type == CHUNK for n in ordered), bool, len(ordered))
-        heads, tails, kinds, forth, back = self._columns(edges)
-        self._label(heads, tails, kinds, np.maximum(forth, back))
-        raw = self._matrix(heads, tails, forth, back)
-        self.ways = raw
-        fact = ~(self.is_chunk[heads] | self.is_chunk[tails])
-        self.facts = self._matrix(heads[fact], tails[fact], forth[fact], back[fact])
-        self.degree = np.diff(raw.tocsc().indptr).astype(np.float64)
-        self.steps = self._steps(raw)
-        self.backward = self.steps.T.tocsr()
-        self.dead = np.flatnonzero(np.diff(self.steps.indptr) == 0)
+        self.is_chunk = np.fromiter((n.type == CHUNK for n in graph.nodes), bool, len(self.keys))
+        forth, back = _weights(graph)
+        self._label(graph, np.maximum(forth, back))
+        self.ways = self._matrix(graph, forth, back)
+        fact = ~(self.is_chunk[graph.heads] | self.is_chunk[graph.tails])
+        self.facts = self._matrix(graph, forth * fact, back * fact)
+        self.degree = np.bincount(self.ways.columns, minlength=len(self.keys)).astype(np.float64)
+        self.steps = self._steps(self.ways)
+        self.backward = self.steps.turned()
+        self.dead = np.flatnonzero(np.diff(self.steps.starts) == 0)
 
-    def _columns(
-        self, edges: Sequence[Edge]
-    ) -> tuple[Indices, Indices, NDArray[np.int32], Floats, Floats]:
-        index, count = self.index, len(edges)
-        kinds: dict[str, int] = {}
-        heads = np.fromiter((index[edge.head] for edge in edges), np.int64, count)
-        tails = np.fromiter((index[edge.tail] for edge in edges), np.int64, count)
-        codes = np.fromiter(
-            (kinds.setdefault(edge.type, len(kinds)) for edge in edges), np.int32, count
-        )
-        back = np.fromiter((STRENGTH[e.assertion] * e.score for e in edges), np.float64, count)
-        forth = back.copy()
-        denied = np.fromiter(
-            (e.type == MENTIONS and e.assertion == "negated" for e in edges), bool, count
-        )
-        # A mention runs chunk -> entity, so "back" is the way from the entity to the chunk.
-        back[denied] = NEGATED_MENTION
-        self.kinds = tuple(kinds)
-        return heads, tails, codes, forth, back
-
-    def _matrix(self, heads: Indices, tails: Indices, forth: Floats, back: Floats) -> Any:
-        n = len(self.keys)
-        rows, columns = np.concatenate([heads, tails]), np.concatenate([tails, heads])
+    def _matrix(self, graph: Whole, forth: Floats, back: Floats) -> Matrix:
+        rows = np.concatenate([graph.heads, graph.tails])
+        columns = np.concatenate([graph.tails, graph.heads])
         weights = np.concatenate([forth, back])
         keep = (weights > 0) & (rows != columns)
-        matrix = sparse.coo_matrix(
-            (weights[keep], (rows[keep], columns[keep])), shape=(n, n)
-        ).tocsr()
+        matrix = Matrix.of(len(self.keys), rows[keep], columns[keep], weights[keep])
         # The tenth witness of a fact adds less than the second.
-        matrix.data = np.log1p(matrix.data)
-        return matrix
+        return matrix.with_values(np.log1p(matrix.values))
 
-    def _steps(self, raw: Any) -> Any:
-        tempered = sparse.diags(np.maximum(self.degree, 1.0) ** -HUB)
-        matrix = (tempered @ raw @ tempered).tocsr()
-        total = np.asarray(matrix.sum(axis=1)).ravel()
+    def _steps(self, raw: Matrix) -> Matrix:
+        size, rows = len(self.keys), raw.rows
+        tempered = np.maximum(self.degree, 1.0) ** -HUB
+        values = tempered[rows] * raw.values * tempered[raw.columns]
+        total = _sums(rows, values, size)
         scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
         # Single precision halves what each round of a walk reads, which is what it waits for.
-        return (sparse.diags(scale) @ matrix).tocsr().astype(np.float32)
+        return raw.with_values((scale[rows] * values).astype(np.float32))
 
-    def _label(
-        self, heads: Indices, tails: Indices, kinds: NDArray[np.int32], weights: Floats
-    ) -> None:
+    def _label(self, graph: Whole, weights: Floats) -> None:
         """For each pair, the relation that has the most weight behind it."""
-        pairs = heads * len(self.keys) + tails
+        self.kinds = sorted({kind for kind, _ in graph.kinds})
+        codes = np.array([self.kinds.index(kind) for kind, _ in graph.kinds], np.int64)
+        kinds = codes[graph.kind]
+        pairs = graph.heads * len(self.keys) + graph.tails
         order = np.lexsort((kinds, -weights, pairs))
         self._pairs, first = np.unique(pairs[order], return_index=True)
         self._pair_kind = kinds[order][first]
@@ -125,15 +151,15 @@ class Network:
             return "", 0.0
         return self.kinds[self._pair_kind[at]], float(self._pair_weight[at])
 
-    def near(self, seeds: Iterable[int], *, within: int, by: Any = None) -> Indices:
+    def near(self, seeds: Iterable[int], *, within: int, by: Matrix | None = None) -> Indices:
         """Steps from the nearest seed to each node (-1: further than ``within``)."""
-        ways = self.ways if by is None else by
+        ways = by or self.ways
         distance = np.full(len(self.keys), -1, np.int64)
         frontier = np.fromiter(seeds, np.int64)
         distance[frontier] = 0
         for step in range(1, within + 1):
             reached = np.zeros(len(self.keys), bool)
-            reached[_columns_of(ways, frontier)] = True
+            reached[ways.columns_of(frontier)] = True
             frontier = np.flatnonzero(reached & (distance < 0))
             if not len(frontier):
                 break
@@ -141,12 +167,15 @@ class Network:
         return distance
 
 
-def _columns_of(matrix: Any, rows: Indices) -> Indices:
-    """Every column that has an entry in any of some rows of a CSR matrix."""
-    starts, ends = matrix.indptr[rows], matrix.indptr[rows + 1]
-    counts = ends - starts
-    if not counts.sum():
-        return np.empty(0, np.int64)
-    # Positions of all the rows' entries in one array, without a Python loop over rows.
-    offsets = np.repeat(ends - np.cumsum(counts), counts)
-    return np.asarray(matrix.indices[offsets + np.arange(counts.sum())], np.int64)
+def _sums(places: Indices, values: NDArray[Any], size: int) -> Floats:
+    # numpy counts in whole numbers when there is nothing to be summed.
+    return np.bincount(places, values, size).astype(np.float64, copy=False)
+
+
+def _weights(graph: Whole) -> tuple[Floats, Floats]:
+    """How far a walk trusts each edge along its direction, and against it."""
+    strength = np.array([STRENGTH[assertion] for _, assertion in graph.kinds], np.float64)
+    denied = np.array([one == (MENTIONS, "negated") for one in graph.kinds], bool)[graph.kind]
+    forth = strength[graph.kind] * graph.scores
+    # A mention runs chunk -> entity, so "back" is the way from the entity to the chunk.
+    return forth, np.where(denied, NEGATED_MENTION, forth)

@@ -14,8 +14,11 @@ from aegle.core.ports import GraphStore
 from aegle.core.records import Edge, Node
 from aegle.graph.build import MENTIONS
 from aegle.graph.names import NameIndex
-from aegle.graph.network import Indices, Network
+from aegle.graph.network import Indices, Matrix, Network
 from aegle.lm.terms import phrase
+
+Tie = tuple[Edge, str, str]
+"""An edge, the key at its other end, and the type of that node."""
 
 Path = tuple[str, ...]
 """``(key, relation, key, ...)``; a relation read against its direction is written ``^relation``."""
@@ -31,8 +34,8 @@ _MOST_ROUNDS: Final = 100
 _LONGEST_PATH: Final = 12
 
 
-def _surest(edges: Iterable[Edge]) -> dict[str, list[Edge]]:
-    """Key -> the facts that touch it, each once, with the witness that is surest, then first."""
+def _surest(edges: Iterable[Edge]) -> list[Edge]:
+    """The facts among edges, each once, with the witness that is surest, then first."""
     best: dict[tuple[str, str, str], Edge] = {}
     for edge in edges:
         if edge.type == MENTIONS or edge.assertion == "negated":
@@ -42,11 +45,7 @@ def _surest(edges: Iterable[Edge]) -> dict[str, list[Edge]]:
             *(-known.score, known.time, known.document_id, known.start),
         ):
             best[(edge.head, edge.type, edge.tail)] = edge
-    touching: dict[str, list[Edge]] = {}
-    for edge in best.values():
-        for key in {edge.head, edge.tail}:
-            touching.setdefault(key, []).append(edge)
-    return touching
+    return list(best.values())
 
 
 class Walker:
@@ -58,9 +57,8 @@ class Walker:
 
     def refresh(self) -> None:
         """Read the store again."""
-        edges = self._store.edges()
-        self._network = Network(self._store.nodes(), edges)
-        self._facts = _surest(edges)
+        self._network = Network(self._store.whole())
+        self._ties: dict[str, list[Tie]] = {}
         self.__dict__.pop("names", None)
 
     @cached_property
@@ -91,14 +89,19 @@ class Walker:
         ]
         return tuple(own)
 
-    def ties(self, key: str) -> list[tuple[Edge, str, str]]:
+    def ties(self, key: str) -> list[Tie]:
         """The facts that touch a node or one of its name, with the key and type at the other end.
 
         One edge, the surest, for each relation and other end; nothing negated, no mentions.
         """
-        found: dict[tuple[str, str], tuple[Edge, str, str]] = {}
+        if key not in self._ties:
+            self._ties[key] = self._find_ties(key)
+        return self._ties[key]
+
+    def _find_ties(self, key: str) -> list[Tie]:
+        found: dict[tuple[str, str], Tie] = {}
         for own in self.same(key):
-            for edge in self._facts.get(own, ()):
+            for edge in _surest(self._store.edges([own])):
                 other = edge.tail if edge.head == own else edge.head
                 known = found.get((edge.type, other))
                 if known is None or edge.score > known[0].score:
@@ -133,7 +136,7 @@ class Walker:
         mass = start
         for _ in range(_MOST_ROUNDS):
             lost = mass[network.dead].sum()
-            after = damping * (network.backward @ mass + lost * start) + (1 - damping) * start
+            after = damping * (network.backward.times(mass) + lost * start) + (1 - damping) * start
             change = np.abs(after - mass).sum()
             mass = after
             if change < _TOLERANCE:
@@ -165,12 +168,12 @@ class Walker:
             for i in best
         ]
 
-    def _trace(self, end: int, distance: Indices, into: Any, worth: NDArray[Any]) -> Path:
+    def _trace(self, end: int, distance: Indices, into: Matrix, worth: NDArray[Any]) -> Path:
         """Back from ``end`` to a seed by a shortest way, at each step by the worthiest node."""
         network = self._network
         keys = [network.keys[end]]
         while distance[end] > 0:
-            before = into.indices[into.indptr[end] : into.indptr[end + 1]]
+            before = into.columns[into.starts[end] : into.starts[end + 1]]
             before = before[distance[before] == distance[end] - 1]
             best = int(before[np.lexsort((before, -worth[before]))[0]])
             keys += [network.relation(best, end), network.keys[best]]
@@ -218,7 +221,7 @@ class Walker:
         for ways in (network.facts, network.ways):
             distance = network.near([start], within=_LONGEST_PATH, by=ways)
             if distance[end] >= 0:
-                return self._trace(end, distance, ways.T.tocsr(), -network.degree)
+                return self._trace(end, distance, ways.turned(), -network.degree)
         return ()
 
     def path(self, a: str, b: str) -> tuple[list[Node], list[Edge]]:

@@ -14,8 +14,7 @@ References:
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +24,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors import SafetensorError, safe_open
 
-from aegle.core.artifacts import describe, read_json, sha256_file, write_bytes, write_manifest
+from aegle.core.artifacts import read_json
 from aegle.core.errors import InputError
-
-VERSION: Final = 1
-"""Raised when the graph changes, so that cached graphs are built anew."""
 
 OPSET: Final = 21
 _LEVELS: Final = 127
@@ -95,25 +91,6 @@ def build(folder: Path, *, pooling: str, int8: bool) -> onnx.ModelProto:
         raise InputError(f"{folder}: the weights can't be read ({type(error).__name__})") from error
     except KeyError as error:
         raise InputError(f"{folder}: the weights lack {error.args[0]!r}; is it a BERT?") from error
-
-
-def graph_file(folder: Path, *, pooling: str, cache: Path) -> Path:
-    """The INT8 graph of a folder's weights: built at the first call, then read from ``cache``.
-
-    Raises:
-        InputError: see `build`.
-    """
-    weights = folder / "model.safetensors"
-    source = sha256_file(weights)
-    about = f"{source}:{sha256_file(folder / 'config.json')}:{pooling}:int8:{VERSION}"
-    place = cache / "graphs" / hashlib.sha256(about.encode()).hexdigest()[:16]
-    target, manifest = place / "model.onnx", place / "manifest.json"
-    if not (target.is_file() and manifest.is_file()):
-        model = build(folder, pooling=pooling, int8=True)
-        write_bytes(target, model.SerializeToString())
-        artifact = replace(describe(target, made_from=(source,)), path=target.name)
-        write_manifest(manifest, [artifact], builder=VERSION, opset=OPSET, pooling=pooling)
-    return target
 
 
 class _Graph:

@@ -27,7 +27,7 @@ from aegle.core.records import Artifact
 from aegle.lm import fetch
 from aegle.lm.known import KNOWN, CatalogEntry
 
-__all__ = ["CatalogEntry", "cache_folder", "entries", "resolve"]
+__all__ = ["CatalogEntry", "cache_folder", "digest", "entries", "resolve"]
 
 _BY_NAME: Final = {entry.name: entry for entry in KNOWN}
 _PACKAGE: Final = re.compile(
@@ -91,6 +91,16 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
         f"no model named {name_or_ref!r}; there are: {', '.join(_BY_NAME)}{hint} A folder is "
         "written path:/folder"
     )
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file of weights; one that was compared with it when fetched is not read."""
+    manifest = path.parent / _MANIFEST
+    if manifest.is_file():
+        for one in read_json(manifest)["artifacts"]:
+            if (one["path"], one["size_bytes"]) == (path.name, path.stat().st_size):
+                return str(one["sha256"])
+    return sha256_file(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from tokenizers import Encoding, Tokenizer
 from aegle.core.artifacts import read_json
 from aegle.core.errors import BackendError, InputError, NotFoundError
 from aegle.core.ports import Vectors
-from aegle.lm.bert import graph_file
 from aegle.lm.catalog import cache_folder
+from aegle.lm.graphs import graph_file
 
 MAX_TOKENS: Final = 256
 """Longer texts are cut: the length to which most small encoders were trained. 512 at most."""

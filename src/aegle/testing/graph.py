@@ -62,6 +62,29 @@ def returns_what_was_added(make: Make, folder: Path) -> None:
     store.close()
 
 
+def gives_the_whole_in_columns(make: Make, folder: Path) -> None:
+    """All nodes by key and all edges between their places, in the same order however added."""
+    wholes = []
+    for name, edges in (("a", EDGES), ("b", EDGES[::-1])):
+        store = make(folder / name)
+        assert not len(store.whole().nodes) + len(store.whole().heads)
+        for edge in edges:
+            store.add(NODES, [edge])
+        wholes.append(store.whole())
+        store.close()
+    for whole in wholes:
+        assert list(whole.nodes) == sorted(NODES, key=lambda n: n.key)
+        rows = [
+            (whole.nodes[head].key, whole.nodes[tail].key, *whole.kinds[kind], float(score))
+            for head, tail, kind, score in zip(
+                whole.heads, whole.tails, whole.kind, whole.scores, strict=True
+            )
+        ]
+        told = [(e.head, e.tail, e.type, e.assertion, e.score) for e in EDGES]
+        assert sorted(rows) == sorted(told)
+        assert whole.scores.tolist() == wholes[0].scores.tolist()
+
+
 def adds_once(make: Make, folder: Path) -> None:
     """Adding the same again, alone, twice in a batch or after reopening, changes nothing."""
     store = make(folder)
@@ -185,6 +208,7 @@ def has_one_owner(make: Make, folder: Path) -> None:
 
 CHECKS: Final[tuple[Callable[[Make, Path], None], ...]] = (
     returns_what_was_added,
+    gives_the_whole_in_columns,
     adds_once,
     names_what_had_no_name,
     refuses_loose_ends,
