@@ -46,6 +46,8 @@ KINDS = {
 """Its types -> our classes. Ages under 90, titles, organisations and nationalities are none of the
 18 classes; GPE is towns, states and countries alike, of which only towns are: told apart."""
 
+BESIDE = {"town", "name strictly"}
+"""What does not count in the figure for all."""
 IGNORED = {"AGE", "TITLE", "ORGANIZATION", "NRP"}
 PEER_KINDS = {
     "PERSON": "name", "LOCATION": "place", "DATE_TIME": "date", "CREDIT_CARD": "account",
@@ -96,7 +98,8 @@ def judge(rows: Sequence[dict], find: Finder) -> dict[int, dict[str, list[int]]]
     """template -> class -> [characters hidden, characters to hide, right finds, finds].
 
     Recall counts the letters and digits of gold spans that any find covers, whatever its class: a
-    name taken for a town is hidden all the same. A find is right when it touches a gold span.
+    name taken for a town is hidden all the same. A find is right when it touches a gold span; as
+    ``name strictly``, when it is called a name and touches a person, not a street or a firm.
     """
     tally: dict[int, dict[str, list[int]]] = {}
     for row in rows:
@@ -116,6 +119,10 @@ def judge(rows: Sequence[dict], find: Finder) -> dict[int, dict[str, list[int]]]
             touches = any(start < b and a < end for a, b, _ in gold)
             count[2] += touches
             count[3] += 1
+            if kind == "name":
+                strict = counts.setdefault("name strictly", [0, 0, 0, 0])
+                strict[2] += any(start < b and a < end for a, b, k in gold if k == "PERSON")
+                strict[3] += 1
     return tally
 
 
@@ -123,7 +130,9 @@ def figures(tally: dict[int, dict[str, list[int]]], seed: int = 17) -> dict[str,
     """Recall and precision for each class and for all, with intervals over templates."""
     kinds = sorted({kind for counts in tally.values() for kind in counts})
     shown = {kind: _figure(tally, [kind], seed) for kind in kinds}
-    shown["all without towns"] = _figure(tally, [kind for kind in kinds if kind != "town"], seed)
+    shown["all without towns"] = _figure(
+        tally, [kind for kind in kinds if kind not in BESIDE], seed
+    )
     return shown
 
 

@@ -98,7 +98,8 @@ def resolve(question: str, *, vault: Vault, lookup: Lookup) -> tuple[str, tuple[
             taken.append(one)
     taken.sort()
     groups = [group for one in taken for group in _certain(one, known)]
-    text, at = [], 0
+    text: list[str] = []
+    at = 0
     for one in taken:
         owners = known.get(one.own) or known[one.digest]
         fitting = [owner for owner in owners if owner[0] in groups] or owners

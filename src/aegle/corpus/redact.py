@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from aegle.core.pack import Found, Recogniser
 from aegle.core.records import Document, Edit, Link, Mention, RawDocument, content_id
 from aegle.core.text import RawText, SafeText
 from aegle.corpus import dates
-from aegle.corpus.asked import own_aliases
+from aegle.corpus.asked import Alias, own_aliases
 from aegle.corpus.edits import Change, apply, compose, move
 from aegle.corpus.seek import KnownValues, seek
 from aegle.corpus.vault import Vault
@@ -99,9 +99,7 @@ def redact(
         )
     policy = _for_document(doc, policy, group)
     texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
-    stand_ins = _StandIns(group, policy, vault)
-    if "name" not in policy.keeps:
-        stand_ins.aliases.update(own_aliases(doc, group, vault))
+    stand_ins = _StandIns(group, policy, vault, own_aliases(doc, group, vault))
     safe, rounds = [], []
     found = seek(texts, doc, recognisers, policy.keeps, known)
     for text, some in zip(texts, found, strict=True):
@@ -236,10 +234,10 @@ def _joined(text: str, found: Sequence[Found]) -> list[Found]:
 class _StandIns:
     """Chooses stand-ins and keeps the account."""
 
-    def __init__(self, group: str, policy: Policy, vault: Vault) -> None:
+    def __init__(self, group: str, policy: Policy, vault: Vault, own: Iterable[Alias]) -> None:
         self._group, self._policy, self._vault = group, policy, vault
         self.counts: Counter[str] = Counter()
-        self.aliases: set[tuple[str, str, str]] = set()
+        self.aliases: set[Alias] = set() if "name" in policy.keeps else set(own)
 
     def change(self, text: str, one: Found) -> Change:
         value = text[one.start : one.end]

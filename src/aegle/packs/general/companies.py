@@ -109,7 +109,7 @@ def _is_sure(text: str, match: re.Match[str]) -> bool:
     if around:
         return True
     model = _MODEL.match(text, stop)
-    return bool(model) and not is_listed(folded(model[0][1:]))
+    return model is not None and not is_listed(folded(model[0][1:]))
 
 
 def without(recognise: Recogniser, *, technical: bool) -> Recogniser:

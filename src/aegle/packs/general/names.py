@@ -187,8 +187,8 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     start, name = match.start("name"), match["name"]
     tokens = list(TOKEN.finditer(name))
     if strict:
-        none = words | EPONYMS | eponyms()
-        kept = [t for t in tokens if folded(t[0]) not in none]
+        none = words, EPONYMS, eponyms()
+        kept = [t for t in tokens if not any(folded(t[0]) in some for some in none)]
         if not kept or (tokens[0] is not kept[0] and folded(tokens[0][0]) in NOT_A_NAME):
             return None
         if len(kept) == 1 and (len(kept[0][0]) == 1 or is_technical(kept[0][0])):
