@@ -80,7 +80,20 @@ def test_counting_is_not_quadratic():
     assert sum(counted) < 6 * len(text)
     counted.clear()
     chunk(document("x" * 300_000, "page"), budget=50, overlap=0, count=count)
-    assert sum(counted) < 10 * 300_000
+    assert sum(counted) < 3 * 300_000
+
+
+def test_a_chunk_of_words_that_count_little_is_no_longer_than_others():
+    for text in (
+        "a" * 300_000,
+        "\n".join("b" * 1000 for _ in range(300)),
+        "c. " + " " * 9999 + "d.",
+    ):
+        made = chunk(
+            document(text, "log"), budget=50, overlap=20, count=lambda one: len(one.split())
+        )
+        assert all(len(one.text) <= 16 * 50 for one in made)
+        assert "".join("".join(one.text.split()) for one in made).count("b") >= text.count("b")
 
 
 @pytest.mark.parametrize(("budget", "overlap"), [(0, 0), (5, 5), (5, -1)])

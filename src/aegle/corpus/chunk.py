@@ -12,6 +12,14 @@ from aegle.lm.segment import sentences
 
 _LINES: Final = re.compile(r"[^\n]+")
 _PARAGRAPH: Final = re.compile(r"\n[ \t]*\n")
+_BLANK: Final = re.compile(r"\s")
+_REACH: Final = 200
+"""Characters in which a blank is looked for where a unit has to be cut."""
+
+_WIDEST: Final = 16
+"""Characters of a token at most. Prose has four to five; for an encoder a word of a hundred letters
+is one unknown token, and a chunk of such words would be of any length."""
+
 _BY_LINE: Final = frozenset({"log", "event", "table"})
 
 # A heading of a note (``Plan:``, ``PAST MEDICAL HISTORY``) or of a page (``## Plan``, numbered).
@@ -36,7 +44,8 @@ def chunk(
     """Split a document at its sections, then sentences or lines, into chunks that fit.
 
     Args:
-        budget: most that ``count`` may say of a chunk, >= 1.
+        budget: most that ``count`` may say of a chunk, >= 1; it also has at most `_WIDEST`
+            characters for each.
         overlap: how much of the chunk before is repeated, less than ``budget``. It does not cross
             a section.
         count: the size of a text, such as its tokens; called about once for each sentence and
@@ -114,31 +123,57 @@ def _filled(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, 
 def _fitting(
     text: str, start: int, end: int, budget: int, count: Callable[[str], int]
 ) -> Iterator[Unit]:
-    """The unit, or pieces of it that fit: halves at a blank, else in the middle."""
-    # A token has at least a byte, so what is vastly longer than the budget is cut before counting.
-    size = count(text[start:end]) if end - start <= 64 * budget else budget + 1
-    if size <= budget or end - start == 1:
-        yield start, end, size
-        return
-    middle = (start + end) // 2
-    blank = re.compile(r"\s").search(text, middle, min(end, middle + 200))
-    back = max(text.rfind(sign, max(start, middle - 200), middle) for sign in " \n\t")
-    cut = blank.start() if blank else back if back > start else middle
-    for a, b in ((start, cut), (cut, end)):
-        piece = text[a:b]
-        if piece.strip():
-            first = a + len(piece) - len(piece.lstrip())
-            yield from _fitting(text, first, first + len(piece.strip()), budget, count)
+    """The unit, or pieces of it that fit, cut at blanks where there are some.
+
+    It is cut into as many pieces as its size calls for, so that a text is counted about twice,
+    however long a unit it is.
+    """
+    waiting = [(start, end)]
+    while waiting:
+        start, end = waiting.pop()
+        length = end - start
+        # What is wider than any budget allows isn't worth counting.
+        size = -(-length // _WIDEST) if length > budget * _WIDEST else count(text[start:end])
+        if size <= budget or length == 1:
+            yield start, end, size
+            continue
+        # A tenth more than needed: tokens are not spread evenly.
+        parts = max(2, -(-size * 11 // (budget * 10)))
+        edges, pieces = [start], []
+        for number in range(1, min(parts, length)):
+            cut = _edge(text, start + length * number // parts, reach=length // parts // 2)
+            if edges[-1] < cut < end:
+                edges.append(cut)
+        for first, last in pairwise((*edges, end)):
+            piece = text[first:last]
+            if stripped := piece.strip():
+                first += len(piece) - len(piece.lstrip())
+                pieces.append((first, first + len(stripped)))
+        waiting.extend(reversed(pieces))
+
+
+def _edge(text: str, at: int, *, reach: int) -> int:
+    """The blank nearest to ``at`` that is in reach, else ``at``."""
+    reach = min(reach, _REACH)
+    after = _BLANK.search(text, at, at + reach)
+    before = max(text.rfind(sign, at - reach, at) for sign in " \n\t")
+    if after and (before < 0 or after.start() - at <= at - before):
+        return after.start()
+    return before if before >= 0 else at
 
 
 def _packed(
     text: str, units: Sequence[Unit], budget: int, overlap: int, count: Callable[[str], int]
 ) -> Iterator[tuple[int, int]]:
     """Runs of units that fit. Sizes of parts only nearly add up, so the whole is counted, too."""
-    first = 0
+    first, room = 0, budget * _WIDEST
     while first < len(units):
         last, total = first, units[first][2]
-        while last + 1 < len(units) and total + units[last + 1][2] <= budget:
+        while (
+            last + 1 < len(units)
+            and total + units[last + 1][2] <= budget
+            and units[last + 1][1] - units[first][0] <= room
+        ):
             last += 1
             total += units[last][2]
         while last > first and count(text[units[first][0] : units[last][1]]) > budget:
@@ -158,6 +193,9 @@ def _packed(
         if (
             back < following
             and following < len(units)
-            and count(text[units[back][0] : units[following][1]]) > budget
+            and (
+                units[following][1] - units[back][0] > room
+                or count(text[units[back][0] : units[following][1]]) > budget
+            )
         ):
             first = following
