@@ -1,36 +1,40 @@
-"""A chart that states a record number joins the documents that only know the number."""
+"""What identified a patient in one document is known in the patient's others."""
 
 from __future__ import annotations
 
-from aegle.core.records import Identifier, Mention, RawDocument
+from aegle.core.records import Identifier, RawDocument
 from aegle.core.text import RawText
 from aegle.flows.carry import Carried
 
 
 def raw(group: str, *identifiers: Identifier) -> RawDocument:
-    mention = Mention(0, 7, "patient", ref=RawText(group))
     return RawDocument(
-        "s", "note", "healthcare", RawText("patient."), group=RawText(group),
-        mentions=(mention,), identifiers=identifiers,
-    )  # fmt: skip
+        "s",
+        "note",
+        "healthcare",
+        RawText("patient."),
+        group=RawText(group),
+        identifiers=identifiers,
+    )
 
 
-NUMBER = Identifier("mrn", RawText("00482913"))
 NAME = Identifier("name", RawText("Amara Diallo"))
 
 
-def test_a_note_by_number_joins_the_chart_that_states_the_number() -> None:
-    carried = Carried()
-    carried.add(raw("patient/p1", NUMBER, NAME))
-    note = carried.add(raw("patient/00482913"))
-    assert note.group.reveal() == "patient/p1"
-    assert note.mentions[0].ref == RawText("patient/p1")
-    assert NAME in note.identifiers
+def test_identifiers_go_to_later_documents_of_the_patient_only() -> None:
+    carried = Carried(lambda written: written.replace("/", ":"))
+    carried.add(raw("patient/p1", NAME))
+    carried.add(raw("host/web01", NAME))
+    assert carried.add(raw("patient/p1")).identifiers == (NAME,)
+    assert carried.add(raw("patient/p2")).identifiers == ()
+    assert carried.add(raw("host/web01")).identifiers == ()
 
 
-def test_a_number_read_before_its_chart_keeps_its_own_group() -> None:
-    carried = Carried()
-    assert carried.add(raw("patient/00482913", NUMBER)).group.reveal() == "patient/00482913"
-    assert carried.add(raw("patient/p1", NUMBER)).group.reveal() == "patient/p1"
-    assert carried.add(raw("patient/00482913")).group.reveal() == "patient/00482913"
-    assert carried.add(raw("host/web01", NUMBER)).group.reveal() == "host/web01"
+def test_merged_patients_share_what_identifies_them() -> None:
+    carried = Carried(lambda written: "patient:p1")
+    other = Carried(lambda written: written.replace("/", ":"))
+    other.add(raw("patient/77", NAME))
+    other.merge("patient:77", "patient:p1")
+    assert other.add(raw("patient/p1")).identifiers == (NAME,)
+    carried.add(raw("patient/77", NAME))
+    assert carried.add(raw("patient/p1")).identifiers == (NAME,), "names of one group"

@@ -103,10 +103,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A value known to identify someone because the source says so (a name field, an MRN field)."""
+    """A value that a field of the source says identifies someone; who gave it, if told."""
 
     kind: str
     value: RawText
+    assigner: RawText = field(default_factory=lambda: RawText(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class RawDocument:
         domain: healthcare, cybersecurity or general.
         group: patient, host or incident, ``patient/123`` or ``host/web01``; empty when none.
         identifiers: values to be found and replaced wherever they stand in the text.
+        numbers: record numbers of the group's own patient (no relative's), to join documents by.
         meta: small facts for filters and display; redacted like the text.
     """
 
@@ -132,6 +134,7 @@ class RawDocument:
     mentions: tuple[Mention, ...] = ()
     links: tuple[Link, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
+    numbers: tuple[Identifier, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -221,10 +224,7 @@ class Chunk:
         _check_span(self.start, self.end)
         _check_safe("a Chunk", self.text)
         if len(self.text) != self.end - self.start:
-            wanted, got = self.end - self.start, len(self.text)
-            raise ValueError(
-                f"a chunk [{self.start}, {self.end}) has {wanted} characters, not {got}"
-            )
+            raise ValueError(f"[{self.start}, {self.end}) has not {len(self.text)} characters")
 
 
 @dataclass(frozen=True, slots=True)

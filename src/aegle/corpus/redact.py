@@ -120,6 +120,77 @@ def redact(
     return document, stand_ins.account(document.id)
 
 
+def regroup(
+    doc: Document,
+    *,
+    former: str,
+    group: str,
+    vault: Vault,
+    renamed: Mapping[str, str],
+    shift_dates: bool = True,
+) -> Document:
+    """A stored document after its patient's group, ``former``, was joined to ``group``.
+
+    In a document of the patient the dates move on, so that they fit those of the other documents,
+    and stand-ins become those of ``group`` where it has one for the same value (``renamed``). In
+    another one that only speaks of the patient, the mentions change.
+    """
+    own = doc.group == former
+    days = vault.shift(group) - vault.shift(former) if own and shift_dates else 0
+    words = renamed if own else {}
+    spans = [(e.start, e.end, e.kind) for e in doc.edits if e.kind != "clean"]
+    text, edits = _again(doc.text, spans, days, words)
+    title, *meta = (
+        _again(one, _replaced_in(one, words), days, words)[0]
+        for one in (doc.title, *doc.meta.values())
+    )
+    mentions, links = move(doc.mentions, doc.links, edits, len(text))
+    old, new = (RawText(one.partition(":")[2]) for one in (former, group))
+    in_group, time = group if own else doc.group, dates.shift_iso(doc.time, days)
+    return replace(
+        doc,
+        id=content_id(doc.kind, doc.domain, in_group, time, title, text),
+        text=text,
+        title=title,
+        group=in_group,
+        time=time,
+        mentions=tuple(
+            replace(m, ref=new if m.ref == old else m.ref, time=dates.shift_iso(m.time, days))
+            for m in mentions
+        ),
+        links=tuple(replace(link, time=dates.shift_iso(link.time, days)) for link in links),
+        edits=compose(doc.edits, edits),
+        meta=dict(zip(doc.meta, meta, strict=True)),
+    )
+
+
+def _again(
+    text: str, spans: Sequence[tuple[int, int, str]], days: int, words: Mapping[str, str]
+) -> tuple[SafeText, tuple[Edit, ...]]:
+    """A text with what was replaced in it replaced once more."""
+    changes = []
+    for start, end, kind in spans:
+        piece = text[start:end]
+        new = dates.shift(piece, days) if kind == "date" and days else words.get(piece)
+        if new and new != piece:
+            changes.append(Change(start, end, new, kind))
+    made, edits = apply(text, changes)
+    return SafeText(made, by=VERSION), edits
+
+
+def _replaced_in(text: str, words: Mapping[str, str]) -> list[tuple[int, int, str]]:
+    """Dates and stand-ins in a short text whose edits were not kept: a title, a meta value."""
+    found = [(one.start, one.end, "date") for one in dates.find(text)]
+    for word in sorted(words, key=len, reverse=True):
+        for match in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text):
+            found.append((*match.span(), "name"))
+    kept: list[tuple[int, int, str]] = []
+    for start, end, kind in found:
+        if all(end <= a or b <= start for a, b, _ in kept):
+            kept.append((start, end, kind))
+    return sorted(kept)
+
+
 def _for_document(doc: RawDocument, policy: Policy, group: str) -> Policy:
     if doc.domain != "general":
         return policy

@@ -24,6 +24,7 @@ ALIASED: Final = frozenset(
 """Classes whose values somebody may type to ask about; dates, ages and places are not."""
 
 _PLAIN_GROUPS: Final = frozenset({"host", "incident"})
+_OID: Final = re.compile(r"\d+(?:\.\d+)+")
 _CHANGES_MONTH: Final = 17
 """From the middle of a month this many days lead out of it, so that `March 2024` changes too."""
 
@@ -34,21 +35,53 @@ class Vault:
     Args:
         secret: at least 16 random bytes, kept with the workspace and nowhere else.
         shift_days: dates move by at most this many days; 0 moves none.
+        joined: the pseudonymous group of a patient -> the one that it was joined to, or itself.
 
     Raises:
         UsageError: the secret is too short to hide anything.
     """
 
-    def __init__(self, secret: bytes, *, shift_days: int = 365) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        *,
+        shift_days: int = 365,
+        joined: Callable[[str], str] = lambda group: group,
+    ) -> None:
         if len(secret) < 16:
             raise UsageError(f"a vault needs a secret of at least 16 bytes, got {len(secret)}")
         self._secret = secret
         self._shift_days = shift_days
+        self._joined = joined
         self._known: dict[tuple[str, str, str], str] = {}
 
     def pseudonym(self, ref: str) -> str:
-        """12 hex digits that stand for a source's id (``patient/123``) in the whole workspace."""
+        """12 hex digits that stand for a source's id (``patient/123``) in the whole workspace.
+
+        All names of one patient that were joined have the same.
+        """
+        if ref.startswith("patient/"):
+            return self._joined(self.name(ref)).partition(":")[2]
         return self._mac("ref", ref)[:12]
+
+    def name(self, raw_group: str) -> str:
+        """The keyed name of a patient, ``patient:<12 hex>``, whatever it was joined to."""
+        return f"patient:{self._mac('ref', raw_group)[:12]}"
+
+    def assigner(self, written: str) -> str:
+        """The keyed name of who gave a number, ``oid:<8 hex>``; "" for none.
+
+        The first part tells how it is written: only names of one kind can contradict each other.
+        """
+        plain = " ".join(written.split()).casefold().rstrip("/").removeprefix("urn:oid:")
+        if not plain:
+            return ""
+        form = "oid" if _OID.fullmatch(plain) else "url" if ":" in plain else "name"
+        return f"{form}:{self._mac('assigner', plain)[:8]}"
+
+    def mark(self, *parts: str) -> str:
+        """16 hex digits by which a document that was forgotten is known when it is read again."""
+        return self._mac("mark", "\0".join(parts))[:16]
 
     def group(self, raw_group: str) -> str:
         """``patient/123`` -> ``patient:<12 hex>``; hosts and incidents keep their names."""

@@ -48,7 +48,7 @@ def call(kit: Kit, command: str, params: Mapping[str, Any], progress: Progress =
     function: Callable[..., Any] = plugins.load(target)
     if command not in _UNREPAIRED:
         with kit.lock:
-            plugins.load("aegle.flows.ingest:repair")(kit)
+            plugins.load("aegle.flows.settle:repair")(kit)
     if command in _READ_AHEAD:
         kit.read_ahead()
     if command in REPORTING:

@@ -10,20 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from aegle.core import observe
 from aegle.core.errors import InputError
 from aegle.core.pack import Recogniser
 from aegle.core.ports import Progress
-from aegle.core.records import Document, RawDocument, Stored
-from aegle.corpus.chunk import chunk
+from aegle.core.records import RawDocument, Stored
 from aegle.corpus.clean import clean
-from aegle.corpus.meaning import meaning
 from aegle.corpus.redact import redact
-from aegle.facts.extract import extract
 from aegle.flows.carry import Carried, known_in
+from aegle.flows.derive import derive, index_stored
+from aegle.flows.derive import facts_of as facts_of
+from aegle.flows.holding import Ended, Met
 from aegle.flows.kit import Kit
-from aegle.graph.build import build
-from aegle.sources import FileDone, Got, Limits, Refused, read
+from aegle.flows.patients import Patients
+from aegle.flows.settle import settle
+from aegle.sources import STDIN, FileDone, Got, Limits, Refused, read
 
 _BATCH_DOCUMENTS: Final = 400
 _BATCH_CHARACTERS: Final = 1_000_000
@@ -34,10 +34,10 @@ class Batch:
     """Documents that are stored together, and the files that end with them."""
 
     stored: dict[str, Stored] = field(default_factory=dict)
-    came_from: list[tuple[str, str]] = field(default_factory=list)
+    met: list[Met] = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     aliases: set[tuple[str, str, str]] = field(default_factory=set)
-    ended: list[FileDone] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
     characters: int = 0
 
     @property
@@ -63,15 +63,8 @@ def prepare(
         edits=edits,
         known=_known(kit, raw) if earlier else None,
     )
-    chunks = chunk(
-        document,
-        budget=kit.settings.chunks.budget,
-        overlap=kit.settings.chunks.overlap,
-        count=kit.encoder.count,
-    )
-    facts = facts_of(kit, document)
     shown = {name: value for name, value in asdict(account).items() if name != "aliases"}
-    return Stored(document, chunks, facts), shown, account.aliases
+    return derive(kit, document), shown, account.aliases
 
 
 def _known(kit: Kit, raw: RawDocument) -> Callable[[list[str]], set[str]] | None:
@@ -84,60 +77,33 @@ def _recognisers(kit: Kit, domain: str) -> Sequence[Recogniser]:
     return kit.recognisers[domain if domain in kit.recognisers else "general"]
 
 
-def facts_of(kit: Kit, document: Document) -> Any:
-    """The facts of one de-identified document, by the packs of its domain."""
-    domain = document.domain if document.domain in kit.packs else "general"
-    return extract(
-        document,
-        lexicons=kit.lexicons[domain],
-        patterns=kit.patterns[domain],
-        cues=kit.cues[domain],
-        rules=kit.rules[domain],
-    )
-
-
-def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
-    """Put documents into the index and the graph; doing it again changes nothing."""
-    chunks = [chunk for stored in batch for chunk in stored.chunks]
-    if chunks:
-        texts = [meaning(chunk) for chunk in chunks]
-        place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
-        vectors = kit.encoder.embed(list(place))
-        kit.index.add(chunks, vectors[[place[text] for text in texts]])
-    nodes, edges = build(batch)
-    kit.graph.add(nodes, edges)
-    kit.graph_changed()
-
-
 def _store(kit: Kit, batch: Batch) -> None:
+    """Store a batch; documents that say something else than before wait for `settle`.
+
+    Taking them out of index and graph rewrites both, which is done once a run.
+    """
     ids = list(batch.stored)
     with kit.lock:
         if ids:
             kit.ledger.begin(ids)
+            changed = _changed(kit, batch)
             kit.corpus.put(list(batch.stored.values()))
-            kit.ledger.record(batch.came_from, batch.accounts, sorted(batch.aliases))
-            index_stored(kit, list(batch.stored.values()))
-            kit.ledger.finish(ids)
-        for done in batch.ended:
-            kit.ledger.file_done(done.path, done.sha256, done.size_bytes, done.documents)
+            kit.ledger.record(batch.met, batch.accounts, sorted(batch.aliases))
+            fresh = [one for one in ids if one not in changed]
+            index_stored(kit, [batch.stored[one] for one in fresh])
+            kit.ledger.finish(fresh)
+        for ended in batch.ended:
+            kit.ledger.file_done(ended)
 
 
-def repair(kit: Kit) -> int:
-    """Finish what a crash left half done; returns how many documents were looked at."""
-    ids = kit.ledger.pending()
-    if not ids:
-        return 0
-    observe.event("repair", level="warning", documents=len(ids))
-    known = {document.id for document in kit.corpus.get(ids)}
-    gone = [document_id for document_id in ids if document_id not in known]
-    if gone:
-        kit.index.remove(gone)
-        kit.graph.retract(gone)
-        kit.graph_changed()
-    if known:
-        index_stored(kit, list(kit.corpus.scan(sorted(known))))
-    kit.ledger.finish(ids)
-    return len(ids)
+def _changed(kit: Kit, batch: Batch) -> set[str]:
+    """Documents of a batch whose chunks or facts are not those that are stored."""
+    return {
+        one.document.id
+        for one in kit.corpus.scan(list(batch.stored))
+        if (one.chunks, one.facts)
+        != (batch.stored[one.document.id].chunks, batch.stored[one.document.id].facts)
+    }
 
 
 class _Run:
@@ -152,8 +118,10 @@ class _Run:
             ("files", "documents", "quarantined", "chunks", "entities", "relations", "bytes"), 0
         )
         self.counts |= {"skipped": 0, "forgotten": 0}
-        self.waiting: list[str] = []
-        self.carried = Carried()
+        self.carried = Carried(kit.vault.group)
+        self.patients = Patients(kit.ledger.names, kit.vault, self.carried.merge)
+        self.started = time.time()
+        self.sha256, self.reading = "", kit.ledger.last_reading()
         # What a first run replaced is carried in memory; the ledger knows of earlier ones.
         self.earlier = kit.ledger.counts()["files"] > 0
         self.refused: list[Refused] = []
@@ -170,12 +138,20 @@ class _Run:
         if self.batch.full:
             self.flush()
 
+    def begins(self, sha256: str) -> None:
+        """A file's content, told before its documents come."""
+        self.sha256 = sha256
+        self.reading += 1
+
     def _document(self, event: Got) -> None:
-        stored, account, aliases = prepare(
-            self.kit, self.carried.add(event.document), earlier=self.earlier
-        )
-        document = stored.document
-        if self.kit.ledger.forgotten([document.id]) and not self.restore:
+        marks = self._marks(event.document)
+        raw, names = self.patients.join(event.document)
+        raw = self.carried.add(raw)
+        stored, account, aliases = prepare(self.kit, raw, earlier=self.earlier)
+        document, ledger = stored.document, self.kit.ledger
+        gone = ledger.withheld(marks) or ledger.forgotten([document.id])
+        if gone and not self.restore:
+            ledger.names.take_back(names)
             self.counts["forgotten"] += 1
             return
         self.counts["documents"] += 1
@@ -183,25 +159,41 @@ class _Run:
         self.counts["entities"] += len(stored.facts.entities)
         self.counts["relations"] += len(stored.facts.relations)
         self.batch.stored[document.id] = stored
+        self.batch.met.append(Met(document.id, self.sha256, event.path, self.reading, marks))
         self.batch.accounts[document.id] = account
         self.batch.aliases.update(aliases)
         self.batch.characters += len(document.text)
-        self.waiting.append(document.id)
+
+    def _marks(self, raw: RawDocument) -> tuple[str, ...]:
+        """What tells a document again: its text, and whose it is in this very file."""
+        vault, group = self.kit.vault, raw.group.reveal()
+        return vault.mark(raw.kind, group, raw.text.reveal()), vault.mark(self.sha256, group)
 
     def _file(self, event: FileDone) -> None:
         self.counts["files"] += 1
         self.counts["bytes"] += event.size_bytes
+        ledger = self.kit.ledger
         if event.skipped:
             self.counts["skipped"] += 1
-            return
-        self.kit.ledger.release(event.path)
+            if ledger.known(event.path, event.sha256):
+                return
+        former = ledger.release(event.path, before=self.started)
         for refused in self.refused:
-            self.kit.ledger.refuse(refused.path, refused.reason)
+            ledger.refuse(refused.path, refused.reason)
         self.refused = []
-        self.batch.came_from += [(document_id, event.sha256) for document_id in self.waiting]
-        self.waiting = []
-        if event.documents or not event.refused:
-            self.batch.ended.append(event)
+        if event.skipped or event.documents or not event.refused:
+            self.batch.ended.append(
+                Ended(
+                    event.path,
+                    event.sha256,
+                    event.size_bytes,
+                    None if event.skipped else event.documents,
+                    0 if event.skipped else self.reading,
+                    # Of a file that can be read less far than before nothing is given up.
+                    replaces=event.refused <= former,
+                    stream=event.path == STDIN,
+                )
+            )
 
     def flush(self) -> None:
         """Store the batch in the background, after the one before it."""
@@ -230,7 +222,9 @@ def ingest(
     """Read files, folders and globs into the workspace.
 
     A file that was read to its end before is skipped by its content, unless ``again``; what was
-    forgotten stays forgotten, unless ``restore``. What can't be read goes to quarantine.
+    forgotten stays forgotten, unless ``restore``. What can't be read goes to quarantine. What a
+    file held before and holds no more is removed, unless another file holds it; the documents of a
+    file that is not there any more stay.
     ``spool`` is a file with what ``-`` (standard input) stands for.
 
     Returns:
@@ -241,9 +235,18 @@ def ingest(
     if kit.settings.redact.override_reason:
         kit.ledger.audit("redact.override", reason=kit.settings.redact.override_reason)
     kit.encoder  # noqa: B018 - opened here, so that its download has a bar of its own
+    with kit.filling:
+        counts = _fill(kit, paths, again=again, restore=restore, spool=spool, progress=progress)
+    return {**counts, "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _fill(
+    kit: Kit, paths: Sequence[str], *, again: bool, restore: bool, spool: str, progress: Progress
+) -> dict[str, int]:
     run = _Run(kit, progress, restore=restore)
 
     def seen(sha256: str) -> bool:
+        run.begins(sha256)
         return not (again or restore) and kit.ledger.seen(sha256)
 
     try:
@@ -263,7 +266,8 @@ def ingest(
         run.wait()
     finally:
         run.close()
-    return {**run.counts, "seconds": round(time.perf_counter() - started, 3)}
+    settle(kit)
+    return run.counts
 
 
 def read_only(kit: Kit, path: str, progress: Progress) -> Iterator[RawDocument]:

@@ -44,6 +44,7 @@ class Kit:
         self.settings = settings
         self.progress = progress
         self.lock = threading.RLock()
+        self.filling = threading.Lock()
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -189,7 +190,11 @@ class Kit:
     @cached_property
     def vault(self) -> Vault:
         """Surrogates and pseudonyms."""
-        return Vault(workspace.secret(self.layout), shift_days=self.settings.redact.shift_days)
+        return Vault(
+            workspace.secret(self.layout),
+            shift_days=self.settings.redact.shift_days,
+            joined=self.ledger.names.group,
+        )
 
     # facts
 

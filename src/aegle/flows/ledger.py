@@ -1,6 +1,8 @@
 """What was read, refused, replaced, overridden and forgotten, and what is half done.
 
-It holds paths and reasons, counts and keyed hashes; never a document's text.
+It holds paths and reasons, counts and keyed hashes; never a document's text. ``sources`` says in
+which reading of which file a document was met last. What no file holds any more is ``retired``,
+what must go into index and graph anew is ``pending``: `flows.settle` deals with both.
 """
 
 from __future__ import annotations
@@ -15,23 +17,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from aegle.core.errors import WorkspaceError
+from aegle.flows import holding, names
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS files (
-  sha256 TEXT, path TEXT, size_bytes INTEGER, documents INTEGER, at REAL,
-  PRIMARY KEY (sha256, path));
-CREATE TABLE IF NOT EXISTS sources (
-  document_id TEXT, sha256 TEXT, PRIMARY KEY (document_id, sha256)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS sources_by_file ON sources (sha256);
 CREATE TABLE IF NOT EXISTS quarantine (path TEXT PRIMARY KEY, reason TEXT, at REAL);
 CREATE TABLE IF NOT EXISTS aliases (
   digest TEXT, grp TEXT, surrogate TEXT, PRIMARY KEY (digest, grp)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS redactions (document_id TEXT PRIMARY KEY, account TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pending (document_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS forgotten (document_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (
+  document_id TEXT PRIMARY KEY, at REAL, marks TEXT DEFAULT '') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS marks (
+  document_id TEXT, mark TEXT, PRIMARY KEY (document_id, mark)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS marks_by_mark ON marks (mark);
+CREATE TABLE IF NOT EXISTS withheld (mark TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (at REAL, action TEXT, detail TEXT);
 """
 
+_SINCE: Final = (
+    ("sources", "reading INTEGER DEFAULT 0"),
+    ("forgotten", "marks TEXT DEFAULT ''"),
+)
+"""Columns that workspaces of the first version do not have."""
 
 _FULL: Final = (
     "the disk is full: the last batch was not recorded; free some space and run the command "
@@ -60,6 +67,14 @@ def _in_parts(values: Iterable[str], size: int = 500) -> Iterator[list[str]]:
         yield part
 
 
+def _drop(db: sqlite3.Connection, document_ids: Sequence[str], groups: Sequence[str]) -> None:
+    for part in _in_parts(document_ids):
+        for table in ("sources", "redactions", "pending", "retired", "marks"):
+            db.execute(f"DELETE FROM {table} WHERE document_id IN ({_marks(part)})", part)  # noqa: S608 - constants
+    for table in ("aliases", "names", "moves"):
+        db.executemany(f"DELETE FROM {table} WHERE grp = ?", [(group,) for group in groups])  # noqa: S608 - constants
+
+
 class Ledger:
     """The journal of a workspace in one SQLite file; safe to use from several threads."""
 
@@ -70,7 +85,11 @@ class Ledger:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA secure_delete=ON")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + holding.SCHEMA + names.SCHEMA)
+            for table, column in _SINCE:
+                told = self._db.execute(f"PRAGMA table_info({table})")
+                if column.split()[0] not in {row[1] for row in told}:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
         except sqlite3.DatabaseError as error:
             if _says_full(error):
                 raise WorkspaceError(_FULL) from error
@@ -78,6 +97,7 @@ class Ledger:
                 f"{path} is damaged or unreadable ({error}); move it away and run `aegle ingest` "
                 "again: documents already in the corpus stay"
             ) from error
+        self.names = names.Names(self._write, self._rows)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -105,14 +125,27 @@ class Ledger:
     # files and quarantine
 
     def seen(self, sha256: str) -> bool:
-        """Whether a file of this content was read to its end."""
-        return bool(self._rows("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", (sha256,)))
+        """Whether a file of this content was read to its end, and no later reading broke off."""
+        rows = self._rows(
+            "SELECT 1 FROM files WHERE sha256 = ?1 "
+            "AND NOT EXISTS (SELECT 1 FROM begun WHERE sha256 = ?1) LIMIT 1",
+            (sha256,),
+        )
+        return bool(rows)
 
-    def file_done(self, path: str, sha256: str, size_bytes: int, documents: int) -> None:
-        """Record that a file was read to its end."""
-        row = (sha256, path, size_bytes, documents, time.time())
+    def known(self, path: str, sha256: str) -> bool:
+        """Whether the file of this path and content was read to its end."""
+        sql = "SELECT 1 FROM files WHERE path = ? AND sha256 = ?"
+        return bool(self._rows(sql, (path, sha256)))
+
+    def last_reading(self) -> int:
+        """The highest number of a reading so far."""
+        return int(self._rows("SELECT coalesce(max(reading), 0) FROM sources")[0][0])
+
+    def file_done(self, ended: holding.Ended) -> None:
+        """Record that a file was read to its end, and retire what no file holds any more."""
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", row)
+            holding.end(db, ended)
 
     def refuse(self, path: str, reason: str) -> None:
         """Put a file, or a part of one, into quarantine."""
@@ -120,13 +153,14 @@ class Ledger:
             row = (path, reason, time.time())
             db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", row)
 
-    def release(self, path: str) -> None:
-        """Take a file and its parts out of quarantine, before it is read again."""
+    def release(self, path: str, *, before: float) -> int:
+        """Take a file and its parts out of quarantine; how many of them were there ``before``."""
+        which = f"FROM quarantine WHERE {holding.UNDER}"
         with self._write() as db:
-            db.execute(
-                "DELETE FROM quarantine WHERE path = ? OR substr(path, 1, ?) = ?",
-                (path, len(path) + 1, path + "!"),
-            )
+            count = f"SELECT count(*) {which} AND at < ?2"
+            former = int(db.execute(count, (path, before)).fetchone()[0])
+            db.execute(f"DELETE {which}", (path,))
+        return former
 
     def quarantine(self) -> list[dict[str, str]]:
         """What could not be read, by path: ``path`` and ``reason``."""
@@ -153,16 +187,49 @@ class Ledger:
 
     def record(
         self,
-        came_from: Iterable[tuple[str, str]],
+        met: Sequence[holding.Met],
         accounts: Mapping[str, Mapping[str, Any]],
         aliases: Iterable[tuple[str, str, str]],
     ) -> None:
-        """Record documents' files (document id, sha256), redaction accounts and aliases."""
+        """Record where documents were met, their redaction accounts and aliases."""
+        marks = [(one.document_id, mark) for one in met for mark in one.marks]
         with self._write() as db:
-            db.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", came_from)
+            holding.meet(db, met)
+            db.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?)", marks)
+            # What is stored is not forgotten any more, under whichever id it was.
+            for document_id, mark in marks:
+                db.execute("DELETE FROM forgotten WHERE document_id = ?", (document_id,))
+                if db.execute("DELETE FROM withheld WHERE mark = ?", (mark,)).rowcount:
+                    db.execute("DELETE FROM forgotten WHERE instr(marks, ?)", (mark,))
             rows = [(key, json.dumps(value, sort_keys=True)) for key, value in accounts.items()]
             db.executemany("INSERT OR REPLACE INTO redactions VALUES (?, ?)", rows)
             db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", aliases)
+
+    def replace(self, ids: Mapping[str, str]) -> None:
+        """Give a document's rows to what became of it (old id -> new id); the old is retired."""
+        with self._write() as db:
+            for old, new in ids.items():
+                for table, rest in (
+                    ("sources", "sha256, reading"),
+                    ("redactions", "account"),
+                    ("marks", "mark"),
+                ):
+                    db.execute(
+                        f"INSERT OR IGNORE INTO {table} "  # noqa: S608 - constants
+                        f"SELECT ?, {rest} FROM {table} WHERE document_id = ?",
+                        (new, old),
+                    )
+                db.execute("DELETE FROM retired WHERE document_id = ?", (new,))
+                holding.release(db, "document_id = ?", (old,))
+
+    def retired(self) -> list[str]:
+        """Documents that no file holds any more, until they have left the stores."""
+        return [row[0] for row in self._rows("SELECT document_id FROM retired ORDER BY 1")]
+
+    def drop(self, document_ids: Sequence[str], groups: Sequence[str]) -> None:
+        """Remove every row about documents that left the stores, and about groups without any."""
+        with self._write() as db:
+            _drop(db, document_ids, groups)
 
     def lookup(self, digests: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         """Keyed hashes of identifiers -> (group, surrogate) of each patient who has one."""
@@ -191,21 +258,25 @@ class Ledger:
     def forget(self, document_ids: Sequence[str], groups: Sequence[str]) -> None:
         """Remove every row about some documents, and the aliases of groups that are gone.
 
-        A file that only held them loses its row; the ids stay as tombstones (content hashes), so
-        that reading the same file again does not bring them back.
+        A file that only held them loses its row. The ids stay as tombstones (content hashes), and
+        so do the marks that only they had: reading the same file again does not bring them back,
+        also when it is de-identified or laid out otherwise by then.
         """
         with self._write() as db:
-            for part in _in_parts(document_ids):
-                marks = _marks(part)
-                for table in ("sources", "redactions", "pending"):
-                    db.execute(f"DELETE FROM {table} WHERE document_id IN ({marks})", part)  # noqa: S608 - constants
-            db.executemany("DELETE FROM aliases WHERE grp = ?", [(group,) for group in groups])
+            of_one = "SELECT mark FROM marks WHERE document_id = ?"
+            marks = {one: {row[0] for row in db.execute(of_one, (one,))} for one in document_ids}
+            _drop(db, document_ids, groups)
+            db.executemany(
+                "INSERT OR IGNORE INTO withheld "
+                "SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM marks WHERE mark = ?1)",
+                [(mark,) for mark in sorted(set().union(*marks.values()))],
+            )
             db.execute(
                 "DELETE FROM files WHERE documents > 0 "
                 "AND sha256 NOT IN (SELECT sha256 FROM sources)"
             )
-            rows = [(document_id, time.time()) for document_id in document_ids]
-            db.executemany("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", rows)
+            rows = [(one, time.time(), " ".join(sorted(some))) for one, some in marks.items()]
+            db.executemany("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)", rows)
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -216,6 +287,11 @@ class Ledger:
             sql = f"SELECT document_id FROM forgotten WHERE document_id IN ({_marks(part)})"  # noqa: S608 - only placeholders are put in
             found |= {row[0] for row in self._rows(sql, part)}
         return found
+
+    def withheld(self, marks: Sequence[str]) -> bool:
+        """Whether one of these marks is that of a forgotten document."""
+        sql = f"SELECT 1 FROM withheld WHERE mark IN ({_marks(marks)}) LIMIT 1"  # noqa: S608 - only placeholders are put in
+        return bool(self._rows(sql, marks))
 
     # counts and audit
 
@@ -239,10 +315,11 @@ class Ledger:
         return dict(rows)
 
     def counts(self) -> dict[str, int]:
-        """How many files were read, how many bytes they had, and how many lie in quarantine."""
-        files, size_bytes = self._rows("SELECT count(*), coalesce(sum(size_bytes), 0) FROM files")[
-            0
-        ]
+        """How many different files were read, their bytes, and how many lie in quarantine."""
+        files, size_bytes = self._rows(
+            "SELECT count(*), coalesce(sum(size), 0) FROM "
+            "(SELECT max(size_bytes) AS size FROM files GROUP BY sha256)"
+        )[0]
         refused = self._rows("SELECT count(*) FROM quarantine")[0][0]
         forgotten = self._rows("SELECT count(*) FROM forgotten")[0][0]
         return {

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aegle.core import observe
 from aegle.core.errors import NotFoundError
 from aegle.core.ports import Progress
-from aegle.core.records import Stored
-from aegle.flows.ingest import index_stored
+from aegle.flows.derive import index_stored
 from aegle.flows.kit import Kit
 from aegle.flows.knowledge import safe_question
-
-_BATCH: Final = 400
+from aegle.flows.settle import in_batches, without_documents
 
 
 def status(kit: Kit) -> dict[str, Any]:
@@ -23,7 +20,7 @@ def status(kit: Kit) -> dict[str, Any]:
     with kit.lock:
         ledger = kit.ledger.counts()
         corpus = kit.corpus.counts()
-        pending = len(kit.ledger.pending())
+        pending = len({*kit.ledger.pending(), *kit.ledger.retired()})
         redacted = kit.ledger.redacted()
     files = [path.stat() for path in kit.layout.root.rglob("*") if path.is_file()]
     size = sum(one.st_blocks * 512 for one in files)  # the stores' files have holes
@@ -85,7 +82,7 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
         kit.index.remove(ids)
         kit.graph.retract(ids)
         kit.graph_changed()
-        gone = sorted(group for group in groups if not ids_of(kit, group))
+        gone = without_documents(kit, groups)
         kit.ledger.forget(ids, gone)
         kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
     observe.event("forget", documents=len(ids))
@@ -101,21 +98,10 @@ def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
             folder.unlink(missing_ok=True) if folder.is_file() else None
         total = kit.corpus.counts()["documents"]
         done = chunks = 0
-        for batch in _batches(kit.corpus.scan()):
+        for batch in in_batches(kit.corpus.scan()):
             index_stored(kit, batch)
             done += len(batch)
             chunks += sum(len(stored.chunks) for stored in batch)
             progress("reindex", done, total)
         kit.ledger.finish(kit.ledger.pending())
     return {"documents": done, "chunks": chunks}
-
-
-def _batches(stored: Iterator[Stored]) -> Iterator[Sequence[Stored]]:
-    batch: list[Stored] = []
-    for one in stored:
-        batch.append(one)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

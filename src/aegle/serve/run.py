@@ -14,7 +14,7 @@ import uvicorn
 from aegle.core import observe, plugins
 from aegle.core.errors import UsageError
 from aegle.core.settings import Settings
-from aegle.flows import commands, ingest, knowledge, workspace
+from aegle.flows import commands, knowledge, settle, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
 from aegle.serve.app import build_app
@@ -39,7 +39,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def _warm(kit: Kit) -> None:
     """Open what the first question needs, so that it need not wait."""
     with kit.lock:
-        ingest.repair(kit)
+        settle.repair(kit)
         kit.encoder.embed(["ready"])
         kit.index.count()
         kit.corpus.counts()

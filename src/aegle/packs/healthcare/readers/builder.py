@@ -106,6 +106,7 @@ class TextBuilder:
         group: str = "",
         time: str = "",
         identifiers: Iterable[Identifier] = (),
+        numbers: Iterable[Identifier] = (),
         meta: Mapping[str, str] | None = None,
         domain: str = "healthcare",
     ) -> RawDocument:
@@ -121,5 +122,6 @@ class TextBuilder:
             mentions=tuple(self.mentions),
             links=tuple(self.links),
             identifiers=tuple(dict.fromkeys(identifiers)),
+            numbers=tuple(dict.fromkeys(numbers)),
             meta=dict(meta or {}),
         )

@@ -52,6 +52,8 @@ def read_cda(stream: BinaryIO, source: str, *, group: str = "") -> Iterator[RawD
         raise InputError(f"{source} is XML, but no ClinicalDocument")
     _strip_namespaces(root)
     role = root.find("recordTarget/patientRole")
+    # Within FHIR the chart itself says what numbers its patient has.
+    numbers = [] if group else list(_numbers(role))
     group = group or _group(role)
     body = _other_body(root, source)
     sections = [one for one in root.iter("section") if body is None]
@@ -74,6 +76,7 @@ def read_cda(stream: BinaryIO, source: str, *, group: str = "") -> Iterator[RawD
         group=group,
         time=codes.iso_of_ts(value.get("value", "") if value is not None else ""),
         identifiers=_identifiers(root, role),
+        numbers=numbers,
         meta={
             **({"sections": "; ".join(name for name in names if name)} if any(names) else {}),
             **(
@@ -177,6 +180,14 @@ def _name(node: Element | None) -> str:
         return ""
     parts = [squeeze("".join(part.itertext())) for part in node if local(part) != "validTime"]
     return " ".join(part for part in parts if part) or squeeze(node.text or "")
+
+
+def _numbers(role: Element | None) -> Iterator[Identifier]:
+    """The patient's own record numbers; the root of an id is who gave it."""
+    for one in role.findall("id") if role is not None else []:
+        root = one.get("root", "")
+        kind = people.kind_of_id("", root)
+        yield from people.number(kind, one.get("extension", ""), root)
 
 
 def _identifiers(root: Element, role: Element | None) -> Iterator[Identifier]:

@@ -224,6 +224,7 @@ class _Export:
             group=group.patient,
             time=last,
             identifiers=[*known.identifiers, *group.identifiers],
+            numbers=known.numbers,
             meta={
                 "resource_type": group.kind,
                 "resources": str(group.num_resources),
@@ -278,6 +279,7 @@ def _note(
         group=patient,
         time=time_of(resource, _NOTE_TIMES),
         identifiers=[*known.identifiers, *_staff(resource)],
+        numbers=known.numbers,
         meta={
             "note_type": title,
             **({"sections": "; ".join(sections)} if sections else {}),

@@ -34,11 +34,16 @@ class Person:
 
     name: str = ""
     identifiers: tuple[Identifier, ...] = ()
+    numbers: tuple[Identifier, ...] = ()
 
 
 def person(resource: dict[str, Any]) -> Person:
     """The name and identifiers of a Patient, Practitioner, RelatedPerson or the like."""
-    return Person(_best_name(resource), tuple(dict.fromkeys(_identifiers(resource))))
+    return Person(
+        _best_name(resource),
+        tuple(dict.fromkeys(_identifiers(resource))),
+        tuple(_numbers(resource)) if at(resource, "id") else (),
+    )
 
 
 def _best_name(resource: dict[str, Any]) -> str:
@@ -65,6 +70,14 @@ def _identifiers(resource: dict[str, Any]) -> Iterator[Identifier]:
         if "mothersMaidenName" in at(one, "url"):
             yield from people.name(*at(one, "valueString").split())
         yield from _address(one.get("valueAddress"))
+
+
+def _numbers(resource: dict[str, Any]) -> Iterator[Identifier]:
+    for one in objects(resource.get("identifier")):
+        system = at(one, "system")
+        kind = people.kind_of_id(code(one.get("type")), system)
+        assigner = next(iter(objects(one.get("assigner"))), {})
+        yield from people.number(kind, at(one, "value"), system or at(assigner, "display"))
 
 
 def _name(value: Any) -> Iterator[Identifier]:

@@ -12,7 +12,7 @@ from aegle.packs.healthcare.readers import codes
 from aegle.packs.healthcare.readers.builder import TextBuilder
 from aegle.packs.healthcare.readers.decode import peek, text_chunks
 from aegle.packs.healthcare.readers.hl7v2_message import Message, UnreadableError, parse_message
-from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers
+from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers, own_numbers
 from aegle.packs.healthcare.readers.hl7v2_segments import tell
 from aegle.packs.healthcare.readers.hl7v2_teller import Teller
 from aegle.packs.healthcare.readers.problems import Problems
@@ -94,6 +94,7 @@ def _documents(
     teller = Teller(out, message)
     tell(teller)
     identifiers: list[Identifier] = list(message_identifiers(message))
+    numbers = list(own_numbers(message))
     time = codes.iso_of_ts(message.first("MSH", 7))
     kind = message.kind
     meta = {"message_type": kind} if kind else {}
@@ -104,6 +105,7 @@ def _documents(
         group=message.group,
         time=time,
         identifiers=identifiers,
+        numbers=numbers,
         meta=meta,
     )
     for problem in teller.problems:
@@ -118,5 +120,6 @@ def _documents(
             group=message.group,
             time=codes.iso_of_ts(message.first("TXA", 4)) or time,
             identifiers=identifiers,
+            numbers=numbers,
             meta={**meta, "note_type": teller.note_title or "Clinical document"},
         )

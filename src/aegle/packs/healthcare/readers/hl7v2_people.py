@@ -120,6 +120,17 @@ def message_identifiers(message: Message) -> Iterator[Identifier]:
             yield from people.identifier("date", day if len(day) == 10 else "")
 
 
+def own_numbers(message: Message) -> Iterator[Identifier]:
+    """The patient's own record numbers: those of PID-3, no relative's and no former one."""
+    pid = next(message.all("PID"), None)
+    if pid is None:
+        return
+    for n, parts in enumerate(pid.repeats(3)):
+        kind = people.kind_of_id(pid.get(3, 5, n))
+        assigner = next((sub for sub in (parts[3] if len(parts) > 3 else ()) if sub), "")
+        yield from people.number(kind, pid.get(3, 1, n), assigner)
+
+
 def _name(segment: Segment, field: int, n: int, *, first: int) -> Iterator[Identifier]:
     """A name whose family part is component ``first``: family, given, middle."""
     family, given = segment.get(field, first, n), segment.get(field, first + 1, n)

@@ -30,6 +30,13 @@ def identifier(kind: str, value: str) -> Iterator[Identifier]:
         yield Identifier(kind, RawText(value))
 
 
+def number(kind: str, value: str, assigner: str) -> Iterator[Identifier]:
+    """A patient's own record number, with who gave it; none for another kind of identifier."""
+    if kind == "mrn":
+        for one in identifier(kind, value):
+            yield Identifier(kind, one.value, RawText(squeeze(assigner)))
+
+
 def name(*parts: str) -> Iterator[Identifier]:
     """A name: the whole of its parts, and each part that is telling by itself.
 
