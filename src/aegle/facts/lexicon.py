@@ -17,11 +17,14 @@ from aegle.core.pack import Term
 from aegle.core.records import Concept
 from aegle.facts.words import Phrases, Words, phrase_key, words
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _REMEMBERED: Final = 1 << 15
 """Spellings whose terms are kept at hand: texts repeat a few thousand names over and over."""
-_Row = Sequence[Any]
-"""A term as it is stored: text, type, system, code, name, exact, score."""
+_Row = str
+"""A term as it is stored, JSON: text, type, system, code, name, exact, score."""
+_Places = str
+"""The numbers of some rows, parted by commas. Neither is taken apart before it is asked for: a
+question needs a dozen of 50,000, and reading them all took longer than answering it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Lexicon:
     (docs/decisions/0040-facts.md has the figures).
     """
 
-    def __init__(self, rows: Sequence[_Row], index: dict[str, list[int]]) -> None:
+    def __init__(self, rows: Sequence[_Row], index: dict[str, _Places]) -> None:
         self._rows = rows
         self._index = index
         self._phrases = Phrases(index)
@@ -59,14 +62,14 @@ class Lexicon:
             concept = term.concept or Concept("", "")
             named = (concept.system, concept.code, concept.name)
             rows[(term.text, term.type, *named, term.exact, term.score)] = None
-        index: dict[str, list[int]] = {}
+        index: dict[str, list[str]] = {}
         kept: list[_Row] = []
         for row in rows:
             key = phrase_key(row[0])
             if key:
-                index.setdefault(key, []).append(len(kept))
-                kept.append(row)
-        return cls(kept, index)
+                index.setdefault(key, []).append(str(len(kept)))
+                kept.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+        return cls(kept, {key: ",".join(places) for key, places in index.items()})
 
     def save(self, path: Path) -> None:
         """Write as gzipped JSON, whole or not at all; equal lexicons give equal bytes."""
@@ -133,12 +136,12 @@ class Lexicon:
 
     def look_up(self, phrase: str) -> tuple[Term, ...]:
         """The terms that a whole phrase is the name of."""
-        return self._agreeing(phrase, self._index.get(phrase_key(phrase), ()))
+        return self._agreeing(phrase, self._index.get(phrase_key(phrase), ""))
 
-    def _agreeing(self, piece: str, rows: Iterable[int]) -> tuple[Term, ...]:
+    def _agreeing(self, piece: str, places: _Places) -> tuple[Term, ...]:
         found = self._known.get(piece)
         if found is None:
-            terms = (self._term(row) for row in rows)
+            terms = (self._term(int(place)) for place in places.split(",") if place)
             spaced = " ".join(piece.split())
             found = tuple(term for term in terms if not term.exact or spaced == term.text)
             if len(self._known) >= _REMEMBERED:
@@ -149,7 +152,7 @@ class Lexicon:
     def _term(self, row: int) -> Term:
         term = self._terms.get(row)
         if term is None:
-            text, kind, system, code, name, exact, score = self._rows[row]
+            text, kind, system, code, name, exact, score = json.loads(self._rows[row])
             concept = Concept(system, code, name) if system else None
             term = self._terms[row] = Term(text, kind, concept, exact, score)
         return term

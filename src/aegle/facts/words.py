@@ -74,6 +74,11 @@ def phrase_key(phrase: str) -> str:
     return " ".join(words(phrase).keys)
 
 
+def _set_bits(bits: int) -> list[int]:
+    """The numbers of the bits that are set, the highest first."""
+    return [n for n in range(bits.bit_length() - 1, -1, -1) if bits >> n & 1]
+
+
 class Phrases(Generic[T]):
     """Phrase keys with a value each, looked up at every word of a text, longest first."""
 
@@ -81,11 +86,13 @@ class Phrases(Generic[T]):
 
     def __init__(self, values: Mapping[str, T]) -> None:
         self._values = values
-        lengths: dict[str, set[int]] = {}
+        # One bit a length: a set for each of 30,000 first words takes as long to build as to load.
+        bits: dict[str, int] = {}
         for key in values:
-            first, _, rest = key.partition(" ")
-            lengths.setdefault(first, set()).add(rest.count(" ") + 2 if rest else 1)
-        self._lengths = {first: sorted(some, reverse=True) for first, some in lengths.items()}
+            first = key.partition(" ")[0]
+            bits[first] = bits.get(first, 0) | 1 << key.count(" ") + 1
+        known = {some: _set_bits(some) for some in set(bits.values())}
+        self._lengths = {first: known[some] for first, some in bits.items()}
 
     def at(self, keys: list[str], i: int) -> Iterator[tuple[int, T]]:
         """The phrases that start at word ``i``: (number of words, value), longest first."""
