@@ -125,6 +125,7 @@ NAMES = (
 """A sentence, and what of it must be hidden; written for this test."""
 
 NOTHING = """\
+Anticoag per CHA2DS2-VASc. PaO2 63, SaO2 95%, per SpO2.
 Parkinson's disease per neurology. Foley placed. Babinski negative. Crohn disease stable.
 Discussed with family. Discussed with patient. Discussed with Cardiology.
 Discussed with Neurosurgery on call.

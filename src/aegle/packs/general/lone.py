@@ -71,7 +71,8 @@ def _capitalised(text: str, vocabulary: frozenset[str], *, charts: bool) -> Iter
             continue
         kind = _kind(token[0], vocabulary)
         end -= 2 * token[0].endswith(("'s", "’s"))
-        if not kind or EPONYM_NEXT.match(text, end):
+        part = text[end : end + 1].isdecimal() and not token[0][1:].islower()  # of PaO2
+        if not kind or part or EPONYM_NEXT.match(text, end):
             continue
         also = last[1] > 0 and _LISTED.fullmatch(text, last[1], start) is not None
         if _is_person(text, start, end, kind) or (also and kind != _WORD_TOO):

@@ -206,7 +206,8 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     stop = start + last.end()
     if last[0].endswith(("'s", "’s")):
         stop -= 2
-    if strict and EPONYM_NEXT.match(match.string, stop):
+    score = last[0].isupper() and match.string[stop : stop + 1].isdecimal()  # per CHA2DS2-VASc
+    if strict and (score or EPONYM_NEXT.match(match.string, stop)):
         return None
     return start, stop
 
