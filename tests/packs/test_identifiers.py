@@ -20,6 +20,7 @@ def found(text: str, pack=healthcare) -> set[str]:
         ("Patient: SMITH, JOHN A", {"SMITH, JOHN A"}),
         ("seen by Dr. O'Brien-Lee in clinic", {"O'Brien-Lee"}),
         ("Mr. Will Brown and Mrs. May", {"Will Brown", "May"}),
+        ("MS OKONKWO and MS Hart", {"OKONKWO", "Hart"}),
         ("Attending: Amelia Hart, MD", {"Amelia Hart"}),
         ("/s/ J. Kowalczyk", {"J. Kowalczyk"}),
         ("Son Mark and daughter Hope came", {"Mark", "Hope"}),
@@ -62,6 +63,7 @@ def test_what_is_no_identifier_in_notes(text):
         "nova-api version 2013.2.1 build 4.15.0.132 pid 123-45-678 [req-3ea4052c 113d3a99]",
         '{"EventID": 4624, "LogonId": "0x3e7", "ProcessId": 5551234567, "Computer": "WS01"}',
         "Mimikatz and Cobalt Strike were used by Wizard Spider against Windows Server 2019.",
+        "NSA MS AppLocker; MS Office and MS AD hold what Applocker blocks",
         "CVE-2021-44228 in Apache Log4j 2.14.1; T1059.001; CWE-79; KB5005565",
     ],
 )

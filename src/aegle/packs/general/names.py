@@ -142,6 +142,8 @@ _INTRODUCED: Final = Gate(_TOLD, "my name call people")
 def cued(text: str) -> Iterator[Found]:
     """Names after a title, a label or a phrase, or before a degree; any capitalised words count."""
     for match in _TITLES.finditer(text):
+        if match[0].startswith("MS ") and _no_lady(match["name"]):
+            continue
         if span := _trimmed(match, strict=False):
             yield Found(*span, "name", SURE)
     for match in _LABELS.finditer(text):
@@ -210,6 +212,12 @@ def _trimmed(match: re.Match[str], *, strict: bool) -> tuple[int, int] | None:
     if strict and (score or EPONYM_NEXT.match(match.string, stop)):
         return None
     return start, stop
+
+
+def _no_lady(name: str) -> bool:
+    """Whether MS is Microsoft or multiple sclerosis: before a product, or before a word."""
+    token = TOKEN.search(name)
+    return token is None or is_technical(token[0]) or is_word(folded(token[0]))
 
 
 def _both(given: str, family: str) -> bool:
