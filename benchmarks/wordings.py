@@ -18,119 +18,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from aegle.flows import commands, knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.metrics.stats import mean
-from aegle.packs.sample import intrusion, write_sample
-from aegle.packs.sample.questions_single import names
-from aegle.packs.sample.threat import policy
-from aegle.packs.sample.world import Patient, World, build
+from aegle.packs.sample import write_sample
+from aegle.packs.sample.world import World, build
+from wordings_gold import Gold, case, right, words
 from wordings_list import SETS
-
-VITALS = tuple("BP|HR|RR|T|SpO2|heart rate|respiratory rate|body temperature|oxygen saturation|"
-               "systolic blood pressure".split("|"))  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """What is right: any of some texts, in a document of any of some patients."""
-
-    says: tuple[str, ...] = ()
-    charts: tuple[str, ...] = ()
-    verdict: str = ""
-    """Of a yes-or-no question; an answer may leave it open, but not say the opposite."""
-    may_refuse: bool = False
-    person: bool = False
-    """The answer is a person's name, for which a surrogate stands."""
-
-
-def told(world: World, rng: random.Random) -> tuple[dict[str, str], dict[str, Gold]]:
-    """The names that questions are made with, and what is right for each of their ``gold``."""
-    story, rules = intrusion.plan(world), policy(world)
-    mild = [p for p in world.patients if p.allergies and p.allergies[0].code]
-    p = rng.choice(mild)
-    tag, host = p.pump.tag, world.host(p.pump.host)
-    known = {drug.name for drug in p.drugs} | {p.illness.infusion}
-    drug = rng.choice([one for one in p.drugs])
-    ward = world.ward(p.ward)
-    free = next(x for x in ("latex", "codeine", "naproxen", "tramadol")
-                if x not in {a.substance for a in p.allergies})  # fmt: skip
-    comorbid = rng.choice(p.others)
-    words = {
-        "name": p.person.name, "mrn": p.mrn, "tag": tag, "host": host.name, "ward": p.ward,
-        "drug": drug.name, "infusion": p.illness.infusion, "substance": p.allergies[0].substance,
-        "free": free, "cve": host.flaws[0].cve, "illness": p.illness.words[0],
-        "other_cve": next(h.flaws[0].cve for h in world.hosts if h.flaws and h.ward != p.ward),
-        "comorbid": comorbid.words[0], "loader": story.loader, "actor": story.actor,
-        "domain": story.domain, "entry": story.entry.name,
-        "date": f"{story.times['open']:%Y-%m-%d}",
-        "us_date": f"{story.times['open']:%B} {story.times['open'].day}, {story.times['open']:%Y}",
-    }  # fmt: skip
-    takes = [
-        q for q in world.patients if drug.name in {d.name for d in q.drugs} | {q.illness.infusion}
-    ]
-    infused = [q for q in world.patients
-               if p.illness.infusion in {d.name for d in q.drugs} | {q.illness.infusion}]  # fmt: skip
-    ill = [q for q in world.patients if q.illness.name == p.illness.name]
-    tags = tuple(d.tag for d in world.devices if d.ward == p.ward)
-    controlled = tuple(d.tag for d in world.devices if d.host == host.name)
-    labs = p.first_labs
-    gold = {
-        "ward": Gold((p.ward,), (p.mrn,)), "device_ward": Gold((p.ward,)),
-        "taking": Gold((drug.name,), charts(takes)), "infused": Gold((p.illness.infusion,), charts(infused)),
-        "tags": Gold(tags), "controlled": Gold(controlled),
-        "attending": Gold((p.attending.name, p.attending.last), (p.mrn,), person=True),
-        "allergic": Gold((p.allergies[0].substance,), (p.mrn,), "yes"),
-        "allergies": Gold(tuple(a.substance for a in p.allergies), (p.mrn,)),
-        "not_allergic": Gold((p.allergies[0].substance,), (p.mrn,), "no", may_refuse=True),
-        "cve": Gold((host.flaws[0].cve,)), "cve_yes": Gold((host.name,), (), "yes"),
-        "cve_no": Gold((host.flaws[0].cve,), (), "no", may_refuse=True),
-        "seen": Gold((story.entry.name,)), "meds": Gold(tuple(known), (p.mrn,)),
-        "battery": Gold((f"{rules['battery_hours']} hours",)),
-        "logs": Gold((f"{rules['log_days']} days",)),
-        "isolate": Gold(("isolated",)), "nothing": Gold(may_refuse=True),
-        "gateway_down": Gold(("Compare each running rate", "Keep the pump on its last confirmed rate",
-                              "are checked by two nurses", "Tell the attending")),
-        "vitals": Gold(VITALS, (p.mrn,)),
-        "pressure": Gold(("BP", "systolic blood pressure"), (p.mrn,)),
-        "pulse": Gold(("HR", "heart rate"), (p.mrn,)),
-        "potassium": Gold((f"K {labs['potassium']:.1f}", f"potassium {labs['potassium']:.1f}",
-                           f"{labs['potassium']:.1f}"), (p.mrn,)),
-        "hemoglobin": Gold((f"{labs['hemoglobin']:.1f}",), (p.mrn,)),
-        "reason": Gold((*names(p.illness), *p.illness.symptoms), (p.mrn,)),
-        "illness": Gold(names(p.illness), (p.mrn,)), "ip": Gold((host.ip,)),
-        "engine_ip": Gold((world.host("hl7-eng01").ip,)), "owner": Gold((host.owner,)),
-        "system": Gold((host.system,)),
-        "product": Gold((host.flaws[0].product,)), "host": Gold((host.name,)),
-        "depends": Gold(("ehr-app01", "hl7-eng01")), "vendor": Gold((p.pump.vendor,)),
-        "model": Gold((p.pump.model,)), "actor": Gold((story.actor,)), "loader": Gold((story.loader,)),
-        "entry_way": Gold(("spearphishing attachment", "T1566.001", f"exploits {story.flaw.cve}")),
-        "password": Gold((f"at least {rules['password_length']} characters",)),
-        "clerks": Gold(("Clerks have no administrator rights",)),
-        "comorbid": Gold(names_of(comorbid), (p.mrn,), "yes"),
-        "patients_ill": Gold(names(p.illness), charts(ill)),
-        "dose": Gold((drug.dose,), (p.mrn,)), "occlusion": Gold(("check line and cannula",)),
-        "air": Gold(("clamp, remove air, restart",)), "owner_of_pump": Gold((tag,), (p.mrn,)),
-        "patch": Gold((f"{rules['patch_hours']} hours",)),
-        "call": Gold(("calls biomedical engineering and the security officer",
-                      "Tell the attending, biomedical engineering")),
-        "drugs": Gold(tuple(known), (p.mrn,)),
-    }  # fmt: skip
-    return words | {"title": ward.title}, gold
-
-
-def names_of(condition: Any) -> tuple[str, ...]:
-    """Every word for a condition."""
-    return tuple(dict.fromkeys((condition.name, *condition.words, condition.icd_name)))
-
-
-def charts(patients: list[Patient]) -> tuple[str, ...]:
-    """The record numbers of some patients."""
-    return tuple(p.mrn for p in patients)
 
 
 def holds(text: str, wanted: str) -> bool:
@@ -164,8 +62,8 @@ def run(kit: Kit, world: World, rows: Any, show: bool) -> list[tuple[str, str, f
     """(wording, outcome, seconds) of every question."""
     found = []
     for number, (wording, key) in enumerate(rows):
-        words, gold = told(world, random.Random(f"{world.seed}/{number}"))
-        question = wording.format(**words)
+        one = case(world, random.Random(f"{world.seed}/{number}"))
+        question, gold = wording.format(**words(one)), right(one)
         began = time.perf_counter()
         got = knowledge.ask(kit, question, generate=False)
         took = time.perf_counter() - began

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from aegle.answer import prompt, rag
-from aegle.answer.evidence import Mark, Targets, by_words, candidates
+from aegle.answer.candidates import Mark, candidates
+from aegle.answer.evidence import Targets, by_words
 from aegle.answer.question import Named, take_apart
 from aegle.answer.rag import NOT_SUPPORTED, NOTHING_FOUND, Evidence
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
@@ -137,6 +138,15 @@ def test_when_nothing_generated_is_supported_the_documents_speak():
         embed=alike,
     )
     assert [claim.text for claim in found.claims] == ["Allergies: tramadol (vomiting)"]
+
+
+def test_what_is_phrased_must_still_answer():
+    """A supported sentence that leaves the answer out, or a scrap, is worse than a quotation."""
+    for reply in ("Allergies [1].", "The patient has allergies. [1]", '"Allergies: tramadol (vom'):
+        found = ask_ann(
+            "What is patient Ann Lee allergic to?", generate=lambda m, r=reply: r, embed=alike
+        )
+        assert [claim.text for claim in found.claims] == ["Allergies: tramadol (vomiting)"]
 
 
 def test_a_refusal_never_reaches_the_generator():

@@ -40,6 +40,7 @@ def test_what_the_evidence_says_is_supported(sentence):
         "No allergies: tramadol.",
         "WBC 5.4.",
         "Cr 4.5, WBC 0.81 in NEURO-6.",
+        "Cr 4.5, WBC 0.81.",
         "Patient Ann Lee denies chest pain.",
         "",
     ],
@@ -78,3 +79,16 @@ def test_negation_has_to_agree(word, told, claimed):
 
 def test_numbers_are_whole():
     assert numbers("Cr 0.81 on 2026-03-30, 4.5.") == {"0.81", "2026", "03", "30", "4.5"}
+
+
+def test_a_negation_elsewhere_in_the_evidence_does_not_license_another():
+    told = ["Diagnosis: acute pancreatitis without necrosis or infection [ICD10CM K85.90]"]
+    assert not supported("The diagnosis was not [ICD10CM K85.90].", told, same)
+    assert not supported("The diagnosis was not acute pancreatitis.", told, same)
+    assert supported("Acute pancreatitis without necrosis.", told, same)
+
+
+def test_two_values_do_not_change_places():
+    told = ["BP 119/79, HR 96, RR 16"]
+    assert supported("HR 96, RR 16.", told, same)
+    assert not supported("HR 16, RR 96.", told, same)

@@ -104,6 +104,8 @@ def stem(word: str) -> str:
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
+    if len(word) > 3 and word.endswith("s") and word[-2] not in "aius":
+        return word[:-1]  # "CVEs", "labs"
     silent = word.endswith("e") or (word.endswith("y") and word[-2:-1] not in "aeou")
     return word[:-1] if silent and len(word) > 4 else word
 

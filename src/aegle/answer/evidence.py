@@ -1,10 +1,9 @@
-"""Candidate sentences of the hits, and how well each answers what was asked."""
+"""How well each candidate sentence answers what was asked: by words, then by meaning."""
 
 from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,37 +11,35 @@ from typing import Final
 
 import numpy as np
 
-from aegle.answer.concepts import concept, content_words, is_known, stem
+from aegle.answer.candidates import Candidate
+from aegle.answer.concepts import concept, stem
 from aegle.answer.days import days
 from aegle.answer.question import Asked, Need
 from aegle.core.ports import Vectors
-from aegle.core.records import Chunk, Span
-from aegle.lm.segment import sentences
 
 Embed = Callable[[Sequence[str]], Vectors]
 
-_PARTS: Final = re.compile(r"[A-Za-z0-9]+")
-_FINDINGS: Final = frozenset({"condition", "symptom"})
-_HEADING: Final = re.compile(r"#+ .+|[^\n]{1,60}:")
-"""Lines that only announce what comes; they answer nothing."""
-
-_TITLED: Final = re.compile(r"\A[A-Z][^.;:!?\n]{2,50}\n\n")
-_RECORD: Final = re.compile(r"(?:[\w .-]{1,40}: [^\n;]{0,80}(?:\n|$)){2,12}")
 _BY_LINE: Final = frozenset({"log", "event", "table"})
 _LONGEST: Final = 160
 """Characters of a sentence that are embedded."""
 
-_MOST_EMBEDDED: Final = 10
-_MOST_TIED: Final = 4
-"""Sentences that are compared by meaning: where no word has told, and where words tell alike. The
-encoder is what a question waits for."""
+_MOST_EMBEDDED: Final = 5
+"""Sentences that are compared by meaning where no word has told. The encoder is what a question
+waits for."""
 
 _ALLERGY: Final = concept(stem("allergy")).words
 _LENGTH: Final = re.compile(
-    r"\d ?(?:-|to )?\d*\s?(?:s|sec|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|weeks?|wks?|months?|"
-    r"mos?|years?|yrs?|y/o)\b",
+    r"\d ?(?:-|to )?\d*\s?(?:s|sec|seconds?|m|min|minutes?|h|hrs?|hours?|d|days?|weeks?|wks?|"
+    r"months?|mos?|years?|yrs?|y/o)\b",
     re.IGNORECASE,
 )
+_WITHHELD: Final = re.compile(
+    r"\b(?:hold|held|holding|stop(?:ped)?|discontinued?|avoid|no longer|not on|off|"
+    r"ppx|prophyla\w+)\b",
+    re.IGNORECASE,
+)
+"""Words by which a chart names a drug that is not given, or what a drug shall prevent."""
+
 _OVER: Final = re.compile(
     r"\bstatus: (?:fixed|resolved|closed|inactive|mitigated|retired|cancelled)\b", re.IGNORECASE
 )
@@ -58,37 +55,8 @@ _LOOSE: Final = 0.5
 _ALIKE: Final = 0.12
 """Sentences so near the best in support say as much; of where someone is, the latest counts."""
 
-_LEAD: Final = 0.03
-"""A sentence that leads the next by this much needs no comparison by meaning."""
-
 _MEANT: Final = 0.65
 """A sentence this near in meaning may answer though it uses none of the words asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """An entity at characters [start, end) of a document."""
-
-    start: int
-    end: int
-    type: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A sentence of a chunk, with its characters in the document and what it names."""
-
-    chunk: Chunk
-    start: int
-    end: int
-    text: str
-    words: frozenset[str]
-    near: frozenset[str]
-    rank: int
-    marks: tuple[Mark, ...] = ()
-    heading: str = ""
-    is_heading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,69 +79,8 @@ class Scored:
     focused: bool
     about: bool
     target: str
-
-
-def candidates(
-    chunks: Sequence[Chunk],
-    marks: Mapping[str, Sequence[Mark]],
-    *,
-    said: Collection[str] = (),
-    most: int = 400,
-) -> list[Candidate]:
-    """The sentences of chunks, best chunk first, at most ``most``, without repeats.
-
-    Args:
-        marks: document id -> its entities, in order.
-        said: the words of the question, stemmed.
-    """
-    found: list[Candidate] = []
-    seen: set[tuple[str, str]] = set()
-    for rank, chunk in enumerate(chunks):
-        title = frozenset(content_words(chunk.title))
-        near = title | frozenset(content_words(chunk.text[:80].split("\n", 1)[0]))
-        own = marks.get(chunk.document_id, ())
-        starts = [mark.start for mark in own]
-        heading = ""
-        for span in _spans(chunk):
-            text = chunk.text[span.start : span.end].rstrip()
-            is_heading = _HEADING.fullmatch(text) is not None
-            if is_heading or _TITLED.match(chunk.text[span.start : span.end + 2]):
-                heading = text
-            key = " ".join(_PARTS.findall(text.casefold()))
-            if (" " not in key and not is_known(stem(key))) or (key, chunk.group) in seen:
-                continue
-            seen.add((key, chunk.group))
-            start = chunk.start + span.start
-            end = start + len(text)
-            here = tuple(mark for mark in own[bisect_left(starts, start) :][:60] if mark.end <= end)
-            words = frozenset(content_words(_heads_only(text, start, here, said)))
-            around = near | frozenset(content_words(heading)) if heading else near
-            found.append(
-                Candidate(chunk, start, end, text, words, around, rank, here, heading, is_heading)
-            )
-            if len(found) == most:
-                return found
-    return found
-
-
-def _spans(chunk: Chunk) -> Sequence[Span]:
-    """The sentences of a chunk; the fields of a table's record are one."""
-    if chunk.kind == "table" and _RECORD.fullmatch(chunk.text.rstrip()):
-        return [Span(0, len(chunk.text.rstrip()))]
-    return sentences(chunk.text)
-
-
-def _heads_only(text: str, start: int, marks: Sequence[Mark], said: Collection[str]) -> str:
-    """A sentence without words that only modify a finding: ``weight loss`` is no weight.
-
-    A finding that the question names in full keeps its words.
-    """
-    for mark in reversed(marks):
-        first, last = mark.start - start, mark.end - start
-        name = text[first:last]
-        if mark.type in _FINDINGS and " " in name and not set(content_words(name)) <= set(said):
-            text = f"{text[:first]}{name.rsplit(' ', 1)[1]}{text[last:]}"
-    return text
+    fit: bool = True
+    """Whether it may answer at all: no heading, of the day and with the number that was asked."""
 
 
 def holds(need: Need, one: Candidate, own: Collection[str] = ()) -> bool:
@@ -249,7 +156,7 @@ def by_meaning(
     vectors = embed([_without(asked.text, asked.terms), *texts])
     cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
     scored = [_finer(one, float(c)) for one, c in zip(near, cosines, strict=True)]
-    scored += best[len(near) :]
+    scored += [one for one in best if one not in near]
     return sorted(scored, key=lambda s: (-s.support, s.candidate.rank, s.candidate.start))
 
 
@@ -274,11 +181,10 @@ def _latest_first(ranked: Sequence[Scored]) -> list[Scored]:
 
 
 def _undecided(best: Sequence[Scored]) -> list[Scored]:
-    """Which sentences meaning has to tell apart; none where the words have told already."""
-    if not best or not (best[0].focused and best[0].about):
-        return list(best[:_MOST_EMBEDDED])
-    close = [one for one in best[:_MOST_TIED] if one.support > best[0].support - _LEAD]
-    return close if len(close) > 1 else []
+    """Which sentences may answer by meaning alone; none where words have told already."""
+    if not best or (best[0].focused and best[0].about):
+        return []
+    return [one for one in best if one.fit and one.about][:_MOST_EMBEDDED]
 
 
 def _rough(
@@ -296,31 +202,36 @@ def _rough(
     half = 1.0 if asked.form.advice else 0.5
     share = (sum(weights[n] for n in held) + half * sum(weights[n] for n in close)) / total
     ids = sum(name in one.text.casefold() for name in asked.anchors) / max(1, len(asked.anchors))
-    full = _full(asked, one, share, ids, own, typed)
+    fit = _fits(asked, one)
+    full = fit and _full(asked, one, share, ids, own, typed)
     met = about(one, targets)
     place = targets.order[met[0]] if met else 0
     depth = 0.06 / (1 + place) + 0.02 * min(2, len(met) - 1) if met else 0.0
     right = bool(met) or (not targets.order and (not asked.anchors or ids > 0))
     support = 0.36 * full + 0.2 * right + depth + 0.2 * share + 0.04 * ids + 0.04 / (1 + one.rank)
     support *= _worth(asked, one)
-    return Scored(one, support, full, right, met[0] if met else "")
+    return Scored(one, support, full, right, met[0] if met else "", fit)
+
+
+def _fits(asked: Asked, one: Candidate) -> bool:
+    """Whether a sentence is of the sort that can answer, whatever it says."""
+    form = asked.form
+    return not (
+        one.is_heading
+        or (form.advice and one.chunk.kind in _BY_LINE)
+        or (asked.days and not _on_day(asked, one))
+        or (asked.number and not any(char.isdigit() for char in one.text))
+        or (form.lasts and not _LENGTH.search(one.text))
+        or (asked.listing and not one.chunk.group.startswith("patient:"))
+    )
 
 
 def _full(
     asked: Asked, one: Candidate, share: float, ids: float, own: Collection[str], typed: bool
 ) -> bool:
-    """Whether a sentence has what is asked for."""
-    form = asked.form
-    if one.is_heading or (form.advice and one.chunk.kind in _BY_LINE):
-        return False
-    if asked.days and not _on_day(asked, one):
-        return False
-    if form.event:
+    """Whether a sentence that fits has what is asked for."""
+    if asked.form.event:
         return bool(asked.days) or one.chunk.kind in _BY_LINE
-    if asked.number and not any(char.isdigit() for char in one.text):
-        return False
-    if form.lasts and not _LENGTH.search(one.text):
-        return False
     if asked.loose:
         return share >= _LOOSE or ids == 1
     if asked.listing:
@@ -332,17 +243,15 @@ def _of_a_patient(asked: Asked, one: Candidate) -> bool:
     """Whether a chart says what patients were asked for; that someone is a patient says nothing."""
     named = [need for need in asked.links if need.keys or need.bare]
     allergy = any(mark.type == "allergy" for mark in one.marks) and not _ALLERGY & asked.words
-    return (
-        one.chunk.group.startswith("patient:")
-        and not allergy
-        and all(states(need, one) for need in named or asked.links)
-    )
+    withheld = _WITHHELD.search(one.text) is not None and not _WITHHELD.search(asked.text)
+    stated = all(states(need, one) for need in named or asked.links)
+    return stated and not allergy and not withheld
 
 
 def states(need: Need, one: Candidate) -> bool:
-    """Whether a sentence says that it is so: what it denies, or tells of the family, it does not."""
+    """Whether a sentence says that it is so, and not only that it might be, or is not."""
     marks = [mark for mark in one.marks if mark.key in need.keys]
-    return any(mark.type for mark in marks) if marks else holds(need, one)
+    return any(mark.sure for mark in marks) if marks else holds(need, one)
 
 
 def is_over(one: Candidate) -> bool:

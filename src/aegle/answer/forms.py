@@ -34,14 +34,22 @@ _READ: Final = tuple(
                     r"is in charge of|is caring for)", "which attending has"),
         ("", r"\bwho (?:owns|is responsible for|is in charge of|looks after|runs|administers)",
          "which owner has"),
-        ("", r"\bwho (?:makes?|made|manufactures?|built|builds|sells|produces)", "which vendor made"),
+        ("", r"\bwho (?:makes?|made|manufactures?|builds?|built|sells|produces)",
+         "which vendor made"),
         ("", r"\b(?:who|which people|what people|which persons) (?:is|are|was|were|gets?|got|has|"
              r"have|had|takes?|took|receives?|received) (?=(?:on|getting|taking|receiving|given|"
              r"being|treated|using|allergic|prescribed) )", "which patients are "),
+        *(
+            (attack, r"\bwho (?=(?:us|employ|exploit|deliver|deploy|install)(?:e|es|ed|s)?\b)",
+             "which adversary ")
+            for attack in ("technique", "attack_pattern", "malware", "tool", "vulnerability")
+        ),
         ("", r"\bwho (?:takes?|gets?|receives?|uses) ", "which patients take "),
         ("device", r"^whose (\w+) (?:is|was) ", r"which patient has the \1 "),
         ("host", r"\bwhat (?:does|do|did) (.+?) (?:control|manage|drive|steer)s?\b",
          r"which devices does \1 control"),
+        ("", r"\bwhat (?:does|do|is|are) (.+?) (?:(depend) on|depends on|rely on|controlled by|"
+             r"managed by)\b", r"which host does \1 depend on"),
         # Reasons and findings.
         ("patient", r"\bwhy (?:is|was|were|did|has|had) (.+?)(?: (?:been|come|get|got))? "
                     r"(?:admitted|hospitali[sz]ed|here|in hospital|in the hospital|brought in)\b",

@@ -37,8 +37,14 @@ def cited_sentences(reply: str, num_evidence: int) -> list[tuple[str, tuple[int,
         piece = match.group().strip()
         marks = [int(n) - 1 for group in _CITED.findall(piece) for n in group.split(",")]
         text = " ".join(_CITED.sub("", piece).split()).strip()
-        text = re.sub(r"\s+([.!?])", r"\1", text)
-        if text:
+        text = re.sub(r"\s+([.!?])", r"\1", text).removeprefix("Evidence: ").strip('" ')
+        if text and whole(text):
             kept = tuple(n for n in dict.fromkeys(marks) if 0 <= n < num_evidence)
             found.append((text, kept))
     return found
+
+
+def whole(text: str) -> bool:
+    """Whether a sentence is no scrap of one: marks are closed, and it does not end in a title."""
+    pairs = all(text.count(left) == text.count(right) for left, right in ("()", "[]"))
+    return pairs and text.count('"') % 2 == 0 and not re.search(r"\b(?:Dr|Mr|Mrs|Ms)\.?$", text)

@@ -162,6 +162,9 @@ def take_apart(
     )
     focus, links, loose = _wanted(text, terms, form)
     typed = [*(need.types for need in (*focus, *links) if need.bare)]
+    if hidden:
+        # Who is called "patient Ann Lee" is no reason to prefer a "patient monitor".
+        links = tuple(need for need in links if need.types != {"patient"})
     sought = frozenset(kind for need in focus if need.bare for kind in need.types)
     return Asked(
         text=text,

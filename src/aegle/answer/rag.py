@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from aegle.answer import prompt
-from aegle.answer.evidence import Candidate, Embed, Scored, Targets, by_meaning
+from aegle.answer.candidates import Candidate
+from aegle.answer.concepts import content_words
+from aegle.answer.evidence import Embed, Scored, Targets, by_meaning
 from aegle.answer.question import Asked
 from aegle.answer.verdict import verdict
 from aegle.answer.verify import supported
@@ -92,16 +94,40 @@ def phrase(
     asked: SafeText, claims: Sequence[Claim], generate: Generate, embed: Embed
 ) -> list[Claim]:
     """What the generator made of cited sentences, without what they do not support."""
-    evidence = [" ".join(str(one.text) for one in claim.citations) for claim in claims]
+    evidence = [str(claim.text) for claim in claims]
     reply = generate(prompt.messages(asked, evidence))
     kept = []
+    each = [(n,) for n in range(len(evidence))]
     for text, marks in prompt.cited_sentences(reply, len(evidence)):
-        for numbers in (marks, tuple(range(len(evidence)))):
+        # The fewest passages that support it: what it names itself, else one, else all.
+        for numbers in (marks, *each, tuple(range(len(evidence)))):
             if numbers and supported(text, [evidence[n] for n in numbers], embed):
                 cited = tuple(one for n in numbers for one in claims[n].citations)
-                kept.append(Claim(SafeText(text, by="verify/2"), cited))
+                kept.append(Claim(SafeText(text, by="verify/3"), cited))
                 break
     return kept
+
+
+def tells(asked: Asked, best: Scored, claims: Sequence[Claim]) -> bool:
+    """Whether claims say what the best sentence answers, and are no mere scraps of it.
+
+    What it answers is an entity of the type that was asked for, else the words that it has beyond
+    the question, those of the field where it has fields.
+    """
+    said = " ".join(str(claim.text) for claim in claims).casefold()
+    one = best.candidate
+    wanted = [
+        one.text[mark.start - one.start : mark.end - one.start].casefold()
+        for mark in one.marks
+        if mark.type in asked.focus_types and mark.key not in asked.subjects
+    ]
+    if wanted:
+        return any(name in said for name in wanted)
+    fields = [part for part in one.text.split("; ") if ": " in part]
+    sought = {word for need in asked.focus for word in need.words}
+    own = [f.split(": ", 1)[1] for f in fields if sought & set(content_words(f.split(": ", 1)[0]))]
+    new = set(content_words(own[0] if own else one.text)) - asked.words
+    return len(new & set(content_words(said))) >= max(1, len(new) / 2)
 
 
 def listed(scored: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
@@ -159,7 +185,8 @@ def answer(
 
     Without ``generate``, the claims are sentences of the documents, word for word. With it, the
     generator phrases them; a sentence of its that the evidence does not support is dropped, and
-    when none is left the documents' own sentences stand.
+    when those that are left do not answer, the documents' own sentences stand. Lists and verdicts
+    are not phrased.
 
     Args:
         question: de-identified.
@@ -176,5 +203,7 @@ def answer(
         own = listed(scored, evidence, most=_LISTED * max_claims)
     else:
         own = quoted(asked, choose(scored, most=max_claims), evidence, most=max_claims)
-    claims = phrase(question, own, generate, embed) if generate else []
-    return Answer(question, tuple(claims or own), "", hits)
+    told = asked.listing or verdict(asked, scored[0].candidate)
+    phrased = phrase(question, own, generate, embed) if generate and not told else []
+    claims = phrased if phrased and tells(asked, scored[0], phrased) else own
+    return Answer(question, tuple(claims), "", hits)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from aegle.answer.evidence import Candidate, holds, is_over, states
+from aegle.answer.candidates import Candidate
+from aegle.answer.evidence import holds, is_over, states
 from aegle.answer.question import Asked
 from aegle.answer.verify import denies
 

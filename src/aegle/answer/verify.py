@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from aegle.answer.concepts import content_words
+from aegle.answer.concepts import content_words, stem
 from aegle.answer.evidence import Embed
 from aegle.lm.segment import sentences
 
@@ -16,6 +16,10 @@ _NEGATION: Final = re.compile(
     r"\b(?:no|not|never|none|without|denies|denied|negative|neither|nor|cannot|absent|n't)\b|n't\b",
     re.IGNORECASE,
 )
+
+_TOKEN: Final = re.compile(r"\w+(?:[-.:,/'’]\w+)*")
+_SCOPE: Final = 3
+"""Content words after a negation that it is taken to deny."""
 
 MIN_SHARE: Final = 0.6
 MIN_COSINE: Final = 0.45
@@ -45,24 +49,59 @@ def _nearest(words: set[str], evidence: Sequence[str]) -> str:
     return min(every, key=lambda one: (-len(words & set(content_words(one))), len(one)), default="")
 
 
+def denied(text: str) -> set[str]:
+    """The content words that stand close behind a negation."""
+    found: set[str] = set()
+    for match in _NEGATION.finditer(text):
+        found |= set(content_words(re.split(r"[.;\n]", text[match.end() :])[0])[:_SCOPE])
+    return found
+
+
+def bonds(text: str) -> dict[str, set[str]]:
+    """Number -> the content word before it and the one behind it, marked ``<`` and ``>``."""
+    words = [stem(word) for word in _TOKEN.findall(text) if content_words(word)]
+    found: dict[str, set[str]] = {}
+    for place, word in enumerate(words):
+        for number in numbers(word):
+            before = {f"<{words[place - 1]}"} if place else set()
+            behind = {f">{words[place + 1]}"} if place + 1 < len(words) else set()
+            found.setdefault(number, set()).update(before | behind)
+    return found
+
+
+def _bound(sentence: str, evidence: Sequence[str]) -> bool:
+    """Whether each number stands beside a word that it stands beside in the evidence, too."""
+    told: dict[str, set[str]] = {}
+    for text in evidence:
+        for number, words in bonds(text).items():
+            told.setdefault(number, set()).update(words)
+    return all(
+        not words or number not in told or words & told[number]
+        for number, words in bonds(sentence).items()
+    )
+
+
 def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     """Whether every number and name of a sentence stands in its evidence, and its sense does, too.
 
-    Five tests, all must hold: numbers, names, negation (it and the sentence of the evidence that
-    shares most words with it both deny or neither does), at least
-    `MIN_SHARE` of the content words, and a cosine of at least `MIN_COSINE`. It is strict on
+    Six tests, all must hold: numbers; each number beside a word that it has in the evidence (no
+    two values change places); names; negation (it and the sentence of the evidence that shares
+    most words with it both deny or neither does, and what it denies is denied there); at least
+    `MIN_SHARE` of the content words; and a cosine of at least `MIN_COSINE`. It is strict on
     purpose: a dropped true sentence costs less than a false one that stays.
     """
     if not evidence:
         return False
     joined = " ".join(evidence)
     folded = joined.casefold()
-    if not numbers(sentence) <= numbers(joined):
+    if not numbers(sentence) <= numbers(joined) or not _bound(sentence, evidence):
         return False
     if any(name not in folded for name in names(sentence)):
         return False
     words = {word for word in content_words(sentence) if not denies(word)}
     if not words or denies(sentence) != denies(_nearest(words, evidence)):
+        return False
+    if denies(sentence) and not denied(sentence) <= denied(joined):
         return False
     share = len(words & set(content_words(joined))) / len(words)
     if share < MIN_SHARE:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from aegle.answer.candidates import Candidate, candidates
 from aegle.answer.concepts import is_kind
-from aegle.answer.evidence import Candidate, Mark, Scored, Targets, by_words, candidates, holds
+from aegle.answer.evidence import Scored, Targets, by_words, holds
 from aegle.answer.question import Asked, Named, take_apart
 from aegle.answer.rag import Evidence
-from aegle.core.records import Chunk, Citation, Document, Edge, Facts, Hit, Stored
+from aegle.core.records import Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import ingest as ingesting
+from aegle.flows import reading
 from aegle.flows.kit import Kit
 from aegle.flows.scope import Scoped
 from aegle.retrieve.chain import Reached, reach
@@ -147,35 +149,12 @@ def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:
 
 def _evidence(kit: Kit, question: Question, hits: Sequence[Hit]) -> Evidence:
     chunks = kit.corpus.chunks([hit.chunk_id for hit in hits])
-    marks = _marks(_stored(kit, [chunk.document_id for chunk in chunks]))
+    ids = [chunk.document_id for chunk in chunks]
+    marks = reading.marks(reading.stored(kit, ids), ids)
     found = by_words(
         question.asked, candidates(chunks, marks, said=question.asked.words), Targets()
     )
     return Evidence(hits, chunks, found)
-
-
-def _stored(kit: Kit, document_ids: Sequence[str]) -> dict[str, Stored]:
-    ids = list(dict.fromkeys(document_ids))
-    return {one.document.id: one for one in kit.corpus.scan(ids)} if ids else {}
-
-
-def _marks(stored: Mapping[str, Stored]) -> dict[str, list[Mark]]:
-    return {key: _marks_of(one.facts) for key, one in stored.items()}
-
-
-def _marks_of(facts: Facts) -> list[Mark]:
-    """The entities of a document by what they are there.
-
-    A drug that a chart names as an allergen is an allergy, and what it denies, or tells of the
-    family, is of no type: neither may answer "which drugs" or "which symptoms".
-    """
-    allergens = {one.tail for one in facts.relations if one.type == "allergic_to"}
-    marks = []
-    for one in facts.entities:
-        type_ = "allergy" if one.id in allergens else one.type
-        denied = one.assertion in ("negated", "family")
-        marks.append(Mark(one.start, one.end, "" if denied else type_, one.key))
-    return sorted(marks, key=lambda mark: (mark.start, mark.end))
 
 
 def _way(kit: Kit, question: Question, hits: Sequence[Hit]) -> _Way:
@@ -259,7 +238,7 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     ends = [one.steps[-1] for one in way.reached if one.steps and one.steps not in edges.values()]
     chain = _focused(kit, question, targets, bridged=bool(way.bridges))
     facts = [*(edge for steps in edges.values() for edge in steps), *ends[:_MOST_TARGETS]]
-    stored = _stored(
+    stored = reading.stored(
         kit,
         [*(e.document_id for e in facts), *(bridge.document_id for bridge in way.bridges.values())],
     )
@@ -275,26 +254,16 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     chunks = {chunk.id: chunk for chunk in kit.corpus.chunks([hit.chunk_id for hit in ranked])}
     kept = [hit for hit in ranked if hit.chunk_id in chunks]
     near = [chunks[hit.chunk_id] for hit in kept[:_MOST_READ]]
-    stored |= _stored(kit, [c.document_id for c in near if c.document_id not in stored])
-    found = candidates(near, _marks(stored), said=question.asked.words)
+    stored |= reading.stored(kit, [c.document_id for c in near if c.document_id not in stored])
+    found = candidates(
+        near, reading.marks(stored, (c.document_id for c in near)), said=question.asked.words
+    )
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
     first = _telling(scored, kept)
     top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
-    people = _people(scored, stored) if question.asked.listing else {}
+    people = reading.people(scored, stored) if question.asked.listing else {}
     return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)
-
-
-def _people(scored: Sequence[Scored], stored: Mapping[str, Stored]) -> dict[str, Citation]:
-    """Where the patients of the best sentences are named, by their groups."""
-    wanted = {one.candidate.chunk.group for one in scored if one.focused}
-    found: dict[str, Citation] = {}
-    for held in stored.values():
-        for entity in held.facts.entities:
-            if entity.type == "patient" and entity.key in wanted and entity.key not in found:
-                text = held.document.text.cut(entity.start, entity.end)
-                found[entity.key] = Citation(held.document.id, entity.start, entity.end, text)
-    return found
 
 
 def _telling(scored: Sequence[Scored], hits: Sequence[Hit]) -> list[Hit]:
@@ -357,20 +326,15 @@ def _leading(
     bridges = [
         Hit(chunk.id, chunk.document_id, 1.0, ("graph: bridge",))
         for cited in dict.fromkeys(way.bridges.values())
-        for chunk in _chunks_at(stored, cited.document_id, cited.start)[:1]
+        for chunk in reading.chunks_at(stored, cited.document_id, cited.start)[:1]
     ]
     return [*bridges, *steps]
 
 
 def _edge_hit(edge: Edge, stored: Mapping[str, Stored]) -> Hit | None:
-    chunks = _chunks_at(stored, edge.document_id, edge.start)
+    chunks = reading.chunks_at(stored, edge.document_id, edge.start)
     path = explain((edge.head, edge.type, edge.tail))
     return Hit(chunks[0].id, edge.document_id, edge.score, (f"graph: {path}",)) if chunks else None
-
-
-def _chunks_at(stored: Mapping[str, Stored], document_id: str, start: int) -> list[Chunk]:
-    one = stored.get(document_id)
-    return [c for c in one.chunks if c.start <= start < c.end] if one else []
 
 
 def _steps(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from aegle.flows import knowledge
 from aegle.flows.kit import Kit
 
 _BEGINNINGS: Final = (
@@ -20,6 +22,9 @@ _BEGINNINGS: Final = (
 _LOOKED_AT: Final = 40
 """Nodes of a type that are looked at for a beginning."""
 
+_TRIED: Final = 3
+"""Questions of a sort that are tried before the sort is given up."""
+
 
 def names(kit: Kit, keys: Iterable[str]) -> dict[str, str]:
     """What the nodes of some keys are called; keys that are no node are left out."""
@@ -29,17 +34,29 @@ def names(kit: Kit, keys: Iterable[str]) -> dict[str, str]:
 
 
 def beginnings(kit: Kit, most: int = 4) -> list[str]:
-    """Questions that this workspace can be asked, made of what it holds; [] for an empty one."""
+    """Questions that this workspace answers, made of what it holds; [] for an empty one."""
     found: list[str] = []
     with kit.lock:
-        nodes = kit.walker.nodes
         for kind, tie, words in _BEGINNINGS:
-            some = [one for one in nodes if one.type == kind and 1 < len(one.name) <= 28]
-            for node in some[:_LOOKED_AT]:
-                if any(edge.type == tie for edge in kit.graph.edges([node.key], limit=60)):
-                    found.append(words.format(node.name))
-                    break
-    return found[:most]
+            if len(found) == most:
+                break
+            tried = [words.format(name) for name in _tied(kit, kind, tie)]
+            answered = (
+                one for one in tried if not knowledge.ask(kit, one, generate=False)["refusal"]
+            )
+            found += itertools.islice(answered, 1)
+    return found
+
+
+def _tied(kit: Kit, kind: str, tie: str) -> list[str]:
+    """Short names of nodes of a type, those first that have most of a tie."""
+    some = [one for one in kit.walker.nodes if one.type == kind and 1 < len(one.name) <= 28]
+    counts = {
+        str(node.name): sum(edge.type == tie for edge in kit.graph.edges([node.key], limit=60))
+        for node in some[:_LOOKED_AT]
+    }
+    best = sorted(counts, key=lambda name: (-counts[name], name))
+    return [name for name in best if counts[name]][:_TRIED]
 
 
 def ties(kit: Kit, edges: Sequence[Mapping[str, Any]], sources: int = 3) -> list[dict[str, Any]]:

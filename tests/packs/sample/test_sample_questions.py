@@ -27,7 +27,8 @@ def check(sample: Sample) -> None:
             assert not q["answers"]
             assert not q["evidence"]
             continue
-        shown = " ".join(e["text"] for e in q["evidence"])
+        every = [row for e in q["evidence"] for row in (e, *e.get("alternatives", []))]
+        shown = " ".join(row["text"] for row in every)
         assert any(answer in shown for answer in q["answers"]), q
         for proof in q["evidence"]:
             for row in (proof, *proof.get("alternatives", [])):
@@ -57,6 +58,21 @@ def test_a_pump_is_at_one_bed(sample: Sample) -> None:
         if (resource := entry["resource"])["resourceType"] == "Device"
     ]
     assert len(devices) == len(set(devices))
+
+
+def test_a_hop_that_several_documents_state_has_them_all(sample: Sample) -> None:
+    hops = [
+        [hop, *hop.get("alternatives", [])]
+        for q in sample.gold("questions.json")
+        for hop in q["evidence"]
+        if q["type"] in ("multi", "cross")
+    ]
+    folders = [{row["path"].split("/")[0] for row in hop} for hop in hops]
+    pumps = [found for hop, found in zip(hops, folders, strict=True) if "PUMP" in hop[0]["text"]]
+    # That a patient is on a pump stands in the order, in the device's record and in nursing notes.
+    assert {"fhir", "notes"} in pumps
+    for hop in hops:
+        assert len({(row["path"], row["text"]) for row in hop}) == len(hop)
 
 
 def test_unanswerable_questions_name_what_is_nowhere(sample: Sample) -> None:
