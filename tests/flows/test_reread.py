@@ -250,3 +250,31 @@ def test_a_reading_that_broke_off_is_taken_up_again(
             read_in(layout, tmp_path / "one.zip", again=True)
     assert read_in(layout, tmp_path / "one.zip")["skipped"] == 0, "it is read without --again"
     assert drugs(layout) == ["albuterol", "metoprolol"]
+
+
+def test_a_running_ingest_is_not_repaired(layout: Layout, tmp_path: Path) -> None:
+    """Questions go on while files are read; what waits is settled once, by the run itself."""
+    (tmp_path / "a.txt").write_text(ASTHMA)
+    read_in(layout, tmp_path / "a.txt")
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        (mine,) = kit.corpus.scan()
+        kit.ledger.begin([mine.document.id])
+        with kit.filling:
+            assert settle.repair(kit) == 0
+            assert kit.ledger.pending() == [mine.document.id]
+        assert settle.repair(kit) == 1
+        assert kit.ledger.pending() == []
+
+
+def test_a_ledger_of_the_first_version_is_read(layout: Layout, tmp_path: Path) -> None:
+    with sqlite3.connect(layout.ledger) as db:
+        db.executescript(
+            "CREATE TABLE sources (document_id TEXT, sha256 TEXT, "
+            "PRIMARY KEY (document_id, sha256)) WITHOUT ROWID;"
+            "CREATE TABLE forgotten (document_id TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;"
+        )
+    (tmp_path / "a.txt").write_text(ASTHMA)
+    read_in(layout, tmp_path / "a.txt")
+    assert drugs(layout) == ["albuterol"]
+    commands.run(layout.root, "forget", {"what": "MRN 771001"})
+    assert commands.run(layout.root, "status", {})["forgotten"] == 1

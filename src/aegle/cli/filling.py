@@ -84,6 +84,9 @@ def ingest(
     Files read before are skipped by their content. A file that cannot be read goes to quarantine
     with its reason; the others go on. Interrupted, it goes on where it stopped.
 
+    What a file held before and no longer holds is removed, unless another file holds it. The
+    documents of a file that was deleted stay; `aegle forget` removes them.
+
     \b
     Examples:
       aegle ingest notes/ fhir/*.ndjson.gz
