@@ -101,3 +101,22 @@ def test_any_bytes_give_text_or_an_input_error(data: bytes) -> None:
         text_of(io.BytesIO(data))
     except InputError as error:
         assert len(str(error)) < 120
+
+
+def test_a_line_that_is_too_long_may_be_left_out() -> None:
+    text = "one\n" + "x" * 400_000 + "\ntwo\n" + "y" * 200_000
+    left: list[int] = []
+    lines = lines_of(io.BytesIO(text.encode()), limit=100_000, left_out=left.append)
+    assert (list(lines), left) == (["one", "two"], [2, 4])
+
+
+@given(st.lists(st.sampled_from(["", "a", "b" * 9, "\r"])), st.integers(1, 12))
+def test_short_lines_are_the_same_whatever_becomes_of_long_ones(
+    lines: list[str], limit: int
+) -> None:
+    raw = ("0\n" + "\n".join(lines)).encode()
+    left: list[int] = []
+    every = list(lines_of(io.BytesIO(raw)))
+    kept = list(lines_of(io.BytesIO(raw), limit=limit, left_out=left.append))
+    assert kept == [line for n, line in enumerate(every, 1) if n not in left]
+    assert all(len(every[n - 1]) >= limit for n in left)

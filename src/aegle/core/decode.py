@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from charset_normalizer import from_bytes
@@ -219,32 +219,55 @@ def text_of(stream: BinaryIO, *, limit: int = TEXT_LIMIT, encoding: str = "") ->
 
 
 def lines_of(
-    stream: BinaryIO, *, limit: int = TEXT_LIMIT, encoding: str = "", ends: bool = False
+    stream: BinaryIO,
+    *,
+    limit: int = TEXT_LIMIT,
+    encoding: str = "",
+    ends: bool = False,
+    left_out: Callable[[int], None] | None = None,
 ) -> Iterator[str]:
-    r"""The lines of a stream, streaming, with their line ends when ``ends``.
+    r"""The lines of a stream, streaming.
 
-    A line ends with ``\n`` or ``\r\n``; in a text that starts without any ``\n``, with ``\r``.
+    A line ends with ``\n`` or ``\r\n``; in a text that starts without any ``\n``, with ``\r``. A
+    line of more than ``limit`` characters is never held whole.
+
+    Args:
+        ends: whether the lines keep their line ends.
+        left_out: told the number, from 1, of a line that is too long and therefore left out.
 
     Raises:
-        InputError: this is no text, or a line has more than ``limit`` characters. The lines before
-            it were yielded.
+        InputError: this is no text, or a line is too long and nobody is told. The lines before it
+            were yielded.
     """
-    newline, waiting, size = "", [], 0
+    newline, waiting, size, number = "", [], 0, 1
     for piece in pieces_of(stream, encoding=encoding):
         newline = newline or ("\r" if "\r" in piece[:-1] and "\n" not in piece else "\n")
         *whole, rest = piece.split(newline)
         for line in whole:
-            waiting.append(line)
-            if size + len(line) > limit:
-                raise _too_long(limit)
-            yield _end("".join(waiting), newline, ends)
+            if size + len(line) <= limit:
+                waiting.append(line)
+                yield _end("".join(waiting), newline, ends)
+            else:
+                _leave_out(number, left_out, limit)
             waiting, size = [], 0
-        waiting.append(rest)
+            number += 1
         size += len(rest)
-        if size > limit:
+        if size <= limit:
+            waiting.append(rest)
+        elif left_out is None:
             raise _too_long(limit)
-    if last := "".join(waiting):
+        else:
+            waiting = []
+    if size > limit:
+        _leave_out(number, left_out, limit)
+    elif last := "".join(waiting):
         yield last if ends else last.removesuffix("\r")
+
+
+def _leave_out(number: int, left_out: Callable[[int], None] | None, limit: int) -> None:
+    if left_out is None:
+        raise _too_long(limit)
+    left_out(number)
 
 
 def _end(line: str, newline: str, ends: bool) -> str:

@@ -98,19 +98,54 @@ def test_prose_is_no_table() -> None:
     assert CsvReader().sniff(prose, Origin("note.txt")) == 0.0
 
 
-def test_a_quote_that_never_closes_keeps_the_rows_before() -> None:
+def test_a_quote_that_never_closes_costs_a_megabyte() -> None:
     reader = CsvReader()
     text = "a,b\n1,2\n" + '3,"open\n' + "x,y\n" * 300_000
     got = []
-    with pytest.raises(InputError, match="row 2"):
+    with pytest.raises(InputError, match="row 3: damaged quotes"):
         for doc in reader.read(io.BytesIO(text.encode()), Origin("t.csv")):
             got.append(doc.text.reveal())
-    assert got == ["a: 1; b: 2\n"]
+    assert got[0].startswith("a: 1; b: 2\n")
+    assert sum(text.count("a: x; b: y") for text in got) > 300_000 - (1 << 20) // 4 - 2
 
 
-def test_a_huge_cell_is_named_as_what_it_is() -> None:
-    with pytest.raises(InputError, match="more than 1 MB"):
-        documents("a,b\n1," + "x" * 3_000_000 + "\n2,3\n")
+def read(text: str) -> tuple[str, str]:
+    """All that the documents say, and what was said of the rest."""
+    got = []
+    try:
+        for doc in CsvReader().read(io.BytesIO(text.encode()), Origin("t.csv")):
+            got.append(doc.text.reveal())
+    except InputError as error:
+        return "".join(got), str(error)
+    return "".join(got), ""
+
+
+@pytest.mark.parametrize("before", [1, 30])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1," + "x" * 3_000_000, "a cell of more than 1 MB"),
+        ("1," + "x" * 17_000_000, "of more than 16 MB"),
+    ],
+    ids=["cell", "line"],
+)
+def test_a_huge_row_costs_only_itself(row: str, said: str, before: int) -> None:
+    text, problem = read("a,b\n" + "0,0\n" * before + row + "\n2,3\n")
+    assert text.startswith("a: 0; b: 0\n" * before) and text.endswith("a: 2; b: 3\n")
+    assert said in problem
+
+
+def test_a_row_that_goes_on_over_lines_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegle.packs.general.readers.csv.TEXT_LIMIT", 100_000)
+    text, problem = read("a,b\n0,0\n1" + ',"y\n"' * 50_000 + "\n")
+    assert text.startswith("a: 0; b: 0\n")
+    assert "row 3: " in problem
+
+
+def test_a_wide_row_of_names_is_not_tied_each_to_each() -> None:
+    header = [name + "!" * n for n in range(40) for name in ("host", "ip")]
+    (doc,) = documents(f"{','.join(header)}\n{'x,y,' * 40}\n")
+    assert len(doc.mentions) == 80 and not doc.links
 
 
 @given(st.lists(st.lists(st.text(max_size=12), min_size=3, max_size=3), min_size=1, max_size=60))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
 from aegle.packs.general.readers.mail import MailReader
@@ -83,3 +84,29 @@ def test_public_mail_is_read_without_a_refusal() -> None:
     events = list(read(folders, [MailReader()], limits=Limits(), seen=lambda sha256: False))
     refused = [event for event in events if isinstance(event, Refused)]
     assert not refused and len(events) >= 2 * 370
+
+
+def test_a_message_that_is_too_large_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegle.packs.general.readers.mail.WHOLE_BYTES", 100_000)
+    one = b"From a@b Mon Jan  1 00:00:00 2024\nFrom: a@b.c\nSubject: %s\n\n%s\n\n"
+    for long in (b"x" * 200_000, b"x\n" * 100_000):
+        box = one % (b"first", b"body") + one % (b"second", long) + one % (b"third", b"body")
+        stream = io.BufferedReader(io.BytesIO(box))  # type: ignore[arg-type]
+        titles = []
+        with pytest.raises(InputError, match=r"1 part.*message 2: larger"):
+            for doc in MailReader().read(stream, Origin("m")):
+                titles.append(doc.title.reveal())
+        assert titles == ["first", "third"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [("html", b"<div>" * 5000), ("plain", b"\x89PNG\r\n\x1a\n" + bytes(99))]
+)
+def test_a_part_that_is_no_text_is_named_and_the_rest_is_read(kind: str, body: bytes) -> None:
+    mail = message()
+    mail.add_attachment(body, maintype="text", subtype=kind, filename="bad")
+    got = []
+    with pytest.raises(InputError, match=r"part 4: "):
+        for doc in MailReader().read(io.BufferedReader(io.BytesIO(mail.as_bytes())), Origin("m")):  # type: ignore[arg-type]
+            got.append(doc.text.reveal())
+    assert "Plain words" in got[0] and got[1] == "a,b\n1,2\n"

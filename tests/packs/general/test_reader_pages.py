@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,39 @@ def test_cutting_loses_nothing(lines: list[str], most: int) -> None:
     whole = "".join(lines)
     assert whole.startswith(joined) and not whole[len(joined) :].strip()
     assert all(len(text) <= most for _, text in parts)
+
+
+def test_what_came_before_an_error_is_kept() -> None:
+    def lines() -> Iterator[str]:
+        yield "one\n"
+        raise InputError("broken off")
+
+    parts = cut(lines())
+    assert next(parts) == ("", "one\n")
+    with pytest.raises(InputError, match="broken off"):
+        next(parts)
+
+
+@pytest.mark.parametrize("reader", [TextReader(), MarkdownReader()])
+def test_a_line_that_is_too_long_costs_only_itself(reader: Any) -> None:
+    found = reader.read(io.BytesIO(b"first\n" + b"x" * 20_000_000 + b"\nlast"), Origin("a.md"))
+    assert next(found).text.reveal() == "first\nlast"
+    with pytest.raises(InputError, match="line 2: of more than 16 MB"):
+        next(found)
+
+
+def test_json_lines_may_begin_with_a_long_one() -> None:
+    raw = b'{"a": "' + b"x" * 100_000 + b'"}\n{"a": 2}\n'
+    assert documents(StructuredReader(), raw, "x.jsonl")[0].text.reveal().endswith("a: 2\n\n")
+
+
+def test_a_bad_line_of_json_costs_only_itself() -> None:
+    lines = [b'{"a": 1}', b'{"secret": ', b"9" * 17_000_000, b"[" * 99_999, b'{"a": 2}']
+    stream = io.BufferedReader(io.BytesIO(b"\n".join(lines)))  # type: ignore[arg-type]
+    reader = StructuredReader().read(stream, Origin("x.json"))
+    assert next(reader).text.reveal() == "a: 1\n\na: 2\n\n"
+    with pytest.raises(InputError, match=r"3 part.*line 2: .*line 3: of more than 16.*line 4: "):
+        next(reader)
 
 
 def test_tables_name_their_cells() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import BinaryIO, Final
 
-from aegle.core.decode import HEAD_BYTES, guess_encoding, lines_of
+from aegle.core.decode import HEAD_BYTES, TEXT_LIMIT, guess_encoding
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import Identifier, Link, Mention, RawDocument
 from aegle.core.text import RawText
-from aegle.packs.general.readers.parts import stem
+from aegle.packs.general.readers.parts import Unread, numbered, stem
 
 _DELIMITERS: Final = ",\t;|"
 _SUFFIXES: Final = {".csv": "", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
@@ -47,7 +48,10 @@ IDENTIFIES: Final[Mapping[str, str]] = {
 _WITH_PATIENT: Final = {"name": "name", "patient": "name", "city": "place"}
 """Columns that identify in a table about patients; elsewhere a name is a product's or a host's."""
 
-_DAMAGED: Final = "a row {} can't be read: damaged quotes, or a cell of more than 1 MB"
+_DAMAGED: Final = "damaged quotes, or a cell of more than 1 MB"
+_FIRST_LINES: Final = 20
+_MOST_NAMED: Final = 60
+"""A row that names more than this is a collection, not one thing: nothing in it is tied."""
 _NAME: Final = 80
 _NUMBER: Final = re.compile(r"[-+\d.,:/ TZ%]+")
 
@@ -87,31 +91,58 @@ class CsvReader:
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """Documents of up to 40 rows, each of one patient where a column names patients."""
-        lines = lines_of(stream, ends=True)
+        unread = Unread()
+        lines = (line for _, line in numbered(stream, unread, ends=True))
         first: list[str] = []
-        for line in lines:
-            first.append(line)
-            if len(first) >= 20:
+        while len(first) < _FIRST_LINES and sum(map(len, first)) < HEAD_BYTES:
+            if not (line := next(lines, "")):
                 break
+            first.append(line)
         delimiter = _delimiter(first, _suffix(origin))[0] or ","
-        rows = csv.reader(_chain(first, lines), delimiter=delimiter)
-        try:
-            sample = list(csv.reader(first, delimiter=delimiter, strict=False))
-        except csv.Error as error:
-            raise InputError(_DAMAGED.format("among the first rows")) from error
+        sample = [row for _, row in _rows(first, delimiter, Unread())]
         table = _Table(origin, self._columns, self._ties, header=_has_header(sample))
-        number = 0
         try:
-            for number, row in enumerate(rows, 1):
+            for number, row in _rows(chain(first, lines), delimiter, unread):
                 if any(cell.strip() for cell in row):
                     yield from table.add(number, row)
-        except csv.Error as error:
-            yield from table.flush()
-            raise InputError(_DAMAGED.format(f"after row {number}")) from error
-        except InputError:
-            yield from table.flush()
-            raise
+        except InputError as error:
+            unread.add("the rest", str(error))
         yield from table.flush()
+        unread.check()
+
+
+class _Lines:
+    """Lines for `csv.reader`; a row that goes on and on is broken off, not gathered."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.size > TEXT_LIMIT:
+            raise csv.Error
+        line = next(self._lines)
+        self.size += len(line)
+        return line
+
+
+def _rows(lines: Iterable[str], delimiter: str, unread: Unread) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their numbers from 1; one that can't be read costs only itself."""
+    source = _Lines(lines)
+    rows = csv.reader(source, delimiter=delimiter)
+    for number in count(1):
+        source.size = 0
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            unread.add(f"row {number}", _DAMAGED)
+        else:
+            yield number, row
 
 
 @dataclass(slots=True)
@@ -197,6 +228,8 @@ class _Table:
     def _tie(self, batch: _Batch, here: int) -> None:
         """Relations between what one row names."""
         row = range(here, len(batch.mentions))
+        if len(row) > _MOST_NAMED:
+            return
         for head in row:
             for tail in row:
                 types = batch.mentions[head].type, batch.mentions[tail].type
@@ -218,11 +251,6 @@ class _Table:
         )
 
 
-def _chain(first: list[str], rest: Iterator[str]) -> Iterator[str]:
-    yield from first
-    yield from rest
-
-
 def _suffix(origin: Origin) -> str | None:
     """The delimiter that the suffix means, empty when it leaves it open, None for no table."""
     lower = origin.name.lower()
@@ -232,17 +260,14 @@ def _suffix(origin: Origin) -> str | None:
 def _first_lines(head: bytes) -> list[str]:
     lines = head.decode(guess_encoding(head), "replace").splitlines(keepends=True)
     cut = len(head) >= HEAD_BYTES
-    return (lines[:-1] if cut and len(lines) > 1 else lines)[:20]
+    return (lines[:-1] if cut and len(lines) > 1 else lines)[:_FIRST_LINES]
 
 
 def _delimiter(lines: Sequence[str], wanted: str | None) -> tuple[str, int, float]:
     """The delimiter that cuts most rows alike, its number of columns, its share of the rows."""
     best: tuple[str, int, float] = ("", 1, 0.0)
     for mark in wanted or _DELIMITERS:
-        try:
-            counts = Counter(len(row) for row in csv.reader(lines, delimiter=mark) if row)
-        except csv.Error:
-            continue
+        counts = Counter(len(row) for _, row in _rows(lines, mark, Unread()) if row)
         if not counts:
             continue
         columns, rows = counts.most_common(1)[0]
@@ -254,7 +279,7 @@ def _delimiter(lines: Sequence[str], wanted: str | None) -> tuple[str, int, floa
 
 def _is_no_prose(lines: Sequence[str], mark: str) -> bool:
     """Whether rows are a table's: short names first, and no space after most commas."""
-    rows = list(csv.reader(lines, delimiter=mark))
+    rows = [row for _, row in _rows(lines, mark, Unread())]
     spaced = sum(line.count(f"{mark} ") for line in lines)
     marks = sum(line.count(mark) for line in lines)
     return _has_header(rows) and max(map(len, rows[0])) <= _NAME // 2 and spaced * 5 < marks

@@ -15,13 +15,13 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import BinaryIO, Final
 
-from aegle.core.decode import guess_encoding, text_of
+from aegle.core.decode import text_of
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import Identifier, RawDocument
 from aegle.core.text import RawText
 from aegle.packs.general.readers.html import html_text
-from aegle.packs.general.readers.parts import WHOLE_BYTES, cut, page, whole
+from aegle.packs.general.readers.parts import WHOLE_BYTES, Unread, cut, page, whole
 
 _HEADER: Final = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,40}):")
 _CERTAIN: Final = frozenset((b"received", b"message-id", b"return-path", b"mime-version"))
@@ -29,6 +29,7 @@ _USUAL: Final = frozenset((b"from", b"to", b"subject", b"date", b"cc", b"reply-t
 _MBOX: Final = re.compile(rb"From \S+ +(?:\S+ +)?\w{3} +\w{3} +\d")
 _SHOWN: Final = ("Subject", "From", "To", "Cc", "Date")
 _ADDRESSED: Final = ("From", "To", "Cc", "Bcc", "Reply-To", "Sender", "Return-Path")
+_LINE: Final = 1 << 20
 _DEEPEST: Final = 20
 """How deep parts may nest; the library itself recurses once for each."""
 
@@ -51,13 +52,20 @@ class MailReader:
         return 0.5 if origin.name.lower().endswith((".eml", ".mbox")) and names else 0.0
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
-        """A document for each message, one more for each attached text."""
+        """A document for each message, one more for each attached text.
+
+        Raises:
+            InputError: after the rest, when messages or texts in them could not be read.
+        """
         head = getattr(stream, "peek", lambda size: b"")(1 << 12)
+        unread = Unread()
         if _MBOX.match(head) is None:
-            yield from _documents(whole(stream), origin, "")
-            return
-        for number, data in enumerate(_split(stream), 1):
-            yield from _documents(data, origin, f"message{number}" if number > 1 else "")
+            yield from _documents(whole(stream), origin, "", unread)
+        else:
+            for number, data in _split(stream, unread):
+                part = f"message{number}" if number > 1 else ""
+                yield from _documents(data, origin, part, unread)
+        unread.check()
 
 
 def _header_names(start: bytes) -> set[bytes]:
@@ -71,24 +79,38 @@ def _header_names(start: bytes) -> set[bytes]:
     return names
 
 
-def _split(stream: BinaryIO) -> Iterator[bytes]:
-    """The messages of an mbox: each begins with ``From address date`` after an empty line."""
+def _split(stream: BinaryIO, unread: Unread) -> Iterator[tuple[int, bytes]]:
+    """The messages of an mbox, numbered: each begins with ``From address date`` after a blank line.
+
+    One that is too large is left out without being held.
+    """
     waiting: list[bytes] = []
-    size, empty = 0, True
-    for line in stream:
-        if empty and waiting and _MBOX.match(line):
-            yield b"".join(waiting)
-            waiting, size = [], 0
-        waiting.append(line)
+    number, size, empty, begun = 1, 0, True, True
+    while line := stream.readline(_LINE):
+        if begun and empty and size and _MBOX.match(line):
+            yield from _message(number, waiting, size, unread)
+            waiting, size, number = [], 0, number + 1
         size += len(line)
         if size > WHOLE_BYTES:
-            raise InputError(f"a message larger than {WHOLE_BYTES >> 20} MB")
-        empty = not line.strip()
-    if waiting:
-        yield b"".join(waiting)
+            waiting = []
+        else:
+            waiting.append(line)
+        empty = begun and not line.strip()
+        begun = line.endswith(b"\n")
+    if size:
+        yield from _message(number, waiting, size, unread)
 
 
-def _documents(data: bytes, origin: Origin, part: str) -> Iterator[RawDocument]:
+def _message(
+    number: int, lines: list[bytes], size: int, unread: Unread
+) -> Iterator[tuple[int, bytes]]:
+    if size > WHOLE_BYTES:
+        unread.add(f"message {number}", f"larger than {WHOLE_BYTES >> 20} MB")
+    else:
+        yield number, b"".join(lines)
+
+
+def _documents(data: bytes, origin: Origin, part: str, unread: Unread) -> Iterator[RawDocument]:
     # compat32 keeps headers as they stand; the newer policies raise on broken ones.
     message = email.message_from_bytes(data, policy=email.policy.compat32)
     headers = {name: _header(message, name) for name in _SHOWN}
@@ -96,12 +118,16 @@ def _documents(data: bytes, origin: Origin, part: str) -> Iterator[RawDocument]:
     body: list[str] = []
     listed: list[str] = []
     attached: list[tuple[str, str]] = []
-    for piece, depth in _leaves(message):
+    for place, (piece, depth) in enumerate(_leaves(message), 1):
         kind = _kind(piece)
         name = _filename(piece)
         is_text = kind.startswith("text/") or kind == "message/delivery-status"
         payload = _payload(piece)
-        text = _text(piece, payload, kind) if is_text and depth <= _DEEPEST else ""
+        text = ""
+        try:
+            text = _text(piece, payload, kind, depth) if is_text else ""
+        except InputError as error:
+            unread.add(f"{part or 'message1'}, part {place}", str(error))
         if name or "attachment" in str(piece.get("Content-Disposition", "")).lower():
             listed.append(f"Attachment: {name or 'without a name'} ({kind}, {len(payload)} bytes)")
             if text.strip():
@@ -172,8 +198,14 @@ def _payload(part: Message) -> bytes:
     return payload if isinstance(payload, bytes) else b""
 
 
-def _text(part: Message, payload: bytes, kind: str) -> str:
-    """The text of a part by its charset, by a guess when that is missing or wrong."""
+def _text(part: Message, payload: bytes, kind: str, depth: int) -> str:
+    """The text of a part by its charset, by a guess when that is missing or wrong.
+
+    Raises:
+        InputError: it is no text, though it says so, or it is nested too deep.
+    """
+    if depth > _DEEPEST:
+        raise InputError(f"in more than {_DEEPEST} parts inside each other")
     text = _by_charset(payload, part)
     if kind == "text/html":
         return html_text(text)[1]
@@ -187,10 +219,6 @@ def _by_charset(payload: bytes, part: Message) -> str:
             return payload.decode(charset, "replace")
     except (LookupError, ValueError, TypeError, UnicodeError):
         pass
-    try:
-        guess_encoding(payload[: 1 << 16])
-    except InputError:
-        return ""  # binary data that calls itself text
     return text_of(io.BytesIO(payload), limit=WHOLE_BYTES)
 
 

@@ -8,10 +8,9 @@ from datetime import date
 from itertools import chain, islice
 from typing import BinaryIO, Final
 
-from aegle.core.decode import lines_of
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
-from aegle.packs.general.readers.parts import cut, page
+from aegle.packs.general.readers.parts import Unread, cut, numbered, page
 from aegle.packs.general.readers.text import is_text
 
 _SUFFIXES: Final = (".md", ".markdown", ".mdown", ".mkd")
@@ -32,11 +31,13 @@ class MarkdownReader:
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """The text as it is, titled by front matter or its first heading."""
-        lines = lines_of(stream, ends=True)
+        unread = Unread()
+        lines = (line for _, line in numbered(stream, unread, ends=True))
         first = list(islice(lines, _FIRST))
         title, time = _about(first)
         for part, text in cut(chain(first, lines)):
             yield page(origin, text, part=part, title=title, time=time)
+        unread.check()
 
 
 def _about(first: list[str]) -> tuple[str, str]:

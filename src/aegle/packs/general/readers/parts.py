@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
+from aegle.core.decode import TEXT_LIMIT, lines_of
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import Identifier, RawDocument
@@ -16,6 +17,52 @@ PART_CHARACTERS: Final = 200_000
 
 WHOLE_BYTES: Final = 64 << 20
 """The largest file of a format that must be seen whole (JSON, HTML, one mail)."""
+
+
+_TOLD: Final = 5
+
+
+class Unread:
+    """What of a file could not be read while the rest was: places and reasons, never content."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told: list[str] = []
+
+    def add(self, where: str, why: str) -> None:
+        """One more part that is left out."""
+        self.count += 1
+        if self.count <= _TOLD:
+            self._told.append(f"{where}: {why}")
+
+    def check(self) -> None:
+        """Call when all that can be read was given out.
+
+        Raises:
+            InputError: something was left out.
+        """
+        if self.count:
+            rest = f"; and {self.count - _TOLD} more" if self.count > _TOLD else ""
+            raise InputError(f"{self.count} part(s) can't be read: {'; '.join(self._told)}{rest}")
+
+
+def numbered(stream: BinaryIO, unread: Unread, *, ends: bool = False) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers from 1; those that are too long are left out."""
+    number = 0
+
+    def left_out(long: int) -> None:
+        nonlocal number
+        number = long
+        unread.add(f"line {long}", f"of more than {TEXT_LIMIT >> 20} MB")
+
+    try:
+        for line in lines_of(stream, ends=ends, left_out=left_out):
+            number += 1
+            yield number, line
+    except InputError as error:
+        if not unread.count:
+            raise
+        unread.add("the rest", str(error))
 
 
 def whole(stream: BinaryIO) -> bytes:
@@ -66,23 +113,29 @@ def cut(lines: Iterable[str], *, most: int = PART_CHARACTERS) -> Iterator[tuple[
     """(part, text) of texts made of lines with their ends: ``part`` is empty when there is one.
 
     A text is cut before a line, preferably after an empty one in its last quarter; a line longer
-    than ``most`` is cut inside.
+    than ``most`` is cut inside. An `InputError` of the lines is raised after what came before it.
     """
     waiting: list[str] = []
     size = number = gap = 0
-    for line in _short(lines, most):
-        while waiting and size + len(line) > most:
-            number += 1
-            at = gap or len(waiting)
-            yield str(number), "".join(waiting[:at])
-            waiting = waiting[at:]
-            size, gap = sum(map(len, waiting)), 0
-        waiting.append(line)
-        size += len(line)
-        if not line.strip() and size > most * 3 // 4:
-            gap = len(waiting)
+    failure: InputError | None = None
+    try:
+        for line in _short(lines, most):
+            while waiting and size + len(line) > most:
+                number += 1
+                at = gap or len(waiting)
+                yield str(number), "".join(waiting[:at])
+                waiting = waiting[at:]
+                size, gap = sum(map(len, waiting)), 0
+            waiting.append(line)
+            size += len(line)
+            if not line.strip() and size > most * 3 // 4:
+                gap = len(waiting)
+    except InputError as error:
+        failure = error
     if any(line.strip() for line in waiting):
         yield str(number + 1) if number else "", "".join(waiting)
+    if failure is not None:
+        raise failure
 
 
 def _short(lines: Iterable[str], most: int) -> Iterator[str]:

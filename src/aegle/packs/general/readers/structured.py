@@ -11,11 +11,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from aegle.core.decode import lines_of, text_of
+from aegle.core.decode import text_of
 from aegle.core.errors import InputError, UnsafeInputError
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
-from aegle.packs.general.readers.parts import WHOLE_BYTES, cut, page
+from aegle.packs.general.readers.parts import WHOLE_BYTES, Unread, cut, numbered, page
 from aegle.packs.general.readers.text import is_text
 
 _DEEPEST: Final = 200
@@ -42,9 +42,10 @@ class StructuredReader:
         """Lines ``path: value``, cut into documents; JSON lines are streamed."""
         head = getattr(stream, "peek", lambda size: b"")(1 << 16)
         plain = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
-        if plain[:1] == b"<" or origin.name.lower().endswith(".xml"):
+        name = origin.name.lower()
+        if plain[:1] == b"<" or name.endswith(".xml"):
             lines = _xml(stream)
-        elif _is_json_lines(plain):
+        elif name.endswith((".jsonl", ".ndjson")) or _is_json_lines(plain):
             lines = _json_lines(stream)
         else:
             lines = _json(stream)
@@ -62,25 +63,33 @@ def _is_json_lines(head: bytes) -> bool:
 
 
 def _json(stream: BinaryIO) -> Iterator[str]:
-    value = _parsed(text_of(stream, limit=WHOLE_BYTES), "")
+    value = _parsed(text_of(stream, limit=WHOLE_BYTES))
     yield from _lines(value)
 
 
 def _json_lines(stream: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(lines_of(stream), 1):
-        if line.strip():
-            yield from _lines(_parsed(line, f", line {number}"))
-            yield "\n"
+    unread = Unread()
+    for number, line in numbered(stream, unread):
+        if not line.strip():
+            continue
+        try:
+            value = _parsed(line)
+        except InputError as error:
+            unread.add(f"line {number}", str(error))
+            continue
+        yield from _lines(value)
+        yield "\n"
+    unread.check()
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"not valid JSON{where}{at}: cut off or damaged") from error
+        raise InputError(f"not valid JSON{at}: cut off or damaged") from error
     except RecursionError as error:
-        raise InputError(f"JSON{where} is nested too deep") from error
+        raise InputError("JSON is nested too deep") from error
 
 
 def _lines(value: Any) -> Iterator[str]:

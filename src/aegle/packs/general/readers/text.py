@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from aegle.core.decode import guess_encoding, lines_of
+from aegle.core.decode import guess_encoding
 from aegle.core.errors import InputError
 from aegle.core.pack import Origin
 from aegle.core.records import RawDocument
-from aegle.packs.general.readers.parts import cut, page
+from aegle.packs.general.readers.parts import Unread, cut, numbered, page
 
 
 def is_text(head: bytes) -> bool:
@@ -32,5 +32,7 @@ class TextReader:
 
     def read(self, stream: BinaryIO, origin: Origin) -> Iterator[RawDocument]:
         """The text as it is, in documents of at most 200,000 characters."""
-        for part, text in cut(lines_of(stream, ends=True)):
+        unread = Unread()
+        for part, text in cut(line for _, line in numbered(stream, unread, ends=True)):
             yield page(origin, text, part=part)
+        unread.check()
