@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -268,3 +269,31 @@ def test_all_public_samples_are_read(data: Path) -> None:
         assert docs[0].group.reveal().startswith("patient/"), path.name
     assert len(files) == 111
     assert kinds == {"hl7v2": 111, "note": 4}
+
+
+def test_line_breaks_in_a_field_are_no_matter_however_many() -> None:
+    lines = "\n".join(f"day {n} the same" for n in range(100_000))
+    (doc,), problem = read(f"{HEADER}\r{PID}\rOBX|1|FT|1^Report^L||begins\n{lines}||||||F")
+    assert not problem
+    assert "begins day 0 the same day 1 the same" in doc.text.reveal()
+    assert "day 99999 the same" in doc.text.reveal()
+
+
+def test_a_line_of_any_length_is_not_held() -> None:
+    class Endless(io.RawIOBase):
+        left = 1200
+
+        def read(self, _size: int = -1) -> bytes:
+            self.left -= 1
+            if self.left == 1199:
+                return f"{HEADER}\rOBX|1|ED|1^r||^text^^Base64^".encode()
+            return b"QUJD" * (1 << 14) if self.left > 0 else f"\r{ORU}".encode() * (not self.left)
+
+    docs: list[RawDocument] = []
+    tracemalloc.start()
+    with pytest.raises(InputError, match="message 1: longer than 16 million"):
+        docs.extend(Hl7v2Reader().read(Endless(), Origin("x.hl7")))  # type: ignore[arg-type]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(docs) == 1
+    assert peak < 80 << 20

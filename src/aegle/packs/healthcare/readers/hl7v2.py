@@ -21,6 +21,7 @@ MAX_MESSAGE_CHARS: Final = 16 * 1024 * 1024
 _HEADER: Final = re.compile(r"(?:MSH|FHS|BHS)[^\w\s]")
 _SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}(?![A-Za-z0-9])")
 _ENVELOPE: Final = ("FHS", "BHS", "BTS", "FTS")
+_BLANK: Final = " \t\ufeff"
 _FRAME: Final = str.maketrans({"\x0b": "\r", "\x1c": "\r", "\0": " "})
 
 
@@ -62,29 +63,36 @@ def _messages(chunks: Iterator[str]) -> Iterator[str]:
     size = 0
     for line in _lines(chunks):
         if line[:3] == "MSH" and held:
-            yield "\r".join(held)
+            yield "".join(held)
             held, size = [], 0
-        if line[:3] in _ENVELOPE and _SEGMENT.match(line):
+        is_segment = _SEGMENT.match(line)
+        if line[:3] in _ENVELOPE and is_segment:
             continue
-        if held and not _SEGMENT.match(line):
-            held[-1] += f" {line}"  # a line break inside a field, which HL7 forbids, is common
-        else:
-            held.append(line)
+        # A line break inside a field, which HL7 forbids, is common.
+        held += ("\r" if is_segment else " ", line) if held else (line,)
         size += len(line)
         if size > MAX_MESSAGE_CHARS:
-            held, size = [held[0][:200], "ZZZ|too long"], 0
+            held, size = [held[0][:200], "\rZZZ|too long"], 0
     if held:
-        yield "\r".join(held)
+        yield "".join(held)
 
 
 def _lines(chunks: Iterator[str]) -> Iterator[str]:
-    rest = ""
+    """The lines that hold something; of one longer than any message only the beginning."""
+    held: list[str] = []
+    size = 0
     for chunk in chunks:
-        text = (rest + chunk.translate(_FRAME)).replace("\n", "\r")
-        *lines, rest = text.split("\r")
-        yield from (line.strip(" \t\ufeff") for line in lines if line.strip(" \t\ufeff"))
-    if rest.strip(" \t\ufeff"):
-        yield rest.strip(" \t\ufeff")
+        *ended, rest = chunk.translate(_FRAME).replace("\n", "\r").split("\r")
+        for end in ended:
+            line = "".join((*held, end)).strip(_BLANK)
+            if line:
+                yield line
+            held, size = [], 0
+        if size <= MAX_MESSAGE_CHARS:
+            held.append(rest)
+        size += len(rest)
+    if line := "".join(held).strip(_BLANK):
+        yield line
 
 
 def _documents(
