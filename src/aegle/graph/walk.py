@@ -29,7 +29,7 @@ DAMPING: Final = 0.6
 Low, as in HippoRAG (Gutierrez et al. 2024, 0.5): an answer lies near the question's entities.
 """
 
-_TOLERANCE: Final = 1e-4
+_TOLERANCE: Final = 1e-6
 _MOST_ROUNDS: Final = 100
 _LONGEST_PATH: Final = 12
 
