@@ -55,6 +55,13 @@ def test_every_result_has_lines_for_people(
     assert "empty.txt" in shown
 
 
+def test_a_long_path_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "/".join(f"folder-{n}" for n in range(30))
+    show.table([{"path": path, "reason": "empty"}], "path", "reason")
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert "".join(line.split()[0] for line in lines) == path
+
+
 def test_terminals_get_styles(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -105,7 +105,7 @@ def table(rows: list[dict[str, Any]], *names: str) -> None:
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        shown.add_column(name)
+        shown.add_column(name, overflow="fold")  # a path that is cut can't be opened
     for row in rows:
         shown.add_row(*(str(row[name]) for name in names))
     Console(highlight=False, soft_wrap=True).print(shown)

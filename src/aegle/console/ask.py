@@ -8,7 +8,8 @@ from typing import Any, Final
 from nicegui import events, ui
 
 from aegle.console import words
-from aegle.console.frame import Drawer, call, look
+from aegle.console.frame import Drawer, beginning, call, is_empty, look
+from aegle.console.style import CROSS
 from aegle.flows import looking
 from aegle.flows.kit import Kit
 
@@ -26,10 +27,11 @@ class AskPage:
         with ui.element("div").classes("a-card"):
             with ui.element("div").classes("a-row"):
                 self._question = (
-                    ui.input(placeholder="A patient, a device, a host, an alert ...")
-                    .props('outlined dense autofocus clearable aria-label="Question"')
-                    .classes("a-grow")
-                    .on("keydown.enter", self.ask)
+                    ui.textarea(placeholder="A patient, a device, a host, an alert ...")
+                    .props("outlined dense autofocus autogrow clearable rows=1 maxlength=4000")
+                    .props(f'aria-label="Question" clear-icon="{CROSS}"')
+                    .classes("a-grow a-ask")
+                    .on("keydown.enter.prevent", self.ask)
                 )
                 self._button = ui.button("Ask", on_click=self.ask).props("no-caps unelevated")
             with ui.element("div").classes("a-row a-between"):
@@ -44,14 +46,14 @@ class AskPage:
 
     async def begin(self) -> None:
         """Offer questions that this workspace can be asked."""
+        if await look(is_empty, self._kit):
+            with self._result:
+                beginning(self._kit)
+            return
         found = await look(looking.beginnings, self._kit)
+        if not found:
+            return
         with self._examples:
-            if not found:
-                ui.label(
-                    "Nothing has been read into this workspace yet: run aegle ingest with your "
-                    "files, or aegle demo for a sample hospital."
-                ).classes("a-soft")
-                return
             ui.label("For example").classes("a-soft")
             for example in found:
                 ui.button(example, on_click=lambda _, text=example: self.try_out(text)).props(
@@ -70,18 +72,26 @@ class AskPage:
             ui.notify("Type a question first.", position="top")
             return
         self._button.props("loading")
+        self._result.clear()  # an old answer must not stand under a new question
         try:
-            answer = await call(
-                self._kit, "ask", question=text, generate=bool(self._generate.value)
-            )
-            hits = await call(self._kit, "search", question=text)
-            vias = [via for hit in (hits or {"hits": []})["hits"] for via in hit["via"]]
-            groups = {hit["group"] for hit in (hits or {"hits": []})["hits"]}
-            names = await look(looking.names, self._kit, words.keys(vias) | groups)
+            await self._answer(text)
         finally:
             self._button.props(remove="loading")
-        if answer is not None and hits is not None:
-            self._show(text, answer, hits["hits"], names or {})
+
+    async def _answer(self, text: str) -> None:
+        use_generator = bool(self._generate.value)
+        answer = await call(
+            self._kit, "ask", into=self._result, question=text, generate=use_generator
+        )
+        if answer is None:
+            return
+        found = await call(self._kit, "search", into=self._result, question=text)
+        if found is None:
+            return
+        hits = found["hits"]
+        keys = words.keys(via for hit in hits for via in hit["via"])
+        names = await look(looking.names, self._kit, keys | {hit["group"] for hit in hits})
+        self._show(text, answer, hits, names or {})
 
     def _show(
         self, asked: str, answer: dict[str, Any], hits: list[dict[str, Any]], names: dict[str, str]
@@ -99,12 +109,11 @@ class AskPage:
                         ui.label("What came nearest is below; judge it yourself.").classes("a-soft")
             else:
                 self._claims(answer, {hit["document_id"]: hit for hit in hits})
-            with ui.element("div").classes("a-card"):
-                ui.label("What was found, and why").classes("a-h2")
-                if not hits:
-                    ui.label("Nothing.").classes("a-soft")
-                for hit in hits:
-                    self._hit(hit, names)
+            if hits:
+                with ui.element("div").classes("a-card"):
+                    ui.label("What was found, and why").classes("a-h2")
+                    for hit in hits:
+                        self._hit(hit, names)
 
     def _claims(self, answer: dict[str, Any], titles: dict[str, dict[str, Any]]) -> None:
         cited: list[dict[str, Any]] = []

@@ -1,7 +1,8 @@
-"""What every page has: the header, the styles, and the drawer that opens a source at a span."""
+"""What every page has: header, styles, what went wrong, and the drawer that opens a source."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -9,7 +10,8 @@ from typing import Any, Final
 from nicegui import run, ui
 
 from aegle.console import words
-from aegle.console.style import CSS, MARK
+from aegle.console.style import CROSS, CSS, MARK
+from aegle.core import observe
 from aegle.core.errors import AegleError
 from aegle.flows import commands
 from aegle.flows.kit import Kit
@@ -33,21 +35,57 @@ def page(here: str) -> Iterator[None]:
         yield
 
 
-async def call(kit: Kit, command: str, **params: Any) -> Any:
+async def call(kit: Kit, command: str, *, into: ui.element | None = None, **params: Any) -> Any:
     """Run a command in a thread; an error becomes a note on the page and None."""
-    return await look(commands.call, kit, command, params)
+    return await look(commands.call, kit, command, params, into=into)
 
 
-async def look(function: Callable[..., Any], *given: Any) -> Any:
-    """Run a function of the flows in a thread; an error becomes a note on the page and None."""
+async def look(function: Callable[..., Any], *given: Any, into: ui.element | None = None) -> Any:
+    """Run a function of the flows in a thread; an error becomes a note on the page and None.
+
+    Args:
+        into: where an error is told, instead of what stands there; a passing note without it.
+    """
     try:
         return await run.io_bound(function, *given)
     except AegleError as error:
+        _tell(str(error), into)
+    except Exception as error:
+        kind = type(error).__name__
+        observe.event("unforeseen", level="error", error=observe.Label(kind))
+        _tell(f"unforeseen {kind}; this is a bug of Aegle: please report it", into)
+    return None
+
+
+def _tell(what: str, into: ui.element | None) -> None:
+    told = what[:1].upper() + what[1:]
+    if into is None:
         ui.notify(
-            str(error), color="blue-grey-10", position="top", multi_line=True, timeout=12_000,
+            told, color="blue-grey-10", position="top", multi_line=True, timeout=12_000,
             actions=[{"label": "Close", "color": "white", "noCaps": True}],
         )  # fmt: skip
-        return None
+        return
+    into.clear()
+    with into, ui.element("div").classes("a-card a-refusal").props("role=alert"):
+        ui.label("That did not work").classes("a-h2")
+        ui.label(told).classes("a-told")
+
+
+def is_empty(kit: Kit) -> bool:
+    """Whether nothing has been read into the workspace."""
+    with kit.lock:
+        return not kit.corpus.counts()["documents"]
+
+
+def beginning(kit: Kit) -> None:
+    """What to do with a workspace that nothing has been read into."""
+    here = shlex.quote(str(kit.layout.root))
+    with ui.element("div").classes("a-card"):
+        ui.label("Nothing has been read into this workspace yet").classes("a-h2")
+        ui.label("Read your files in from a terminal, then load this page again:").classes("a-soft")
+        ui.label(f"aegle ingest FILES -w {here}").classes("a-code")
+        ui.label("Or build a sample hospital beside it, and open that one:").classes("a-soft")
+        ui.label("aegle demo --port 0").classes("a-code")
 
 
 class Drawer:
@@ -73,7 +111,7 @@ class Drawer:
                     ui.label(found["title"] or words.kind(found["kind"])).classes("a-h2")
                     about = [words.kind(found["kind"]), found["time"].replace("T", " ")[:16]]
                     ui.label(" · ".join(one for one in about if one)).classes("a-soft")
-                ui.button(icon="close", on_click=self._dialog.close).props(
+                ui.button(icon=CROSS, on_click=self._dialog.close).props(
                     'flat round dense aria-label="Close the source"'
                 )
             changed = words.plural(found["redactions"], "identifier")

@@ -8,8 +8,8 @@ from typing import Any
 from nicegui import events, ui
 
 from aegle.console import words
-from aegle.console.frame import Drawer, call, look
-from aegle.console.style import COLOURS, OTHER
+from aegle.console.frame import Drawer, beginning, call, is_empty, look
+from aegle.console.style import COLOURS, CROSS, OTHER
 from aegle.flows import looking
 from aegle.flows.kit import Kit
 
@@ -132,9 +132,18 @@ class GraphPage:
 
     def _field(self, label: str, hint: str, value: str) -> ui.input:
         field = ui.input(label=label, placeholder=hint, value=value)
-        field.props(f'outlined dense clearable aria-label="{label}"').classes("a-grow")
+        field.props(f'outlined dense clearable aria-label="{label}" clear-icon="{CROSS}"')
+        field.classes("a-grow")
         field.on("keydown.enter", self.show)
         return field
+
+    async def begin(self) -> None:
+        """Draw what the page's address names; say what to do in a workspace that holds nothing."""
+        if await look(is_empty, self._kit):
+            with self._result:
+                beginning(self._kit)
+        elif self._entity.value:
+            await self.show()
 
     async def show(self) -> None:
         """Draw what the fields name."""
@@ -144,14 +153,17 @@ class GraphPage:
             return
         to = (self._to.value or "").strip()
         self._button.props("loading")
+        self._result.clear()
+        into = self._result
         try:
-            found = await call(self._kit, "graph", entity=entity, to=to, hops=1, limit=_NODES)
-            ties = await look(looking.ties, self._kit, found["edges"]) if found else None
+            found = await call(
+                self._kit, "graph", into=into, entity=entity, to=to, hops=1, limit=_NODES
+            )
+            ties = await look(looking.ties, self._kit, found["edges"], into=into) if found else None
         finally:
             self._button.props(remove="loading")
         if found is None or ties is None:
             return
-        self._result.clear()
         with self._result:
             self._draw(found, ties, path=bool(to))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from nicegui import ui
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from nicegui import Client, ui
+from nicegui import app as nicegui_app
 
 from aegle.console.ask import AskPage
 from aegle.console.frame import page
@@ -28,9 +30,8 @@ def attach(app: FastAPI, kit: Kit) -> None:
     async def graph_page(entity: str = "", to: str = "") -> None:
         with page("/graph"):
             shown = GraphPage(kit, entity, to)
-            if entity:
-                await ui.context.client.connected()
-                await shown.show()
+            await ui.context.client.connected()
+            await shown.begin()
 
     @ui.page("/status", title="Status - Aegle")
     async def status_page() -> None:
@@ -38,4 +39,22 @@ def attach(app: FastAPI, kit: Kit) -> None:
             await ui.context.client.connected()
             await show_status(kit)
 
+    @nicegui_app.exception_handler(404)
+    async def no_such_page(request: Request, _: Exception) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse("Not Found", 404)
+        with Client(ui.page(""), request=request) as client:
+            _lost("There is no such page")
+        return client.build_response(request, 404)
+
+    @nicegui_app.on_page_exception
+    def unforeseen(error: Exception) -> None:
+        _lost(f"Unforeseen {type(error).__name__}; this is a bug of Aegle: please report it")
+
     ui.run_with(app, title="Aegle", show_welcome_message=False, reconnect_timeout=10.0)
+
+
+def _lost(what: str) -> None:
+    with page(""), ui.element("div").classes("a-card a-refusal"):
+        ui.label(what).classes("a-h2")
+        ui.link("Ask a question", "/").classes("a-link")

@@ -7,11 +7,13 @@ from typing import Any, Final
 from nicegui import ui
 
 from aegle.console import words
-from aegle.console.frame import call
+from aegle.console.frame import beginning, call
 from aegle.flows.kit import Kit
 
 _SHOWN: Final = ("documents", "chunks", "entities", "relations", "files", "quarantined")
 _MOST_ROWS: Final = 200
+_LETTERS: Final = frozenset({"ip", "mrn", "ssn", "url"})
+"""Classes of identifiers that are written in capitals."""
 
 
 async def show_status(kit: Kit) -> None:
@@ -26,26 +28,39 @@ async def show_status(kit: Kit) -> None:
             with ui.element("div").classes("a-card"):
                 ui.label(f"{found[name]:,}").classes("a-num")
                 ui.label(name).classes("a-soft")
+    if not found["documents"]:
+        beginning(kit)
     _about(found)
+    if found["documents"]:
+        _counted(found)
+    if found["documents"] or refused:
+        _quarantine(refused)
+
+
+def _counted(found: dict[str, Any]) -> None:
     with ui.element("div").classes("a-halves"):
         kinds = {words.kind(k[5:]): n for k, n in found.items() if k.startswith("kind.")}
-        _bars("Documents by kind", kinds, "Nothing has been read yet: aegle ingest FILES.")
-        replaced = {k[9:].replace("_", " "): n for k, n in found.items() if k[:9] == "redacted."}
+        _bars("Documents by kind", kinds, "None.")
+        replaced = {_class(k[9:]): n for k, n in found.items() if k.startswith("redacted.")}
         _bars("Identifiers replaced, by class", replaced, "None was found.")
-    _quarantine(refused)
+
+
+def _class(name: str) -> str:
+    return name.upper() if name in _LETTERS else name.replace("_", " ").capitalize()
 
 
 def _about(found: dict[str, Any]) -> None:
     with ui.element("div").classes("a-card"):
         ui.label(found["workspace"]).classes("a-title")
-        read, disk = found["bytes"] / 1e6, found["size_bytes"] / 1e6
+        read, disk = words.size(found["bytes"]), words.size(found["size_bytes"])
         whole = (
             "Every document is whole in every store."
             if not found["unfinished"]
             else f"{words.plural(found['unfinished'], 'document')} will be finished by the next "
             "question or ingest."
         )
-        ui.label(f"{read:,.1f} MB of text, {disk:,.1f} MB on disk. {whole}").classes("a-soft")
+        about = f"{read} read, {disk} on disk."
+        ui.label(f"{about} {whole}" if found["documents"] else about).classes("a-soft")
 
 
 def _bars(title: str, counts: dict[str, int], otherwise: str) -> None:
@@ -71,9 +86,13 @@ def _quarantine(refused: list[dict[str, str]]) -> None:
             return
         ui.label("Not read, and why. Mend the file and ingest it again.").classes("a-soft")
         with ui.element("div").classes("a-table").props("role=table"):
+            with ui.element("div").classes("a-tr a-th").props("role=row"):
+                for name in ("File", "Why"):
+                    ui.label(name).props("role=columnheader")
             for row in refused[:_MOST_ROWS]:
                 with ui.element("div").classes("a-tr").props("role=row"):
                     ui.label(row["path"]).classes("a-td a-id").props("role=cell")
-                    ui.label(row["reason"]).classes("a-td").props("role=cell")
+                    reason = row["reason"].removeprefix(f"{row['path']}: ")
+                    ui.label(reason).classes("a-td").props("role=cell")
         if len(refused) > _MOST_ROWS:
             ui.label(f"and {len(refused) - _MOST_ROWS:,} more: aegle quarantine").classes("a-soft")

@@ -9,6 +9,11 @@ MARK: Final = (
 )
 """A shield with a cross: what the product is for."""
 
+CROSS: Final = (
+    "M6.4 19 5 17.6 10.6 12 5 6.4 6.4 5l5.6 5.6L17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4-5.6-5.6z"
+)
+"""A shape, not a sign of the icon font: that is loaded when first shown, and its name till then."""
+
 CSS: Final = """
 :root { --ink: #16232f; --soft: #52616f; --line: #dfe6ec; --paper: #ffffff; --ground: #f4f6f8;
   --care: #0f766e; --sec: #6d28d9; --mark: #fde68a; }
@@ -50,6 +55,17 @@ body { background: var(--ground); color: var(--ink); font-size: 15px;
 .a-number { min-width: 1.6em; text-align: center; font-size: .74rem; font-weight: 700;
   color: var(--care); border: 1px solid #a7cfca; border-radius: 6px; margin-top: 2px; }
 .a-refusal { border-left: 4px solid #b45309; background: #fffaf0; }
+.a-told { overflow-wrap: anywhere; }
+.a-link { color: var(--care); }
+.a-code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .86rem;
+  background: var(--ground); border-radius: 6px; padding: 8px 12px; overflow-wrap: anywhere;
+  user-select: all; }
+.a-ask textarea { max-height: 9.5em; overflow-y: auto; }
+#popup { inset: auto 0 0 0; margin: 0; padding: 12px 20px; border: 0; border-radius: 0;
+  background: #7c2d12; color: #ffffff; display: block; text-align: center; font-size: .95rem; }
+#popup > span { display: none; }
+#popup::before { content: "Aegle does not answer: it was stopped, or is starting again. A question "
+  "that is waiting gets no answer; ask it again when this note is gone."; }
 .a-hit { border-top: 1px solid var(--line); padding: 12px 0 2px; width: 100%; display: flex;
   flex-direction: column; gap: 6px; }
 .a-chips > div, .a-chips { display: flex; flex-wrap: wrap; gap: 6px; }
@@ -75,6 +91,7 @@ body { background: var(--ground); color: var(--ink); font-size: 15px;
 .a-track { background: #eef2f6; border-radius: 4px; height: 8px; }
 .a-fill { background: #4b9a92; border-radius: 4px; height: 8px; }
 .a-table { width: 100%; }
+.a-th { color: var(--soft); font-size: .8rem; font-weight: 600; }
 .a-tr { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; padding: 8px 0;
   border-top: 1px solid var(--line); }
 .a-td { overflow-wrap: anywhere; font-size: .88rem; min-width: 0; }
@@ -85,6 +102,7 @@ body { background: var(--ground); color: var(--ink); font-size: 15px;
 .a-card .q-btn { font-size: .84rem; }
 .a-card .a-row .q-btn.bg-primary { min-height: 40px; padding: 0 18px; font-size: .95rem; }
 .a-examples { gap: 8px; }
+.a-examples:empty { display: none; }
 .a-examples .q-btn { text-align: left; font-weight: 500; padding: 3px 10px; max-width: 100%; }
 .a-grow { flex: 1 1 240px; min-width: 0; }
 .a-row.a-nowrap .a-grow, .a-top .a-grow, .a-source .a-grow { flex-basis: 0; }
@@ -108,7 +126,8 @@ body { background: var(--ground); color: var(--ink); font-size: 15px;
 .q-dialog__inner--right > .a-drawer { max-height: 100vh; border-radius: 0; }
 @media (max-width: 600px) { .a-page { padding: 14px 12px 48px; } .a-bar { padding: 8px 12px; }
   .a-card { padding: 14px; } .a-nav { padding: 6px 9px; } .a-tr { grid-template-columns: 1fr;
-  gap: 2px; } .a-count { grid-template-columns: 8em 1fr 3.4em; } .a-chart { height: 420px; }
+  gap: 2px; } .a-tr.a-th { display: none; }
+  .a-count { grid-template-columns: 8em 1fr 3.4em; } .a-chart { height: 420px; }
   .a-drawer { padding: 0 14px 18px; } }
 """
 

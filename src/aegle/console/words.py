@@ -44,6 +44,14 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def size(count: int) -> str:
+    """A number of bytes, for people."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return plural(count, "byte")
+
+
 def steps(via: str) -> list[str]:
     """Keys and relations, in turn, of a reason that the graph gave."""
     return _STEP.split(via.removeprefix("graph: ")) if via.startswith("graph: ") else []
