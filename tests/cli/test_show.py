@@ -101,7 +101,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_status_loads_no_model(filled: workspace.Layout) -> None:
-    heavy = {"onnxruntime", "tokenizers", "ladybug", "qdrant_edge", "xllamacpp", "rich", "onnx"}
+    heavy = {"numpy", "onnxruntime", "tokenizers", "ladybug", "qdrant_edge", "xllamacpp", "rich"}
     assert not loaded("status", "-w", str(filled.root)) & heavy
 
 

@@ -92,7 +92,6 @@ def _quarantine(refused: list[dict[str, str]]) -> None:
             for row in refused[:_MOST_ROWS]:
                 with ui.element("div").classes("a-tr").props("role=row"):
                     ui.label(row["path"]).classes("a-td a-id").props("role=cell")
-                    reason = row["reason"].removeprefix(f"{row['path']}: ")
-                    ui.label(reason).classes("a-td").props("role=cell")
+                    ui.label(row["reason"]).classes("a-td").props("role=cell")
         if len(refused) > _MOST_ROWS:
             ui.label(f"and {len(refused) - _MOST_ROWS:,} more: aegle quarantine").classes("a-soft")

@@ -14,8 +14,8 @@ from aegle.answer.question import Asked, Named, take_apart
 from aegle.answer.rag import Evidence
 from aegle.core.records import Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
-from aegle.flows import ingest as ingesting
 from aegle.flows import reading
+from aegle.flows.derive import facts_of
 from aegle.flows.kit import Kit
 from aegle.flows.scope import Scoped
 from aegle.retrieve.chain import Reached, reach
@@ -90,7 +90,7 @@ def _inserted(question: str, safe: str) -> frozenset[str]:
 def named_in(kit: Kit, safe: SafeText) -> list[Named]:
     """What a de-identified text names: by patterns and terminologies, then by names of nodes."""
     document = Document("question", "note", "general", safe, safe.cut(0, 0))
-    entities = ingesting.facts_of(kit, document).entities
+    entities = facts_of(kit, document).entities
     found = {one.key: Named(str(one.text), one.type, one.key) for one in entities}
     for key in link(safe, match=kit.walker.names.find, extract=lambda asked: ()):
         node = kit.walker.node(key)

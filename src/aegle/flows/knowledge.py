@@ -1,4 +1,4 @@
-"""The knowledge lane as verbs: ask, search, extract, graph, forget, reindex, status."""
+"""The knowledge lane as verbs: ask, search, graph, document."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any, Final
 
 from aegle.answer import rag
 from aegle.core.errors import NotFoundError, UsageError
-from aegle.core.pack import Origin
-from aegle.core.ports import Progress
-from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node, RawDocument
-from aegle.core.text import RawText, SafeText
+from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node
+from aegle.core.text import SafeText
 from aegle.corpus import asked
 from aegle.flows import finding
-from aegle.flows import ingest as ingesting
 from aegle.flows.kit import Kit
 
 MODES: Final = ("dense", "text", "hybrid", "graph")
@@ -131,32 +128,6 @@ def _writer(kit: Kit) -> rag.Generate:
         )
 
     return write
-
-
-def extract(kit: Kit, path: str, *, progress: Progress) -> dict[str, Any]:
-    """Entities and relations of a file's de-identified text; nothing is stored."""
-    entities: list[dict[str, Any]] = []
-    relations: list[dict[str, Any]] = []
-    documents = 0
-    for raw in ingesting.read_only(kit, path, progress):
-        stored, _, _ = ingesting.prepare(kit, raw)
-        shown = facts_json(stored.facts, first=len(entities), document=documents)
-        entities += shown["entities"]
-        relations += shown["relations"]
-        documents += 1
-    return {"entities": entities, "relations": relations, "documents": documents}
-
-
-def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, Any]:
-    """Entities and relations of a text given as it is; the offsets are of its safe form.
-
-    The safe text is returned with them, since de-identification may have moved the offsets.
-    """
-    origin = Origin("text")
-    raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
-    with kit.lock:
-        stored, _, _ = ingesting.prepare(kit, raw)
-    return {"text": str(stored.document.text), **facts_json(stored.facts)}
 
 
 def facts_json(facts: Facts, *, first: int = 0, document: int = 0) -> dict[str, Any]:

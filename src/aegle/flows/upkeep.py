@@ -1,4 +1,4 @@
-"""What keeps a workspace healthy: status, quarantine, forget, reindex."""
+"""What keeps a workspace healthy: forget, reindex."""
 
 from __future__ import annotations
 
@@ -13,33 +13,6 @@ from aegle.flows.derive import index_stored
 from aegle.flows.kit import Kit
 from aegle.flows.knowledge import safe_question
 from aegle.flows.settle import in_batches, without_documents
-
-
-def status(kit: Kit) -> dict[str, Any]:
-    """Counts of what the workspace holds, its size on disk, and whether it is whole."""
-    with kit.lock:
-        ledger = kit.ledger.counts()
-        corpus = kit.corpus.counts()
-        pending = len({*kit.ledger.pending(), *kit.ledger.retired()})
-        redacted = kit.ledger.redacted()
-    files = [path.stat() for path in kit.layout.root.rglob("*") if path.is_file()]
-    size = sum(one.st_blocks * 512 for one in files)  # the stores' files have holes
-    return {
-        "workspace": str(kit.layout.root),
-        **corpus,
-        "files": ledger["files"],
-        "bytes": ledger["bytes"],
-        "quarantined": ledger["quarantined"],
-        "forgotten": ledger["forgotten"],
-        "unfinished": pending,
-        "size_bytes": size,
-        **{f"redacted.{name}": count for name, count in redacted.items()},
-    }
-
-
-def quarantine(kit: Kit) -> list[dict[str, str]]:
-    """What could not be read: ``path`` and ``reason``, by path."""
-    return kit.ledger.quarantine()
 
 
 def ids_of(kit: Kit, group: str) -> list[str]:

@@ -16,7 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from aegle.core import observe
 from aegle.core.errors import AegleError
-from aegle.flows import commands, knowledge
+from aegle.flows import commands, extracting
 from aegle.flows.kit import Kit
 from aegle.serve import wire
 
@@ -136,7 +136,7 @@ def _ask(app: FastAPI, kit: Kit) -> None:
     @app.post("/v1/extract", response_model=wire.Facts, responses=_FAILURES, tags=["knowledge"])
     def extract(body: wire.Extract) -> Any:
         """Entities, assertions, relations and concepts of a text."""
-        return knowledge.extract_text(kit, body.text, domain=body.domain)
+        return extracting.extract_text(kit, body.text, domain=body.domain)
 
 
 def _explore(app: FastAPI, kit: Kit) -> None:
