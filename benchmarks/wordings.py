@@ -1,9 +1,9 @@
 """Questions as people put them, in words that no template of the sample has: right, wrong, refused?
 
-    python benchmarks/wordings.py [--seeds 1 2 3] [--patients 10 --days 2] [--set a|b] [--keep DIR]
+    python benchmarks/wordings.py [--seeds 1 2 3] [--patients 10 --days 2] [--set a|b|c] [--keep DIR]
 
 Set a is what the analysis of questions was worked on with; set b was written at the same time and
-only counted. Right is an answer whose first claim cites an accepted answer (of the right chart,
+only counted; set c was written when all was done, and put once. Right is an answer whose first claim cites an accepted answer (of the right chart,
 where it is about a patient), or the refusal of what nothing says; wrong is any other answer. A
 wrong answer is worse than a refusal, so both are counted.
 """

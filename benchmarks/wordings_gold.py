@@ -145,6 +145,7 @@ def _machines(one: Case) -> dict[str, Gold]:
         "model": Gold((p.pump.model,)),
         "cve": Gold((cve,)),
         "cve_yes": Gold((host.name,), (), "yes"),
+        "not_closed": Gold((host.name,), (), "no"),
         "cve_no": Gold((cve,), (), "no", may_refuse=True),
         "host": Gold((host.name,)),
         "ip": Gold((host.ip,)),

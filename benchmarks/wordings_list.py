@@ -80,4 +80,37 @@ B = (
     ("What pulse did {name} have?", "pulse"),
 )
 
-SETS = {"a": A, "b": B}
+C = (
+    ("Tell me which ward {name} has been put on.", "ward"),
+    ("Can you locate {tag} for me?", "device_ward"),
+    ("{tag} belongs to which ward?", "device_ward"),
+    ("Who all receives {infusion} at the moment?", "infused"),
+    ("Everyone on {drug}, please.", "taking"),
+    ("What machines are kept on {ward}?", "tags"),
+    ("Name the doctor in charge of {name}.", "attending"),
+    ("Under which physician is {mrn}?", "attending"),
+    ("Does {name} react badly to {substance}?", "allergic"),
+    ("Anything {name} must not be given?", "allergies"),
+    ("Could {host} be attacked through a known hole?", "cve"),
+    ("Has {cve} been closed on {host}?", "not_closed"),
+    ("What went on at {entry} on {us_date}?", "seen"),
+    ("Which drugs does {name} get?", "drugs"),
+    ("What is {mrn} being given?", "drugs"),
+    ("For what length of time does the pump run when unplugged?", "battery"),
+    ("Until when are gateway logs stored?", "logs"),
+    ("How should we react to E-104?", "air"),
+    ("The gateway is down, what now?", "gateway_down"),
+    ("How tall is {name}?", "nothing"),
+    ("What is the favourite food of {name}?", "nothing"),
+    ("How fast was the heart of {name} beating?", "pulse"),
+    ("What brought {name} into hospital?", "reason"),
+    ("{host}: which OS?", "system"),
+    ("Under what address can {host} be reached?", "ip"),
+    ("Which team is {host} owned by?", "owner"),
+    ("From what company is {tag}?", "vendor"),
+    ("Is {comorbid} known in {name}?", "comorbid"),
+    ("How strong is the {drug} dose of {name}?", "dose"),
+    ("Which systems are exposed to {cve}?", "host"),
+)
+
+SETS = {"a": A, "b": B, "c": C}

@@ -52,6 +52,8 @@ def test_what_is_fixed_is_no_longer_open() -> None:
         marks = marked(row, CVE.text, CVE.type, CVE.key)
         [one] = candidates([chunk(row, kind="table")], marks, said=asked.words)
         assert verdict(asked, one) == told
+        closed = take_apart("Has CVE-2021-44228 been fixed on gw01?", named=(CVE,))
+        assert verdict(closed, one) == (NO if told == YES else YES)
 
 
 def best(asked: Asked, text: str, marks: dict[str, list[Mark]] | None = None) -> list[str]:

@@ -14,8 +14,8 @@ STOP: Final = frozenset(
     "has have having how i in into is it its list me more most of on or our out over please s she "
     "he him her his should show so some tell than that the their them then there these they this "
     "those to up us was we were what when where which while who whom whose why will with would you "
-    "your name named called know known currently mrn between during according get got give given "
-    "must may might often long much many mean means t d m re ve ll".split()
+    "your name named called know known currently mrn between during now moment according get got "
+    "give given must may might often long much many mean means t d m re ve ll".split()
 )
 """Words that say nothing about what is asked."""
 
@@ -41,7 +41,7 @@ _TABLE: Final = (
     ("device pump monitor ventilator asset equipment", "device", True),
     ("patient people person", "patient", True),
     ("ward unit floor", "ward", True),
-    ("owner owners owned owning responsible", "", False),
+    ("owner owners owned owning responsible team department", "", False),
     ("weight weigh weighs weighed", "", False),
     ("vital vitals", "vital", True),
     ("bp", "", False),
@@ -53,7 +53,7 @@ _TABLE: Final = (
     ("account user login username", "account", True),
     ("domain fqdn", "domain", True),
     ("product software package", "product", True),
-    ("vendor manufacturer maker made", "vendor", False),
+    ("vendor manufacturer maker made company supplier", "vendor", False),
     ("technique tactic", "technique attack_pattern", True),
     ("malware trojan backdoor ransomware implant", "malware", True),
     ("actor adversary intruder threatgroup", "threat_group", True),
@@ -89,6 +89,8 @@ _PHRASES: Final = {
     "attacker": "adversary",
     "attackers": "adversary",
     "vital signs": "vitals",
+    "react badly": "allergic",
+    "reacts badly": "allergic",
     "infusion pump": "pump",
     "infusion pumps": "pumps",
 }

@@ -43,6 +43,7 @@ _WITHHELD: Final = re.compile(
 _OVER: Final = re.compile(
     r"\bstatus: (?:fixed|resolved|closed|inactive|mitigated|retired|cancelled)\b", re.IGNORECASE
 )
+_OPEN: Final = re.compile(r"\bstatus: (?:open|active|unresolved|new)\b", re.IGNORECASE)
 _DOING: Final = re.compile(
     r"\b(?:do|advice|actions?|steps|instructions?|response|procedures?|mitigations?|remediation)\b",
     re.IGNORECASE,
@@ -233,7 +234,9 @@ def _full(
     if asked.form.event:
         return bool(asked.days) or one.chunk.kind in _BY_LINE
     if asked.loose:
-        return share >= _LOOSE or ids == 1
+        # Two names that stand together tell something; a log is full of one alone.
+        bar = 0.0 if len(asked.anchors) > 1 else _LOOSE / 2
+        return share >= (bar if ids == 1 else _LOOSE)
     if asked.listing:
         return ids == int(bool(asked.anchors)) and _of_a_patient(asked, one)
     return all(answers(need, one, own, typed=typed) for need in asked.focus)
@@ -254,9 +257,11 @@ def states(need: Need, one: Candidate) -> bool:
     return any(mark.sure for mark in marks) if marks else holds(need, one)
 
 
-def is_over(one: Candidate) -> bool:
-    """Whether a sentence gives the state of something that is no longer so."""
-    return _OVER.search(one.text) is not None
+def state_of(one: Candidate) -> str:
+    """``over`` or ``open``, where a sentence gives the state of something; else empty."""
+    if _OVER.search(one.text):
+        return "over"
+    return "open" if _OPEN.search(one.text) else ""
 
 
 def _on_day(asked: Asked, one: Candidate) -> bool:
@@ -269,7 +274,7 @@ def _worth(asked: Asked, one: Candidate) -> float:
     """Less than 1 for what is over, unless the question is about just that, and for no advice."""
     if asked.form.advice:
         return 1.0 if _DOING.search(one.heading) else 0.95
-    return 0.9 if is_over(one) and not asked.past else 1.0
+    return 0.9 if state_of(one) == "over" and not asked.past else 1.0
 
 
 def _finer(rough: Scored, cosine: float) -> Scored:

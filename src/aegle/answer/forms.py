@@ -22,6 +22,7 @@ _READ: Final = tuple(
         ("", r"^(?:are|is|were|was) there (?:any )?(?!\w+ (?:in|on) )", "which "),
         ("", r"^any (?=\w)", "which "),
         ("", r"^(.+?) list (?:for|of) ", r"which \1s for "),
+        ("", r"\b(?:which|what) systems\b", "which hosts"),
         # Places.
         ("", rf"\bwhere(?: exactly)? {_BE}", "which ward is"),
         ("", r"\bwhere (?:can|could|do|does|did|may|might) (?:i|we|one|you) (?:find|see|get)",
@@ -54,6 +55,10 @@ _READ: Final = tuple(
         ("patient", r"\bwhy (?:is|was|were|did|has|had) (.+?)(?: (?:been|come|get|got))? "
                     r"(?:admitted|hospitali[sz]ed|here|in hospital|in the hospital|brought in)\b",
          r"what is the admitting diagnosis of \1"),
+        ("patient", r"\bwhat (?:brought|led) (.+?) (?:in|into|to) (?:the )?hospital",
+         r"what is the admitting diagnosis of \1"),
+        ("patient", r"\bwhat (?:is|was|does|did) (.+?) (?:being )?(?:given|getting|taking|"
+                    r"receiving|get|take|receive)(?=\W*$)", r"which medications has \1"),
         ("patient", r"\bwhat did .*?\bdiagnose (?:in|for|with)? ?", "what is the diagnosis of "),
         ("patient", r"\bhow (?:is|was|are) (.+?) (?:being )?treated", r"which medications has \1"),
         ("patient", r"\bhow much (?:does|did) (.+?) weigh", r"what is the weight of \1"),
@@ -73,6 +78,7 @@ _ADVICE: Final = re.compile(
     r"react|respond|act|handle[ds]?|proceed)\b(?P<case>.*)$",
     re.IGNORECASE,
 )
+_WHAT_NOW: Final = re.compile(r"^(.+?)[,;:. -]+what (?:now|next|then|to do)$", re.IGNORECASE)
 _AGENTS: Final = re.compile(
     r"\b(?:staff|nurses?|people|someone|somebody|anyone|one|i|we|you|they|it|doctors?|clinicians?|"
     r"users?|employees?)\b",
@@ -125,6 +131,8 @@ def read(question: str, *, of: Collection[str] = ()) -> Form:
         case = _CASE.split(found["case"], maxsplit=1)[-1].strip()
         if case:
             return Form(_AGENTS.sub(" ", case), advice=True)
+    if found := _WHAT_NOW.match(asked):
+        return Form(_AGENTS.sub(" ", found[1]), advice=True)
     if _EVENT.match(asked):
         return Form(_EVENT.sub("", asked), event=True)
     for kind, pattern, plain in _READ:

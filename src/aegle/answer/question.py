@@ -31,10 +31,8 @@ CLINICAL: Final = frozenset(
 _LINKS: Final = frozenset(
     "is was are were does do did has have had will would can could must should may".split()
 )
-_PAST: Final = re.compile(
-    r"\b(?:fix(?:ed)?|resolved?|closed?|patched|mitigated|was|were|had|did|ever|former|past)\b",
-    re.I,
-)
+_ENDED: Final = re.compile(r"\b(?:fix(?:ed)?|resolved?|closed|patched|mitigated|gone)\b", re.I)
+_PAST: Final = re.compile(r"\b(?:was|were|had|did|ever|former|past)\b", re.I)
 _QUANTITY: Final = re.compile(r"\bhow (?:many|much|often|long|old|high|low|fast|large)\b", re.I)
 _TIME: Final = re.compile(r"^(?:\w+ )?when\b|\bwhat (?:date|day|time|year)\b", re.I)
 
@@ -121,9 +119,14 @@ class Asked:
         return frozenset(content_words(self.text))
 
     @property
+    def ended(self) -> bool:
+        """Whether it asks if something is over."""
+        return bool(_ENDED.search(self.text))
+
+    @property
     def past(self) -> bool:
-        """Whether it asks for what is over."""
-        return bool(_PAST.search(self.text))
+        """Whether it also asks for what is over."""
+        return self.ended or bool(_PAST.search(self.text))
 
     @property
     def day_words(self) -> list[str]:
