@@ -12,7 +12,7 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# The gate must say the same twice: the same examples each run, no clock. `make fuzz` draws new ones.
+# The gate must say the same twice: the same examples each run, no clock; `make fuzz` draws anew.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("fuzz", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
