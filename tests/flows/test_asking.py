@@ -160,3 +160,8 @@ def test_british_and_american_words_find_the_same(kit: Kit, world: World) -> Non
     value = f"{patient.first_labs['hemoglobin']:.1f}"
     for word in ("hemoglobin", "haemoglobin"):
         first_claim(kit, f"What was the {word} of {patient.person.name} on admission?", value)
+
+
+def test_a_log_that_repeats_a_host_does_not_hide_its_row(kit: Kit, world: World) -> None:
+    for host in world.hosts:
+        first_claim(kit, f"Which operating system does {host.name} run?", host.system)

@@ -156,5 +156,6 @@ def synonyms(word: str) -> tuple[str, ...]:
     for words, _, _ in _TABLE:
         listed = words.split()
         if own in {stem(one) for one in listed}:
-            return tuple(listed)
+            phrases = (phrase for phrase, one in _PHRASES.items() if one in listed)
+            return (*listed, *phrases)
     return ()

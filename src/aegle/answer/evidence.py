@@ -40,10 +40,11 @@ _WITHHELD: Final = re.compile(
 )
 """Words by which a chart names a drug that is not given, or what a drug shall prevent."""
 
-_OVER: Final = re.compile(
-    r"\bstatus: (?:fixed|resolved|closed|inactive|mitigated|retired|cancelled)\b", re.IGNORECASE
+_STATUS: Final = re.compile(
+    r"\bstatus: (?:(?P<over>fixed|resolved|closed|inactive|mitigated|retired|cancelled)|"
+    r"open|active|unresolved|new)\b",
+    re.IGNORECASE,
 )
-_OPEN: Final = re.compile(r"\bstatus: (?:open|active|unresolved|new)\b", re.IGNORECASE)
 _DOING: Final = re.compile(
     r"\b(?:do|advice|actions?|steps|instructions?|response|procedures?|mitigations?|remediation)\b",
     re.IGNORECASE,
@@ -259,9 +260,8 @@ def states(need: Need, one: Candidate) -> bool:
 
 def state_of(one: Candidate) -> str:
     """``over`` or ``open``, where a sentence gives the state of something; else empty."""
-    if _OVER.search(one.text):
-        return "over"
-    return "open" if _OPEN.search(one.text) else ""
+    found = _STATUS.search(one.text) if "tatus: " in one.text else None
+    return "" if found is None else "over" if found["over"] else "open"
 
 
 def _on_day(asked: Asked, one: Candidate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final
 
 from aegle.answer.candidates import Candidate, candidates
@@ -28,6 +29,9 @@ _MOST_TARGETS: Final = 8
 
 _A_TARGET: Final = 5
 """Chunks that one of them gives."""
+
+_TELLING: Final = tuple("table fhir hl7v2 ccda note page report mail cve stix sigma".split())
+"""Kinds of documents that say how things are, not what happened one moment."""
 
 _MOST_READ: Final = 30
 """Chunks whose sentences are weighed."""
@@ -297,20 +301,36 @@ def _aim(kit: Kit, question: Question, targets: Sequence[Reached]) -> Targets:
 def _focused(
     kit: Kit, question: Question, targets: Sequence[Reached], *, bridged: bool
 ) -> list[Hit]:
-    """Chunks about each target that hold what is asked for, the best of each first."""
+    """Chunks about each target that hold what is asked for, the best of each first.
+
+    They are searched by all that is said, and by what is asked alone among the documents that are
+    no logs: what a log repeats of a host must not hide the one row with its system.
+    """
     asked, index = question.asked, Scoped(kit, question.groups)
     query = asked.focus_query if bridged else asked.query
-    found: list[list[Hit]] = []
+    found: list[list[str]] = []
+    via: dict[str, str] = {}
     for one in targets:
         node = kit.walker.node(one.key)
         chart = one.type == "patient" or node is None
-        where = {"group": (one.key,)} if chart else None
-        words = query if chart or node is None else f"{node.name} {query}"
-        pairs = index.search_text(words, k=_A_TARGET, where=where)
-        chunks = {c.id: c for c in kit.corpus.chunks([item for item, _ in pairs])}
-        via = f"graph: {one.key}"
-        found.append([Hit(i, chunks[i].document_id, s, (via,)) for i, s in pairs if i in chunks])
-    return [hits[n] for n in range(_A_TARGET) for hits in found if n < len(hits)]
+        name = "" if chart or node is None else f"{node.name} "
+        where: dict[str, Sequence[str]] = {"group": (one.key,)} if chart else {}
+        tries = [(query, where)]
+        if asked.focus_query and not chart:
+            tries.append((asked.focus_query, {"kind": _TELLING}))
+        rankings = [
+            [item for item, _ in index.search_text(name + words, k=_A_TARGET, where=scope)]
+            for words, scope in tries
+        ]
+        found.append(_in_turn(rankings))
+        via |= {item: f"graph: {one.key}" for item in found[-1] if item not in via}
+    chunks = kit.corpus.chunks(_in_turn(found))
+    return [Hit(chunk.id, chunk.document_id, 1.0, (via[chunk.id],)) for chunk in chunks]
+
+
+def _in_turn(rankings: Sequence[Sequence[str]]) -> list[str]:
+    """The first of each, then the second of each; none twice."""
+    return list(dict.fromkeys(item for row in zip_longest(*rankings) for item in row if item))
 
 
 def _leading(

@@ -30,6 +30,9 @@ Low, as in HippoRAG (Gutierrez et al. 2024, 0.5): an answer lies near the questi
 """
 
 _TOLERANCE: Final = 1e-6
+_ROUGHLY: Final = 1e-4
+"""Enough to put chunks in order; it saves a third of the rounds."""
+
 _MOST_ROUNDS: Final = 100
 _LONGEST_PATH: Final = 12
 
@@ -128,7 +131,9 @@ class Walker:
         known = {self._network.index[key] for key in keys if key in self._network.index}
         return np.array(sorted(known), np.int64)
 
-    def _walk(self, seeds: Indices, damping: float) -> NDArray[np.float32]:
+    def _walk(
+        self, seeds: Indices, damping: float, tolerance: float = _TOLERANCE
+    ) -> NDArray[np.float32]:
         network = self._network
         start = np.zeros(len(network.keys), np.float32)
         start[seeds] = 1.0 / np.log(2.0 + network.degree[seeds])
@@ -139,7 +144,7 @@ class Walker:
             after = damping * (network.backward.times(mass) + lost * start) + (1 - damping) * start
             change = np.abs(after - mass).sum()
             mass = after
-            if change < _TOLERANCE:
+            if change < tolerance:
                 break
         return mass
 
@@ -159,7 +164,7 @@ class Walker:
         seeds = self._seeds(keys)
         if not len(seeds) or k < 1:
             return []
-        mass = self._walk(seeds, DAMPING)
+        mass = self._walk(seeds, DAMPING, _ROUGHLY)
         distance = network.near(seeds, within=2 * hops + 1)
         found = np.flatnonzero(network.is_chunk & (distance >= 0) & (mass > 0))
         best = found[np.lexsort((found, -mass[found]))][:k]
