@@ -13,6 +13,12 @@ from aegle.flows import workspace
 
 DEFAULT: Final = "hospital"
 
+# A plugin of pydantic's, installed for something else, would see every question that is checked;
+# and looking for one in 200 installed packages takes 50 ms of each command.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# numpy's threads, which nothing here multiplies enough for, spin for 70 ms when they are made.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def default_workspace() -> Path:
     """``AEGLE_WORKSPACE``, else this folder when it is a workspace, else ``./hospital``."""

@@ -40,7 +40,7 @@ EXTRAS: Final[dict[str, str]] = {
 
 @cache
 def _installed(port: str) -> tuple[EntryPoint, ...]:
-    # Here, and once: importing it takes 30 ms, looking through every installed package 20 ms.
+    # Here, and once: importing it takes 30 ms, looking through 260 installed packages 60 ms.
     from importlib.metadata import entry_points
 
     return tuple(entry_points(group=f"aegle.{port}"))
@@ -72,16 +72,18 @@ def load(target: str) -> Any:
 def find(port: str, name: str) -> Any:
     """The class, pack or function registered for a port under a name.
 
+    A built-in name is what it says: no package that happens to be installed takes its place.
+
     Raises:
         NotFoundError: no such name; the message lists what there is.
     """
+    target = BUILT_IN.get(port, {}).get(name)
+    if target is not None:
+        return load(target)
     for point in _installed(port):
         if point.name == name:
             return point.load()
-    target = BUILT_IN.get(port, {}).get(name)
-    if target is None:
-        known = names(port)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise NotFoundError(f"no {port} named {name!r}; there are: {', '.join(known)}{hint}")
-    return load(target)
+    known = names(port)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise NotFoundError(f"no {port} named {name!r}; there are: {', '.join(known)}{hint}")

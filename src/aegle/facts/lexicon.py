@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +17,13 @@ from aegle.core.pack import Term
 from aegle.core.records import Concept
 from aegle.facts.words import Phrases, Words, phrase_key, words
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _REMEMBERED: Final = 1 << 15
 """Spellings whose terms are kept at hand: texts repeat a few thousand names over and over."""
-_Row = str
-"""A term as it is stored, JSON: text, type, system, code, name, exact, score."""
 _Places = str
-"""The numbers of some rows, parted by commas. Neither is taken apart before it is asked for: a
-question needs a dozen of 50,000, and reading them all took longer than answering it."""
+"""Where in a lexicon's rows some terms begin, parted by commas. Rows stay as they were stored till
+they are asked for: a question needs a dozen of 50,000, and reading all took longer than answering.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class Lexicon:
     (docs/decisions/0040-facts.md has the figures).
     """
 
-    def __init__(self, rows: Sequence[_Row], index: dict[str, _Places]) -> None:
+    def __init__(self, rows: bytes, index: dict[str, _Places]) -> None:
+        """A term a line, JSON (text, type, system, code, name, exact, score), and where by key."""
         self._rows = rows
         self._index = index
         self._phrases = Phrases(index)
@@ -52,7 +52,7 @@ class Lexicon:
         self._known: dict[str, tuple[Term, ...]] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._rows.count(b"\n")
 
     @classmethod
     def build(cls, terms: Iterable[Term]) -> Lexicon:
@@ -63,18 +63,17 @@ class Lexicon:
             named = (concept.system, concept.code, concept.name)
             rows[(term.text, term.type, *named, term.exact, term.score)] = None
         index: dict[str, list[str]] = {}
-        kept: list[_Row] = []
+        kept = bytearray()
         for row in rows:
             key = phrase_key(row[0])
             if key:
                 index.setdefault(key, []).append(str(len(kept)))
-                kept.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
-        return cls(kept, {key: ",".join(places) for key, places in index.items()})
+                kept += _line(row)
+        return cls(bytes(kept), {key: ",".join(places) for key, places in index.items()})
 
     def save(self, path: Path) -> None:
-        """Write as gzipped JSON, whole or not at all; equal lexicons give equal bytes."""
-        value = {"format": _FORMAT, "terms": self._rows, "index": self._index}
-        content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        """Write as gzipped lines of JSON, whole or not at all; equal lexicons, equal bytes."""
+        content = _line({"format": _FORMAT, "index": self._index}) + self._rows
         write_bytes(path, gzip.compress(content, compresslevel=4, mtime=0))
 
     @classmethod
@@ -85,9 +84,10 @@ class Lexicon:
             InputError: the file is damaged or of another version.
         """
         try:
-            value = json.loads(gzip.decompress(path.read_bytes()))
+            head, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
+            value = json.loads(head)
             if value["format"] == _FORMAT:
-                return cls(value["terms"], value["index"])
+                return cls(rows, value["index"])
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not a lexicon that can be read ({type(error).__name__}); delete it, "
@@ -104,7 +104,7 @@ class Lexicon:
         A damaged file is rebuilt: it is derived from the terminology and holds nothing else. So is
         one that older code or older word lists made, whatever ``version`` says.
         """
-        path = folder / f"{name}-{version}-{_made_by(make)}.json.gz"
+        path = folder / f"{name}-{version}-{_made_by(make)}.jsonl.gz"
         if path.is_file():
             try:
                 return cls.load(path)
@@ -141,7 +141,7 @@ class Lexicon:
     def _agreeing(self, piece: str, places: _Places) -> tuple[Term, ...]:
         found = self._known.get(piece)
         if found is None:
-            terms = (self._term(int(place)) for place in places.split(",") if place)
+            terms = (self._term(int(start)) for start in places.split(",") if start)
             spaced = " ".join(piece.split())
             found = tuple(term for term in terms if not term.exact or spaced == term.text)
             if len(self._known) >= _REMEMBERED:
@@ -149,13 +149,18 @@ class Lexicon:
             self._known[piece] = found
         return found
 
-    def _term(self, row: int) -> Term:
-        term = self._terms.get(row)
+    def _term(self, start: int) -> Term:
+        term = self._terms.get(start)
         if term is None:
-            text, kind, system, code, name, exact, score = json.loads(self._rows[row])
+            row = self._rows[start : self._rows.index(b"\n", start)]
+            text, kind, system, code, name, exact, score = json.loads(row)
             concept = Concept(system, code, name) if system else None
-            term = self._terms[row] = Term(text, kind, concept, exact, score)
+            term = self._terms[start] = Term(text, kind, concept, exact, score)
         return term
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _made_by(make: Callable[[], Iterable[Term]]) -> str:

@@ -21,7 +21,10 @@ class NameIndex:
         for node in nodes:
             if node.type == "chunk":
                 continue
-            for words in {phrase(node.name), phrase(node.key.partition(":")[2])}:
+            code = node.key.partition(":")[2]
+            # Most keys are the name itself in small letters: the same words, taken apart once.
+            spellings = [node.name] if code == node.name.casefold() else [node.name, code]
+            for words in {phrase(one) for one in spellings}:
                 if 0 < len(words) <= _LONGEST:
                     by_words[words].add(node.key)
         self._by_words = {words: tuple(sorted(keys)) for words, keys in by_words.items()}
