@@ -1,11 +1,12 @@
 """Questions as people put them, in words that no template of the sample has: right, wrong, refused?
 
-    python benchmarks/wordings.py [--seeds 1 2 3] [--patients 10 --days 2] [--set a|b|c] [--keep DIR]
+    python benchmarks/wordings.py [--seeds 1 2 3] [--patients 10 --days 2] [--set c] [--keep DIR]
 
 Set a is what the analysis of questions was worked on with; set b was written at the same time and
-only counted; set c was written when all was done, and put once. Right is an answer whose first claim cites an accepted answer (of the right chart,
-where it is about a patient), or the refusal of what nothing says; wrong is any other answer. A
-wrong answer is worse than a refusal, so both are counted.
+only counted; set c was written when all was done, and put once. Right is an answer whose first
+claim cites an accepted answer (of the right chart, where it is about a patient), or the refusal of
+what nothing says; wrong is any other answer. A wrong answer is worse than a refusal, so both are
+counted.
 """
 
 from __future__ import annotations
@@ -51,11 +52,9 @@ def judge(kit: Kit, got: Mapping[str, Any], gold: Gold) -> str:
     documents = kit.corpus.get([one["document_id"] for one in cited])
     here = not groups or any(one.group in groups for one in documents)
     said = " ".join(one["text"] for one in cited)
-    opposite = {"yes": "no", "no": "yes"}.get(gold.verdict, "\0")
-    begun = not got["answer"].casefold().startswith((f"{opposite}:", f"{opposite}."))
     lead = got["claims"][0]["text"]
     found = any(holds(f"{said} {lead}", one) for one in says)
-    return "right" if here and begun and found else "wrong"
+    return "right" if here and found else "wrong"
 
 
 def run(kit: Kit, world: World, rows: Any, show: bool) -> list[tuple[str, str, float]]:

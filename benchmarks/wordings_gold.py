@@ -24,8 +24,6 @@ class Gold:
 
     says: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
-    verdict: str = ""
-    """Of a yes-or-no question; an answer may leave it open, but not say the opposite."""
     may_refuse: bool = False
     person: bool = False
     """The answer is a person's name, for which a surrogate stands."""
@@ -116,9 +114,9 @@ def _care(one: Case) -> dict[str, Gold]:
             names(p.illness), charts(q for q in world.patients if q.illness.name == p.illness.name)
         ),
         "attending": Gold((p.attending.name, p.attending.last), own, person=True),
-        "allergic": Gold(allergies[:1], own, "yes"),
+        "allergic": Gold(allergies[:1], own),
         "allergies": Gold(allergies, own),
-        "not_allergic": Gold(allergies[:1], own, "no", may_refuse=True),
+        "not_allergic": Gold(allergies[:1], own, may_refuse=True),
         "meds": Gold(one.given, own),
         "drugs": Gold(one.given, own),
         "dose": Gold((one.drug.dose,), own),
@@ -129,7 +127,7 @@ def _care(one: Case) -> dict[str, Gold]:
         "hemoglobin": Gold((f"{labs['hemoglobin']:.1f}",), own),
         "reason": Gold((*names(p.illness), *p.illness.symptoms), own),
         "illness": Gold(names(p.illness), own),
-        "comorbid": Gold(names(one.comorbid), own, "yes"),
+        "comorbid": Gold(names(one.comorbid), own),
         "owner_of_pump": Gold((p.pump.tag,), own),
     }
 
@@ -144,9 +142,9 @@ def _machines(one: Case) -> dict[str, Gold]:
         "vendor": Gold((p.pump.vendor,)),
         "model": Gold((p.pump.model,)),
         "cve": Gold((cve,)),
-        "cve_yes": Gold((host.name,), (), "yes"),
-        "not_closed": Gold((host.name,), (), "no"),
-        "cve_no": Gold((cve,), (), "no", may_refuse=True),
+        "cve_yes": Gold((host.name,)),
+        "not_closed": Gold((host.name,)),
+        "cve_no": Gold((cve,), may_refuse=True),
         "host": Gold((host.name,)),
         "ip": Gold((host.ip,)),
         "engine_ip": Gold((world.host("hl7-eng01").ip,)),

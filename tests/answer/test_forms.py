@@ -104,3 +104,9 @@ def test_singular_and_plural_have_one_stem_whatever_their_vowel() -> None:
 def test_any_question_can_be_read(question: str) -> None:
     form = read(question, of=("patient", "host"))
     assert isinstance(form.text, str)
+
+
+def test_taking_a_drug_is_being_on_it() -> None:
+    for asked in ("Does Ann Lee take metformin?", "Is Ann Lee still taking metformin?"):
+        form = read(asked, of={"patient"})
+        assert form.text.startswith("is Ann Lee on metformin") and form.polar

@@ -119,15 +119,17 @@ def test_lists_of_patients_name_each_and_state_it_of_each(kit: Kit, world: World
         told.add(group)
 
 
-def test_yes_and_no_stand_before_the_statement(kit: Kit, world: World) -> None:
+def test_yes_or_no_is_answered_by_what_the_record_says_in_its_words(kit: Kit, world: World) -> None:
     patient = next(p for p in world.patients if p.allergies and p.allergies[0].code)
     own = {one.substance for one in patient.allergies}
     substance, name = patient.allergies[0].substance, patient.person.name
     said = first_claim(kit, f"Is {name} allergic to {substance}?", substance)
-    assert said.startswith("Yes: ")
+    assert (
+        said == ask(kit, f"Is {name} allergic to {substance}?")["claims"][0]["citations"][0]["text"]
+    )
     other = next(one for one in ("latex", "codeine", "naproxen") if one not in own)
     got = ask(kit, f"Is {name} allergic to {other}?")
-    assert got["refusal"] or not got["answer"].startswith("Yes")
+    assert got["refusal"] or not got["answer"].startswith(("Yes", "No"))
 
 
 @pytest.mark.parametrize(

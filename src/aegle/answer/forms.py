@@ -60,6 +60,8 @@ _READ: Final = tuple(
         ("patient", r"\bwhat (?:is|was|does|did) (.+?) (?:being )?(?:given|getting|taking|"
                     r"receiving|get|take|receive)(?=\W*$)", r"which medications has \1"),
         ("patient", r"\bwhat did .*?\bdiagnose (?:in|for|with)? ?", "what is the diagnosis of "),
+        ("patient", r"^(?:does|do|did|is|was) (.+?) (?:still )?(?:being )?(?:tak(?:e|ing)|"
+                    r"get(?:ting)?|receiv(?:e|ing)|prescribed|given) (?=\w)", r"is \1 on "),
         ("patient", r"\bhow (?:is|was|are) (.+?) (?:being )?treated", r"which medications has \1"),
         ("patient", r"\bhow much (?:does|did) (.+?) weigh", r"what is the weight of \1"),
         ("patient", r"\bhow (?:heavy|tall|old) (?:is|was) ", "what is the weight height age of "),

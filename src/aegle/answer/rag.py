@@ -11,7 +11,6 @@ from aegle.answer.candidates import Candidate
 from aegle.answer.concepts import content_words
 from aegle.answer.evidence import Embed, Scored, Targets, by_meaning
 from aegle.answer.question import Asked
-from aegle.answer.verdict import verdict
 from aegle.answer.verify import supported
 from aegle.core.records import Answer, Chunk, Citation, Claim, Hit
 from aegle.core.text import SafeText
@@ -146,10 +145,7 @@ def listed(scored: Sequence[Scored], evidence: Evidence, *, most: int) -> list[C
 
 
 def quoted(asked: Asked, chosen: Sequence[Scored], evidence: Evidence, *, most: int) -> list[Claim]:
-    """The best sentence, the facts that lead to it, then further sentences; none twice.
-
-    Before the first stands yes or no, where that was asked and the sentence tells.
-    """
+    """The best sentence, the facts that lead to it, then further sentences; none twice."""
     best, *others = chosen
     steps = evidence.steps.get(best.target, ())
     cited = [cite(best.candidate), *steps, *(cite(one.candidate) for one in others)]
@@ -163,12 +159,7 @@ def quoted(asked: Asked, chosen: Sequence[Scored], evidence: Evidence, *, most: 
         )
         if not inside and one.text not in {other.text for other in kept}:
             kept.append(one)
-    claims = [Claim(one.text, (one,)) for one in kept[:most]]
-    if told := verdict(asked, best.candidate):
-        claims[0] = Claim(
-            SafeText(f"{told}: {claims[0].text}", by="verdict/1"), claims[0].citations
-        )
-    return claims
+    return [Claim(one.text, (one,)) for one in kept[:most]]
 
 
 def answer(
@@ -185,8 +176,8 @@ def answer(
 
     Without ``generate``, the claims are sentences of the documents, word for word. With it, the
     generator phrases them; a sentence of its that the evidence does not support is dropped, and
-    when those that are left do not answer, the documents' own sentences stand. Lists and verdicts
-    are not phrased.
+    when those that are left do not answer, the documents' own sentences stand. Lists are not
+    phrased, nor is yes or no: that is for the reader to see in what the record says.
 
     Args:
         question: de-identified.
@@ -203,7 +194,7 @@ def answer(
         own = listed(scored, evidence, most=_LISTED * max_claims)
     else:
         own = quoted(asked, choose(scored, most=max_claims), evidence, most=max_claims)
-    told = asked.listing or verdict(asked, scored[0].candidate)
-    phrased = phrase(question, own, generate, embed) if generate and not told else []
+    plain = asked.listing or asked.form.polar
+    phrased = phrase(question, own, generate, embed) if generate and not plain else []
     claims = phrased if phrased and tells(asked, scored[0], phrased) else own
     return Answer(question, tuple(claims), "", hits)

@@ -1,16 +1,14 @@
-"""Yes and no stand before a sentence that says so; headings and modifiers answer nothing."""
+"""Which sentences may answer: headings and modifiers answer nothing, a list names its own."""
 
 from __future__ import annotations
 
 from aegle.answer.candidates import Mark, candidates
 from aegle.answer.evidence import Targets, by_words
 from aegle.answer.question import Asked, Named, take_apart
-from aegle.answer.verdict import NO, NOT_NAMED, YES, verdict
 from aegle.core.records import Chunk
 from aegle.core.text import SafeText
 
 DRUG = Named("penicillin", "medication", "RXNORM:70618")
-CVE = Named("CVE-2021-44228", "vulnerability", "CVE:CVE-2021-44228")
 
 
 def chunk(text: str, *, kind: str = "note", group: str = "", title: str = "") -> Chunk:
@@ -24,36 +22,6 @@ def marked(
 ) -> dict[str, list[Mark]]:
     at = text.index(name)
     return {"d": [Mark(at, at + len(name), type_, key, sure)]}
-
-
-def allergy(text: str, type_: str = "allergy", *, sure: bool = True) -> str:
-    asked = take_apart("Is the patient allergic to penicillin?", named=(DRUG,))
-    marks = marked(text, "penicillin", type_, DRUG.key, sure=sure) if "penicillin" in text else {}
-    return verdict(asked, candidates([chunk(text)], marks, said=asked.words)[0])
-
-
-def test_a_statement_is_a_yes_and_its_denial_a_no() -> None:
-    assert allergy("Allergies: penicillin (rash)") == YES
-    assert allergy("No allergy to penicillin.", "", sure=False) == NO
-
-
-def test_what_is_not_named_is_neither_yes_nor_no() -> None:
-    assert allergy("Allergies: latex (hives)") == NOT_NAMED
-
-
-def test_what_may_be_is_left_to_the_reader() -> None:
-    assert allergy("Possible penicillin allergy.", sure=False) == ""
-
-
-def test_what_is_fixed_is_no_longer_open() -> None:
-    asked = take_apart("Is CVE-2021-44228 open on gw01?", named=(CVE,))
-    for state, told in (("open", YES), ("fixed", NO)):
-        row = f"hostname: gw01; cve_id: CVE-2021-44228; status: {state}"
-        marks = marked(row, CVE.text, CVE.type, CVE.key)
-        [one] = candidates([chunk(row, kind="table")], marks, said=asked.words)
-        assert verdict(asked, one) == told
-        closed = take_apart("Has CVE-2021-44228 been fixed on gw01?", named=(CVE,))
-        assert verdict(closed, one) == (NO if told == YES else YES)
 
 
 def best(asked: Asked, text: str, marks: dict[str, list[Mark]] | None = None) -> list[str]:
