@@ -118,6 +118,22 @@ def test_hospitals_may_give_the_same_number(joining: Joining, mine: str, theirs:
     assert joining.merged == []
 
 
+def test_numbers_of_files_in_two_folders_stay_apart(joining: Joining) -> None:
+    first, second = (raw("patient/001", number("001", f"folder:{at}")) for at in ("/a", "/b"))
+    groups = joining.groups(first, second, first, second)
+    assert groups[0] == groups[2] != groups[1] == groups[3]
+    assert len(set(joining.groups(raw("patient/111", number("111", "folder:/a")),
+                                  raw("patient/111", number("111", "folder:/b"))))) == 2  # fmt: skip
+
+
+@pytest.mark.parametrize("assigner", ["STB", "2.25.1", "http://a.example/mrn"])
+def test_a_file_named_by_a_number_joins_the_number(joining: Joining, assigner: str) -> None:
+    """A folder and a hospital say nothing about each other."""
+    note = raw("patient/00482913", number("00482913", "folder:/a"))
+    message = raw("patient/00482913", number("00482913", assigner))
+    assert len(set(joining.groups(note, message, note))) == 1
+
+
 @pytest.mark.parametrize("also", ["2.25.1", "urn:oid:2.25.1", ""])
 def test_one_assigner_is_written_in_many_ways(joining: Joining, also: str) -> None:
     groups = joining.groups(CHART, raw("patient/p2", number("00482913", also)))

@@ -77,6 +77,7 @@ class Vault:
         if not plain:
             return ""
         form = "oid" if _OID.fullmatch(plain) else "url" if ":" in plain else "name"
+        form = "folder" if plain.startswith("folder:") else form
         return f"{form}:{self._mac('assigner', plain)[:8]}"
 
     def mark(self, *parts: str) -> str:

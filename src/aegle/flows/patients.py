@@ -39,7 +39,7 @@ class Patients:
         numbers = {
             f"patient/{one.value.reveal()}": self._vault.assigner(one.assigner.reveal())
             for one in raw.numbers
-            if one.kind == "mrn" and _tells(one)
+            if one.kind == "mrn" and (_tells(one) or f"patient/{one.value.reveal()}" == written)
         }
         own = (self._vault.name(written), numbers.get(written, ""))
         stated = {(self._vault.name(name), who) for name, who in numbers.items()} | {own}

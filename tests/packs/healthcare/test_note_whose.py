@@ -77,7 +77,7 @@ def test_a_page_has_no_patient(text: str) -> None:
     ],
 )
 def test_the_files_name_may_state_the_patient(name: str, number: str) -> None:
-    assert number_in_name(Origin(name)) == number
+    assert number_in_name(Origin(name))[0] == number
     doc = read(AGED, name)
     assert doc.group.reveal() == (f"patient/{number}" if number else "")
     if number:
@@ -88,6 +88,30 @@ def test_the_header_comes_before_the_files_name() -> None:
     doc = read(f"Patient: Roe, Ann  MRN: 99887\n{AGED}", "patient-123.txt")
     assert doc.group.reveal() == "patient/99887"
     assert patient(doc) == ("Roe, Ann", "patient/99887")
+
+
+def test_name_and_birth_come_before_the_files_name() -> None:
+    one = read(f"Patient: Jan Kowalczyk\nDOB: 02/03/1950\n{AGED}", "siteA/patient_001.txt")
+    two = read(f"Patient: Una Fitzwilliam\nDOB: 02/03/1990\n{AGED}", "siteB/patient_001.txt")
+    assert one.group != two.group
+    assert one.group == read(f"Name: Kowalczyk, Jan\nDOB: 2/3/1950\n{HEADED}").group
+    assert ("mrn", "001") in {(i.kind, i.value.reveal()) for i in one.identifiers}
+    assert one.numbers == ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "folder"),
+    [
+        (Origin("siteA/patient_001.txt"), "folder:siteA"),
+        (Origin("siteA/patient-001/progress.txt"), "folder:siteA"),
+        (Origin("all.zip", "siteA/patient_001.txt"), "folder:all.zip/siteA"),
+        (Origin("patient_001.txt"), "folder:."),
+    ],
+)
+def test_a_number_in_a_files_name_is_its_folders(origin: Origin, folder: str) -> None:
+    assert number_in_name(origin) == ("001", folder)
+    (doc,) = NoteReader().read(io.BytesIO(AGED.encode()), origin)
+    assert [(i.value.reveal(), i.assigner.reveal()) for i in doc.numbers] == [("001", folder)]
 
 
 def test_two_identifiers_make_two_notes_one_patients_and_a_name_alone_does_not() -> None:

@@ -62,7 +62,7 @@ class NoteReader:
             raise InputError(f"{origin} holds no text")
         for number, piece in enumerate(pieces, 1):
             source = str(origin) if len(pieces) == 1 else f"{origin}#{number}"
-            yield read_note(piece, source, number=number_in_name(origin))
+            yield read_note(piece, source, in_name=number_in_name(origin))
 
 
 _OTHER_FORMATS: Final = frozenset(
@@ -91,11 +91,11 @@ def _fields(text: str) -> Iterator[re.Match[str]]:
     return FIELD.finditer(text[:HEADER_CHARS])
 
 
-def read_note(text: str, source: str, *, number: str = "") -> RawDocument:
+def read_note(text: str, source: str, *, in_name: tuple[str, str] = ("", "")) -> RawDocument:
     """One note as a document: group, identifiers and time from its header, sections in meta.
 
-    ``number`` is the patient's record number as the file's name states it; the header's comes
-    first.
+    ``in_name`` is the patient's number as the file's name states it, and who gave it. It says
+    whose the note is only where the header has neither a number nor a name with a birth.
     """
     out = TextBuilder()
     out.add(text if text.endswith("\n") else f"{text}\n")
@@ -108,9 +108,14 @@ def read_note(text: str, source: str, *, number: str = "") -> RawDocument:
             identifiers += _identify(kind, value)
             first.setdefault(kind, match)
     mrn = _ID.match(first["mrn"]["value"].strip(" \t*#")) if "mrn" in first else None
-    if mrn is None and number:
+    numbers: list[Identifier] = []
+    group = f"patient/{mrn[0]}" if mrn else _by_name_and_birth(first)
+    number, assigner = in_name
+    if number and not mrn:
         identifiers += people.identifier("mrn", number)
-    group = f"patient/{mrn[0] if mrn else number}" if mrn or number else _by_name_and_birth(first)
+    if number and not group:
+        group = f"patient/{number}"
+        numbers += people.number("mrn", number, assigner)
     _mark_patient(out, text, first.get("name"), group)
     sections = section_names(text)
     return out.document(
@@ -120,6 +125,7 @@ def read_note(text: str, source: str, *, number: str = "") -> RawDocument:
         group=group,
         time=_time(first["date"]["value"]) if "date" in first else "",
         identifiers=identifiers,
+        numbers=numbers,
         meta={"sections": "; ".join(sections)} if sections else {},
     )
 

@@ -55,12 +55,18 @@ _MANY: Final = re.compile(
 _HEADING: Final = re.compile(r"^[ \t#*]*(?P<name>[A-Za-z][A-Za-z /&-]{1,40}\w)", re.MULTILINE)
 
 
-def number_in_name(origin: Origin) -> str:
-    """The patient's number that the names of a file and its folder state; empty for most."""
-    for part in reversed(PurePath(origin.name.casefold()).parts[-2:]):
-        if found := _IN_NAME.search(part):
-            return found["id"]
-    return ""
+def number_in_name(origin: Origin) -> tuple[str, str]:
+    """The patient's number that the names of a file and its folder state, and who gave it.
+
+    Every folder counts from 1, so a number says something only within the folder that holds what
+    is called by it: ``folder:<path>``. Both are empty for most files.
+    """
+    path = PurePath(origin.path, origin.member) if origin.member else PurePath(origin.path)
+    named = min(2, len(PurePath(origin.name).parts))
+    for place in (path, path.parent)[:named]:
+        if found := _IN_NAME.search(place.name.casefold()):
+            return found["id"], f"folder:{place.parent.as_posix()}"
+    return "", ""
 
 
 def speaks_of_one(text: str) -> bool:
