@@ -100,3 +100,25 @@ def test_a_question_mark_doubts_what_it_touches_only():
 )
 def test_a_noun_that_does_not_follow_the_name_changes_nothing(text):
     assert ("has_condition", "asthma") in said(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wife has asthma.",
+        "The patient's husband has pneumonia.",
+        "Scheduled for colonoscopy in May.",
+    ],
+)
+def test_what_another_has_or_what_may_come_is_not_the_patients(text):
+    assert said(text) == set()
+
+
+def test_what_is_weighed_is_possible_and_what_is_unlikely_denied():
+    assert set(assertions("Pneumonia versus bronchitis.").values()) == {"possible"}
+    assert set(assertions("Unlikely pulmonary embolism.").values()) == {"negated"}
+    assert set(assertions("Pneumonia is unlikely.").values()) == {"negated"}
+
+
+def test_who_tells_does_not_have_it():
+    assert said("Wife reports asthma.") == {("has_condition", "asthma")}

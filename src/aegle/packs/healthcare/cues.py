@@ -35,7 +35,7 @@ _LISTS: Final = (
         nor; none of; w/o; cannot see; rather than; declines; declined; refused; resolved;
         cleared of; patient was not; test for; reveals no; revealed no; shows no; showed no;
         non; nonspecific for; instead of; unable to identify; not associated with;
-        non-tender; (-)""",
+        non-tender; (-); unlikely; less likely""",
     ),
     (
         "negated",
@@ -64,6 +64,7 @@ _LISTS: Final = (
         worrisome for; compatible with; consistent with possible; appears to be; presumed;
         presumptive; presumably; suggestive of; suggests; perhaps; maybe; equivocal for;
         assess for; to assess for; look for; if there is any; whether; be ruled out for;
+        doubtful;
         must be ruled out for; should be ruled out for""",
     ),
     (
@@ -75,7 +76,7 @@ _LISTS: Final = (
         not ruled out; has not been ruled out; can not be excluded; not be ruled out;
         should be ruled out; must be ruled out; to be ruled out; be ruled out;
         is questionable; questionable; is considered; was considered; is probable;
-        is in the differential""",
+        is in the differential; versus; vs""",
     ),
     (
         "historical",
@@ -130,7 +131,7 @@ _LISTS: Final = (
         grandmother; grandfather; grandparents; grandparent; cousin; parents; parent;
         maternal; paternal; son; daughter; half-brother; half-sister; family member;
         family members; relatives; relative; niece; nephew; twin brother; twin sister;
-        mother's; father's""",
+        mother's; father's; wife; husband; spouse; wife's; husband's; spouse's""",
     ),
     (
         "family",
@@ -171,7 +172,12 @@ _LISTS: Final = (
         "vaccinated against; vaccinated for; immunized against; immunised against; vaccine for; "
         "vaccine against; vaccination against; vaccination for; immunization against",
     ),
-    ("hypothetical", "forward", 4, "due for; overdue for; eligible for; candidate for"),
+    (
+        "hypothetical",
+        "forward",
+        4,
+        "due for; overdue for; eligible for; candidate for; scheduled for; planned for; awaiting",
+    ),
     ("hypothetical", "backward", 2, "due; overdue; is due; past due"),
     (
         "negated",
@@ -225,7 +231,10 @@ _LISTS: Final = (
         previous examination; compared to prior; compared with prior; as previously noted;
         previously noted; previously described; by his mother; by her mother; by his father;
         by her father; by his sister; by her sister; by his brother; by her brother;
-        by a family member; by family members; by his wife; by her husband; mother reports;
+        by a family member; by family members; by his wife; by her husband; wife reports;
+        husband reports; wife states; husband states; per wife; per husband; wife says;
+        husband says; lives with wife; lives with husband; lives with his wife;
+        lives with her husband; with his wife; with her husband; mother reports;
         mother states; father states; father reports; per mother; per father;
         with his mother; with her mother; lives with his mother; lives with her mother;
         lives with his daughter; lives with her daughter; lives with her son;
