@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from aegle.core.errors import UsageError
 from aegle.corpus.meaning import meaning
 from aegle.flows import commands, workspace
 from aegle.flows.kit import open_kit
@@ -64,3 +66,52 @@ def test_the_others_stay_and_the_forgotten_does_not_come_back(layout: Layout, no
     assert back["documents"] == 3
     found = commands.run(layout.root, "ask", {"question": "What does MRN 88123402 take?"})
     assert "lisinopril" in found["answer"]
+
+
+def with_clinician(notes: Path) -> None:
+    """Every note is signed by one clinician, and gives the ward's phone number."""
+    for note in notes.iterdir():
+        signed = "\nAttending: Dr. Priya Sandoval. Phone: 617-555-0142.\n"
+        note.write_text(note.read_text() + signed)
+
+
+@pytest.mark.parametrize(
+    "what", ["Dr. Priya Sandoval", "Priya Sandoval", "617-555-0142", "Is Marguerite Okonkwo ill?"]
+)
+def test_what_is_not_the_patients_own_forgets_nobody(
+    layout: Layout, notes: Path, what: str
+) -> None:
+    with_clinician(notes)
+    commands.run(layout.root, "ingest", {"paths": [str(notes)]})
+    charts = 1 if "Okonkwo" in what else 3
+    with pytest.raises(UsageError, match=rf"{charts} chart.*record number") as raised:
+        commands.run(layout.root, "forget", {"what": what})
+    assert not {"sandoval", "okonkwo", "617"} & set(str(raised.value).casefold().split())
+    assert commands.run(layout.root, "status", {})["documents"] == 3
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["Marguerite Okonkwo", "okonkwo, marguerite", "patient Okonkwo", "MRN: 88123401", "88123401"],
+)
+def test_the_patients_own_name_or_number_forgets_the_chart(
+    layout: Layout, notes: Path, what: str
+) -> None:
+    with_clinician(notes)
+    commands.run(layout.root, "ingest", {"paths": [str(notes)]})
+    assert commands.run(layout.root, "forget", {"what": what})["documents"] == 1
+    found = commands.run(layout.root, "search", {"question": "warfarin", "k": 9})
+    assert not any("warfarin" in hit["text"] for hit in found["hits"])
+
+
+def test_a_path_is_a_path_before_it_is_a_name(
+    layout: Layout, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = "note, Marguerite Okonkwo, 2.txt"
+    (notes / named).write_text("MRN: 88123409\nASSESSMENT: gout.\n")
+    monkeypatch.chdir(notes)
+    commands.run(layout.root, "ingest", {"paths": [str(notes)]})
+    assert commands.run(layout.root, "forget", {"what": named})["documents"] == 1
+    found = commands.run(layout.root, "search", {"question": "warfarin gout", "k": 9})
+    texts = " ".join(hit["text"] for hit in found["hits"])
+    assert "warfarin" in texts and "gout" not in texts

@@ -30,6 +30,10 @@ _CLINICIAN: Final = re.compile(r"(?i)\b(?:dr|doctor|prof|professor|nurse|rn|md)\
 
 _TITLE: Final = re.compile(r"(?i)(?:dr|doctor|prof|professor|nurse)\b")
 
+_LABEL: Final = re.compile(
+    r"(?i)^(?:(?:patient|medical|record|number|no|mrn|id|mr|mrs|ms)\b[.:# ]*)+"
+)
+
 
 class SharedNameError(UsageError):
     """A question names somebody by a name that several patients bear.
@@ -111,6 +115,33 @@ def resolve(question: str, *, vault: Vault, lookup: Lookup) -> tuple[str, tuple[
         at = one.end
     text.append(question[at:])
     return "".join(text), tuple(dict.fromkeys(group for group in groups if group))
+
+
+def own_numbers(value: str, vault: Vault) -> list[str]:
+    """The keyed names that a patient may have by a record number, with or without its label."""
+    bare = _LABEL.sub("", value.strip())
+    forms = (value.strip(), bare, bare.upper()) if any(map(str.isdecimal, bare)) else ()
+    return [vault.name(f"patient/{one}") for one in dict.fromkeys(forms) if one]
+
+
+def patients_named(value: str, *, vault: Vault, lookup: Lookup) -> set[str]:
+    """The groups of the patients whose own name a whole value is; none for a clinician's."""
+    name = _LABEL.sub("", value.strip())
+    if not normal(name) or _TITLE.match(name):
+        return set()
+    own = _own(vault, name)
+    return {group for group, _ in lookup([own]).get(own, ())}
+
+
+def charts_bearing(value: str, *, vault: Vault, lookup: Lookup) -> int:
+    """In how many charts the longest part of a value stands that any chart has."""
+    tries = sorted(_tries(value, vault), key=lambda one: one.start - one.end)
+    known = lookup(sorted({one.digest for one in tries} | {one.own for one in tries} - {""}))
+    for one in tries:
+        owners = [*known.get(one.digest, ()), *known.get(one.own, ())]
+        if owners:
+            return len({group for group, _ in owners})
+    return 0
 
 
 def _tries(question: str, vault: Vault) -> Iterator[_Try]:

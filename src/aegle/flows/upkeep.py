@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aegle.core import observe
-from aegle.core.errors import NotFoundError
+from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.ports import Progress
+from aegle.corpus import asked
 from aegle.flows.derive import index_stored
 from aegle.flows.kit import Kit
-from aegle.flows.knowledge import safe_question
 from aegle.flows.settle import in_batches, without_documents
+
+_GIVE: Final = (
+    "give a patient's record number or full name and nothing else, a group such as "
+    "patient:1a2b3c4d5e6f, a document id, or the path of a file that was read"
+)
 
 
 def ids_of(kit: Kit, group: str) -> list[str]:
@@ -21,25 +26,34 @@ def ids_of(kit: Kit, group: str) -> list[str]:
 
 
 def targets(kit: Kit, what: str) -> list[str]:
-    """Ids of the documents that a word names: an id, a group, a real identifier, or a path.
+    """Ids of the documents that a word names: an id, a path, a group, or one patient.
 
     Raises:
         NotFoundError: it names none.
+        UsageError: it is no patient's own name or number, or several patients', yet charts bear it.
     """
     if kit.corpus.get([what]):
         return [what]
-    ids = ids_of(kit, what)
-    if not ids:
-        _, groups = safe_question(kit, what)
-        ids = [one for group in groups for one in ids_of(kit, group)]
-    if not ids:
-        ids = kit.ledger.documents_of(str(Path(what).absolute()))
-    if not ids:
-        raise NotFoundError(
-            "nothing to forget: give a document id, a group such as patient:1a2b3c4d5e6f, a name "
-            "or number that the sources gave for a patient, or the path of a file that was read"
+    ids = kit.ledger.documents_of(str(Path(what).absolute())) or ids_of(kit, what)
+    if ids:
+        return ids
+    numbers = asked.own_numbers(what, kit.vault)
+    groups = {group for one in numbers for group in kit.ledger.names.of(one).values()}
+    if not groups:
+        groups = asked.patients_named(what, vault=kit.vault, lookup=kit.ledger.lookup)
+    if len(groups) == 1:
+        ids = ids_of(kit, *groups)
+    if ids:
+        return ids
+    if len(groups) > 1:
+        raise UsageError(f"{len(groups)} patients of this workspace bear it: {_GIVE}")
+    charts = asked.charts_bearing(what, vault=kit.vault, lookup=kit.ledger.lookup)
+    if charts:
+        raise UsageError(
+            f"it stands in {charts} chart{'s' * (charts > 1)}, but is no patient's own name or "
+            f"record number: {_GIVE}"
         )
-    return ids
+    raise NotFoundError(f"nothing to forget: {_GIVE}")
 
 
 def forget(kit: Kit, what: str) -> dict[str, Any]:
