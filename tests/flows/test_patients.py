@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -122,8 +123,8 @@ def test_numbers_of_files_in_two_folders_stay_apart(joining: Joining) -> None:
     first, second = (raw("patient/001", number("001", f"folder:{at}")) for at in ("/a", "/b"))
     groups = joining.groups(first, second, first, second)
     assert groups[0] == groups[2] != groups[1] == groups[3]
-    assert len(set(joining.groups(raw("patient/111", number("111", "folder:/a")),
-                                  raw("patient/111", number("111", "folder:/b"))))) == 2  # fmt: skip
+    alike = [raw("patient/111", number("111", f"folder:/{at}")) for at in "ab"]
+    assert len(set(joining.groups(*alike))) == 2
 
 
 @pytest.mark.parametrize("assigner", ["STB", "2.25.1", "http://a.example/mrn"])
@@ -156,3 +157,43 @@ def test_a_document_that_states_two_numbers_joins_both(joining: Joining) -> None
         raw("patient/4711", number("4711", "STB")), raw("patient/4712", number("4712", "STB")), both
     )
     assert len(set(groups)) == 1
+
+
+def of(person: str, born: str, assigner: str = "") -> RawDocument:
+    told = Identifier("name", RawText(person)), Identifier("date", RawText(born))
+    return replace(raw("patient/3312876", number("3312876", assigner)), person=told)
+
+
+YOUNG, PETROV = of("Young, Will", "1990-01-02"), of("Ivan Petrov", "1960-03-04", "HOSPA")
+
+
+@pytest.mark.parametrize("order", [(YOUNG, PETROV), (PETROV, YOUNG)])
+def test_a_bare_number_of_another_name_and_birth_joins_nobody(
+    joining: Joining, order: tuple[RawDocument, ...]
+) -> None:
+    groups = joining.groups(*order, *order)
+    assert groups[0] == groups[2] != groups[1] == groups[3]
+    assert joining.merged == []
+    bare = of("Petrov, Ivan I.", "1960-03-04")
+    assert joining.add(bare) == groups[order.index(PETROV)], "and his own notes still join his"
+    joining.ledger.close()
+
+
+def test_two_bare_numbers_of_two_people_stay_apart(joining: Joining) -> None:
+    other = of("Ivan Petrov", "1960-03-04")
+    groups = joining.groups(YOUNG, other, YOUNG, other)
+    assert groups[0] == groups[2] != groups[1] == groups[3]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        of("Ivan Young", "1960-03-04", "HOSPA"),
+        of("Ivan Petrov", "1990-01-02", "HOSPA"),
+        raw("patient/3312876", number("3312876", "HOSPA")),
+    ],
+)
+def test_a_bare_number_joins_where_name_or_birth_agrees(
+    joining: Joining, other: RawDocument
+) -> None:
+    assert len(set(joining.groups(YOUNG, other))) == 1

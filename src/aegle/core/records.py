@@ -121,6 +121,7 @@ class RawDocument:
         group: patient, host or incident, ``patient/123`` or ``host/web01``; empty when none.
         identifiers: values to be found and replaced wherever they stand in the text.
         numbers: record numbers of the group's own patient (no relative's), to join documents by.
+        person: the own patient's name and date of birth, which tell two of one number apart.
         meta: small facts for filters and display; redacted like the text.
     """
 
@@ -135,6 +136,7 @@ class RawDocument:
     links: tuple[Link, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     numbers: tuple[Identifier, ...] = ()
+    person: tuple[Identifier, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -38,8 +38,14 @@ class Names:
 
     def numbers(self, group: str) -> set[Name]:
         """A group's names whose assigner is known."""
-        sql = "SELECT name, assigner FROM names WHERE grp = ? AND assigner <> ''"
+        sql = "SELECT name, assigner FROM names WHERE grp = ? AND assigner <> '' "
+        sql += "AND assigner NOT LIKE 'told:%'"
         return set(self._rows(sql, (group,)))
+
+    def told(self, group: str) -> set[str]:
+        """Keyed digests of the name and the birth that documents of a group tell."""
+        sql = "SELECT name FROM names WHERE grp = ? AND assigner LIKE 'told:%'"
+        return {str(name) for (name,) in self._rows(sql, (group,))}
 
     def group(self, name: str) -> str:
         """The group of a name: its own, unless it was joined to another's."""

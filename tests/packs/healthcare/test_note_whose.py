@@ -124,3 +124,9 @@ def test_two_identifiers_make_two_notes_one_patients_and_a_name_alone_does_not()
     assert first.group.reveal() == second.group.reveal() == ""
     assert patient(first)[0] == "Ann Roe"
     assert patient(first)[1] != patient(second)[1]
+
+
+def test_a_header_tells_the_patients_own_name_and_birth() -> None:
+    doc = read(f"Patient: Roe, Ann\nMRN: 99887\nDOB: 02/03/1950\nPCP: Dr Poe\n{AGED}")
+    assert [i.value.reveal() for i in doc.person] == ["Ann Roe", "1950-02-03"]
+    assert [i.value.reveal() for i in doc.numbers] == ["99887"]

@@ -107,6 +107,7 @@ class TextBuilder:
         time: str = "",
         identifiers: Iterable[Identifier] = (),
         numbers: Iterable[Identifier] = (),
+        person: Iterable[Identifier] = (),
         meta: Mapping[str, str] | None = None,
         domain: str = "healthcare",
     ) -> RawDocument:
@@ -123,5 +124,6 @@ class TextBuilder:
             links=tuple(self.links),
             identifiers=tuple(dict.fromkeys(identifiers)),
             numbers=tuple(dict.fromkeys(numbers)),
+            person=tuple(dict.fromkeys(person)),
             meta=dict(meta or {}),
         )

@@ -225,6 +225,7 @@ class _Export:
             time=last,
             identifiers=[*known.identifiers, *group.identifiers],
             numbers=known.numbers,
+            person=known.own,
             meta={
                 "resource_type": group.kind,
                 "resources": str(group.num_resources),
@@ -280,6 +281,7 @@ def _note(
         time=time_of(resource, _NOTE_TIMES),
         identifiers=[*known.identifiers, *_staff(resource)],
         numbers=known.numbers,
+        person=known.own,
         meta={
             "note_type": title,
             **({"sections": "; ".join(sections)} if sections else {}),

@@ -35,6 +35,7 @@ class Person:
     name: str = ""
     identifiers: tuple[Identifier, ...] = ()
     numbers: tuple[Identifier, ...] = ()
+    own: tuple[Identifier, ...] = ()
 
 
 def person(resource: dict[str, Any]) -> Person:
@@ -43,6 +44,7 @@ def person(resource: dict[str, Any]) -> Person:
         _best_name(resource),
         tuple(dict.fromkeys(_identifiers(resource))),
         tuple(_numbers(resource)) if at(resource, "id") else (),
+        tuple(people.own(_best_name(resource), at(resource, "birthDate"))),
     )
 
 

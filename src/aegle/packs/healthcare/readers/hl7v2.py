@@ -12,7 +12,7 @@ from aegle.packs.healthcare.readers import codes
 from aegle.packs.healthcare.readers.builder import TextBuilder
 from aegle.packs.healthcare.readers.decode import peek, text_chunks
 from aegle.packs.healthcare.readers.hl7v2_message import Message, UnreadableError, parse_message
-from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers, own_numbers
+from aegle.packs.healthcare.readers.hl7v2_people import message_identifiers, own_numbers, own_person
 from aegle.packs.healthcare.readers.hl7v2_segments import tell
 from aegle.packs.healthcare.readers.hl7v2_teller import Teller
 from aegle.packs.healthcare.readers.problems import Problems
@@ -102,7 +102,7 @@ def _documents(
     teller = Teller(out, message)
     tell(teller)
     identifiers: list[Identifier] = list(message_identifiers(message))
-    numbers = list(own_numbers(message))
+    numbers, person = list(own_numbers(message)), list(own_person(message))
     time = codes.iso_of_ts(message.first("MSH", 7))
     kind = message.kind
     meta = {"message_type": kind} if kind else {}
@@ -114,6 +114,7 @@ def _documents(
         time=time,
         identifiers=identifiers,
         numbers=numbers,
+        person=person,
         meta=meta,
     )
     for problem in teller.problems:
@@ -129,5 +130,6 @@ def _documents(
             time=codes.iso_of_ts(message.first("TXA", 4)) or time,
             identifiers=identifiers,
             numbers=numbers,
+            person=person,
             meta={**meta, "note_type": teller.note_title or "Clinical document"},
         )

@@ -131,6 +131,14 @@ def own_numbers(message: Message) -> Iterator[Identifier]:
         yield from people.number(kind, pid.get(3, 1, n), assigner)
 
 
+def own_person(message: Message) -> Iterator[Identifier]:
+    """The patient's own name and date of birth: PID-5 and PID-7."""
+    pid = next(message.all("PID"), None)
+    if pid is not None:
+        name = " ".join(part for n in (2, 3, 1) if (part := pid.get(5, n, 0)))
+        yield from people.own(name, codes.iso_of_ts(pid.get(7)))
+
+
 def _name(segment: Segment, field: int, n: int, *, first: int) -> Iterator[Identifier]:
     """A name whose family part is component ``first``: family, given, middle."""
     family, given = segment.get(field, first, n), segment.get(field, first + 1, n)

@@ -113,7 +113,9 @@ def read_note(text: str, source: str, *, in_name: tuple[str, str] = ("", "")) ->
     number, assigner = in_name
     if number and not mrn:
         identifiers += people.identifier("mrn", number)
-    if number and not group:
+    if mrn:
+        numbers += people.number("mrn", mrn[0], "")
+    elif number and not group:
         group = f"patient/{number}"
         numbers += people.number("mrn", number, assigner)
     _mark_patient(out, text, first.get("name"), group)
@@ -126,8 +128,14 @@ def read_note(text: str, source: str, *, in_name: tuple[str, str] = ("", "")) ->
         time=_time(first["date"]["value"]) if "date" in first else "",
         identifiers=identifiers,
         numbers=numbers,
+        person=_own(first),
         meta={"sections": "; ".join(sections)} if sections else {},
     )
+
+
+def _own(first: Mapping[str, re.Match[str]]) -> Iterator[Identifier]:
+    name = " ".join(_name_parts(_person(first["name"]["value"]))) if "name" in first else ""
+    yield from people.own(name, _time(first["dob"]["value"]) if "dob" in first else "")
 
 
 def _by_name_and_birth(first: Mapping[str, re.Match[str]]) -> str:

@@ -59,6 +59,12 @@ def _telling(part: str) -> bool:
     return word is not None and len(word[0]) > 1 and word[0].casefold() not in _TITLES
 
 
+def own(name: str, born: str) -> Iterator[Identifier]:
+    """The patient's own name and day of birth (ISO), by which two people are told apart."""
+    yield from identifier("name", name)
+    yield from identifier("date", born[:10] if len(born) >= 10 else "")
+
+
 def telecom(system: str, value: str) -> Iterator[Identifier]:
     """A phone, fax, e-mail or URL, told by its system, its scheme or its looks."""
     value = squeeze(value)
