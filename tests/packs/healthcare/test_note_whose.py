@@ -130,3 +130,18 @@ def test_a_header_tells_the_patients_own_name_and_birth() -> None:
     doc = read(f"Patient: Roe, Ann\nMRN: 99887\nDOB: 02/03/1950\nPCP: Dr Poe\n{AGED}")
     assert [i.value.reveal() for i in doc.person] == ["Ann Roe", "1950-02-03"]
     assert [i.value.reveal() for i in doc.numbers] == ["99887"]
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("Clinic/Xanthopoulos Marta.txt", {"Xanthopoulos", "Marta"}),
+        ("Discharge_Summary_Xanthopoulos-2024.txt", {"Xanthopoulos"}),
+        ("Cardiology Consult Note.txt", set()),
+        ("Eliquis and Metformin.txt", set()),
+        ("Boston Office/progress.txt", set()),
+    ],
+)
+def test_the_files_name_may_name_the_patient(name: str, names: set[str]) -> None:
+    doc = read("Xanthopoulos takes albuterol.\n", name)
+    assert {i.value.reveal() for i in doc.identifiers if i.kind == "name"} == names

@@ -46,14 +46,14 @@ def recognisers() -> tuple[Recogniser, ...]:
         *general.contacts(),
         *general.numbers(),
         general.photos,
-        *general.people(lone(_vocabulary(), charts=True)),
+        *general.people(lone(vocabulary(), charts=True)),
         places.find,
         facilities,
     )
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def vocabulary() -> frozenset[str]:
     """The words of the pack's lists, among them brands of medicines."""
     return frozenset(
         word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 from aegle.core.errors import InputError
@@ -14,7 +15,12 @@ from aegle.packs.healthcare.readers.builder import TextBuilder, plain
 from aegle.packs.healthcare.readers.decode import decode, peek, read_all
 from aegle.packs.healthcare.readers.note_fields import FIELD, FIELD_NAMES
 from aegle.packs.healthcare.readers.sections import note_score, section_names
-from aegle.packs.healthcare.readers.whose import number_in_name, place_of_one, speaks_of_one
+from aegle.packs.healthcare.readers.whose import (
+    names_in_name,
+    number_in_name,
+    place_of_one,
+    speaks_of_one,
+)
 
 HEADER_CHARS: Final = 4000
 """Header fields are looked for at the start of a note only."""
@@ -60,9 +66,11 @@ class NoteReader:
         pieces = _split(text)
         if not pieces:
             raise InputError(f"{origin} holds no text")
+        named = [one for word in names_in_name(origin) for one in people.name(word)]
         for number, piece in enumerate(pieces, 1):
             source = str(origin) if len(pieces) == 1 else f"{origin}#{number}"
-            yield read_note(piece, source, in_name=number_in_name(origin))
+            note = read_note(piece, source, in_name=number_in_name(origin))
+            yield replace(note, identifiers=tuple(dict.fromkeys((*note.identifiers, *named))))
 
 
 _OTHER_FORMATS: Final = frozenset(

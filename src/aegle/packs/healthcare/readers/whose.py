@@ -7,10 +7,13 @@ still speaks of one patient, who is that document's own; a page about a disease 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Final
 
 from aegle.core.pack import Origin
+from aegle.packs.general.namelists import folded, is_word, lands
+from aegle.packs.healthcare.identifiers import vocabulary
 from aegle.packs.healthcare.readers.sections import section_names
 
 # "patient-12345/...", "MRN_12345.txt"; a year or a date is no number of a patient.
@@ -18,6 +21,7 @@ _IN_NAME: Final = re.compile(
     r"(?<![a-z0-9])(?:patient|pt|mrn)(?:[-_ #]?id)?[-_ #]?"
     r"(?!(?:19|20)\d\d(?!\d))(?P<id>\d{3,12}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![a-z0-9])"
 )
+_LETTERS: Final = re.compile(r"[^\W\d_]{3,}")
 _OF_ONE: Final = frozenset(
     """history of present illness|history of presenting illness|hpi|chief complaint|cc
     |past medical history|pmh|pmhx|past surgical history|psh|review of systems|ros
@@ -67,6 +71,15 @@ def number_in_name(origin: Origin) -> tuple[str, str]:
         if found := _IN_NAME.search(place.name.casefold()):
             return found["id"], f"folder:{place.parent.as_posix()}"
     return "", ""
+
+
+def names_in_name(origin: Origin) -> Iterator[str]:
+    """Capitalised words of a file's name that are no words: ``Xanthopoulos Marta.txt``."""
+    for word in _LETTERS.findall(PurePath(origin.name).stem):
+        plain = folded(word)
+        ordinary = is_word(plain) or plain in lands() or plain in vocabulary()
+        if word[0].isupper() and word[1:].islower() and not ordinary:
+            yield word
 
 
 def speaks_of_one(text: str) -> bool:
