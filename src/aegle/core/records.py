@@ -117,11 +117,9 @@ class RawDocument:
     Attributes:
         source: where it was read, ``path``, ``path!member`` or ``path#record``.
         kind: note fhir hl7v2 ccda log event stix sigma cve report page mail table.
-        domain: healthcare, cybersecurity or general.
         group: patient, host or incident, ``patient/123`` or ``host/web01``; empty when none.
         identifiers: values to be found and replaced wherever they stand in the text.
-        numbers: record numbers of the group's own patient (no relative's), to join documents by.
-        person: the own patient's name and date of birth, which tell two of one number apart.
+        numbers, person: the own patient's record numbers, and name and birth: to join, to part.
         meta: small facts for filters and display; redacted like the text.
     """
 
@@ -141,10 +139,10 @@ class RawDocument:
 
     def __post_init__(self) -> None:
         _check_one_of("domain", self.domain, DOMAINS)
+        num = len(self.mentions)
         for mention in self.mentions:
             if mention.end > len(self.text):
                 raise ValueError(f"a mention ends at {mention.end}, the text at {len(self.text)}")
-        num = len(self.mentions)
         for link in self.links:
             if not (0 <= link.head < num and 0 <= link.tail < num):
                 raise ValueError(f"a link names mentions {link.head} and {link.tail} of {num}")
