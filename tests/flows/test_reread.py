@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from aegle.backends.corpus_sqlite import SqliteCorpus
+from aegle.backends.graph_ladybug import LadybugGraph
 from aegle.corpus.redact import redact
 from aegle.flows import commands, holding, settle, workspace
 from aegle.flows import ingest as ingesting
 from aegle.flows.kit import open_kit
+from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 
 NOTE = "MRN: {mrn}\nASSESSMENT: {what}. Takes {drug} daily. Pump PUMP-0042 in ICU-3.\n"
@@ -210,7 +213,7 @@ def test_a_crash_leaves_the_old_or_the_new(
 ) -> None:
     """Both, until the new is whole; the next run has the new alone."""
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KilledError
 
     file = tmp_path / "one.zip"
@@ -241,7 +244,7 @@ def test_a_reading_that_broke_off_is_taken_up_again(
     read_in(layout, tmp_path / "one.zip")
     request.getfixturevalue("upgraded")
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KilledError
 
     with monkeypatch.context() as patch:
@@ -278,3 +281,72 @@ def test_a_ledger_of_the_first_version_is_read(layout: Layout, tmp_path: Path) -
     assert drugs(layout) == ["albuterol"]
     commands.run(layout.root, "forget", {"what": "MRN 771001"})
     assert commands.run(layout.root, "status", {})["forgotten"] == 1
+
+
+def test_a_document_that_was_stored_but_not_recorded_is_its_files(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed right after the corpus had it; the file says something else by the next run."""
+    file = tmp_path / "a.txt"
+    file.write_text(ASTHMA)
+    with monkeypatch.context() as patch:
+        put = SqliteCorpus.put
+
+        def put_and_die(*args: Any) -> None:
+            put(*args)
+            raise KilledError
+
+        patch.setattr(SqliteCorpus, "put", put_and_die)
+        with pytest.raises(KilledError):
+            read_in(layout, file)
+    commands.run(layout.root, "search", {"question": "pump", "k": 3})  # which repairs
+    assert drugs(layout) == ["albuterol"], "it is told whose it is"
+    file.write_text(GOUT)
+    read_in(layout, file)
+    assert drugs(layout) == ["allopurinol"]
+
+
+def test_what_was_noted_but_never_stored_leaves_no_row(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text(ASTHMA)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteCorpus, "put", killed)
+        with pytest.raises(KilledError):
+            read_in(layout, tmp_path / "a.txt")
+    commands.run(layout.root, "search", {"question": "pump", "k": 3})  # which repairs
+    assert drugs(layout) == []
+    read_in(layout, tmp_path / "a.txt")
+    assert drugs(layout) == ["albuterol"]
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [
+        (LadybugGraph, "retract"),
+        (SqliteCorpus, "remove"),
+        (Ledger, "drop"),
+    ],
+)
+def test_a_killed_forget_is_finished_by_the_next_command(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: Any, step: str
+) -> None:
+    (tmp_path / "a.txt").write_text(ASTHMA)
+    (tmp_path / "b.txt").write_text(ANGINA)
+    read_in(layout, tmp_path / "a.txt", tmp_path / "b.txt")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, step, killed)
+        with pytest.raises(KilledError):
+            commands.run(layout.root, "forget", {"what": "MRN 771001"})
+    assert commands.run(layout.root, "status", {})["forgotten"] == 1
+    commands.run(layout.root, "search", {"question": "pump", "k": 3})  # which repairs
+    assert drugs(layout) == ["metoprolol"]
+    assert read_in(layout, tmp_path / "a.txt", again=True)["forgotten"] == 1
+    assert drugs(layout) == ["metoprolol"]
+    with sqlite3.connect(layout.ledger) as db:
+        for table in ("aliases", "names"):
+            assert len(db.execute(f"SELECT DISTINCT grp FROM {table}").fetchall()) == 1

@@ -85,10 +85,10 @@ def _store(kit: Kit, batch: Batch) -> None:
     ids = list(batch.stored)
     with kit.lock:
         if ids:
-            kit.ledger.begin(ids)
             changed = _changed(kit, batch)
-            kit.corpus.put(list(batch.stored.values()))
+            # What is stored must have a file that holds it, also when a crash comes between.
             kit.ledger.record(batch.met, batch.accounts, sorted(batch.aliases))
+            kit.corpus.put(list(batch.stored.values()))
             fresh = [one for one in ids if one not in changed]
             index_stored(kit, [batch.stored[one] for one in fresh])
             kit.ledger.finish(fresh)

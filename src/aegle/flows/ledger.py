@@ -191,9 +191,13 @@ class Ledger:
         accounts: Mapping[str, Mapping[str, Any]],
         aliases: Iterable[tuple[str, str, str]],
     ) -> None:
-        """Record where documents were met, their redaction accounts and aliases."""
+        """Record where documents were met, their redaction accounts and aliases, before they are
+        stored; until then they are half done.
+        """
         marks = [(one.document_id, mark) for one in met for mark in one.marks]
         with self._write() as db:
+            ids = [(one.document_id,) for one in met]
+            db.executemany("INSERT OR IGNORE INTO pending VALUES (?)", ids)
             holding.meet(db, met)
             db.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?)", marks)
             # What is stored is not forgotten any more, under whichever id it was.
@@ -205,10 +209,11 @@ class Ledger:
             db.executemany("INSERT OR REPLACE INTO redactions VALUES (?, ?)", rows)
             db.executemany("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", aliases)
 
-    def replace(self, ids: Mapping[str, str]) -> None:
-        """Give a document's rows to what became of it (old id -> new id); the old is retired."""
+    def adopt(self, ids: Mapping[str, str]) -> None:
+        """Give a document's rows to what becomes of it, too (old id -> new id); it is half done."""
         with self._write() as db:
             for old, new in ids.items():
+                db.execute("INSERT OR IGNORE INTO pending VALUES (?)", (new,))
                 for table, rest in (
                     ("sources", "sha256, reading"),
                     ("redactions", "account"),
@@ -220,6 +225,11 @@ class Ledger:
                         (new, old),
                     )
                 db.execute("DELETE FROM retired WHERE document_id = ?", (new,))
+
+    def replaced(self, document_ids: Sequence[str]) -> None:
+        """Retire documents whose rows were given to what became of them."""
+        with self._write() as db:
+            for old in document_ids:
                 holding.release(db, "document_id = ?", (old,))
 
     def retired(self) -> list[str]:
@@ -230,6 +240,12 @@ class Ledger:
         """Remove every row about documents that left the stores, and about groups without any."""
         with self._write() as db:
             _drop(db, document_ids, groups)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Leave no byte of what was deleted in the log of SQLite."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def lookup(self, digests: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         """Keyed hashes of identifiers -> (group, surrogate) of each patient who has one."""
@@ -249,7 +265,9 @@ class Ledger:
     def documents_of(self, path: str) -> list[str]:
         """Ids of the documents that came from a file, by its path."""
         rows = self._rows(
-            "SELECT DISTINCT document_id FROM sources JOIN files USING (sha256) WHERE path = ? "
+            "SELECT document_id FROM sources JOIN files USING (sha256) "  # noqa: S608 - constants
+            "WHERE path = ?1 UNION "
+            f"SELECT document_id FROM sources JOIN begun USING (sha256) WHERE {holding.UNDER} "
             "ORDER BY 1",
             (path,),
         )
@@ -260,7 +278,8 @@ class Ledger:
 
         A file that only held them loses its row. The ids stay as tombstones (content hashes), and
         so do the marks that only they had: reading the same file again does not bring them back,
-        also when it is de-identified or laid out otherwise by then.
+        also when it is de-identified or laid out otherwise by then. Until they have left the stores
+        they are retired, so that `settle` finishes what a crash leaves.
         """
         with self._write() as db:
             of_one = "SELECT mark FROM marks WHERE document_id = ?"
@@ -271,14 +290,14 @@ class Ledger:
                 "SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM marks WHERE mark = ?1)",
                 [(mark,) for mark in sorted(set().union(*marks.values()))],
             )
-            db.execute(
-                "DELETE FROM files WHERE documents > 0 "
-                "AND sha256 NOT IN (SELECT sha256 FROM sources)"
-            )
+            held = "sha256 IN (SELECT sha256 FROM sources)"
+            db.execute(f"DELETE FROM files WHERE documents > 0 AND NOT {held}")  # noqa: S608
+            db.execute(f"DELETE FROM begun WHERE NOT {held}")  # noqa: S608 - constants
             rows = [(one, time.time(), " ".join(sorted(some))) for one, some in marks.items()]
             db.executemany("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)", rows)
-        with self._lock:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            ids = [(one,) for one in document_ids]
+            db.executemany("INSERT OR IGNORE INTO retired VALUES (?)", ids)
+        self._checkpoint()
 
     def forgotten(self, document_ids: Sequence[str]) -> set[str]:
         """Which of some documents were forgotten."""

@@ -46,8 +46,11 @@ def settle(kit: Kit) -> int:
             kit.graph.retract(ids)
             kit.graph_changed()
             remove(kit, retired)
+            lost = set(waiting)
             for batch in in_batches(kit.corpus.scan(waiting)):
                 index_stored(kit, batch)
+                lost -= {stored.document.id for stored in batch}
+            kit.ledger.drop(sorted(lost), [])  # noted, but never stored
             kit.ledger.finish(waiting)
     return len(ids)
 
@@ -56,13 +59,20 @@ def remove(kit: Kit, document_ids: Sequence[str]) -> None:
     """Remove documents that no file holds from the corpus and the ledger."""
     if document_ids:
         groups = {one.group for one in kit.corpus.get(document_ids) if one.group}
+        # The rows of a group go first: afterwards nothing tells which groups there were.
+        kit.ledger.drop([], without_documents(kit, groups, but=document_ids))
         kit.corpus.remove(document_ids)
-        kit.ledger.drop(document_ids, without_documents(kit, groups))
+        kit.ledger.drop(document_ids, [])
 
 
-def without_documents(kit: Kit, groups: Iterable[str]) -> list[str]:
-    """Those of some groups that have no documents (any more)."""
-    return [one for one in sorted(groups) if next(iter(kit.corpus.scan(group=one)), None) is None]
+def without_documents(kit: Kit, groups: Iterable[str], *, but: Sequence[str]) -> list[str]:
+    """Those of some groups that have no documents but some that are going."""
+    going = set(but)
+    return [
+        one
+        for one in sorted(groups)
+        if all(stored.document.id in going for stored in kit.corpus.scan(group=one))
+    ]
 
 
 def _move(kit: Kit, former: str, group: str) -> None:
@@ -73,6 +83,7 @@ def _move(kit: Kit, former: str, group: str) -> None:
     renamed = kit.ledger.names.renamed(former, group)
     spoken = {edge.document_id for edge in kit.graph.edges([former])}
     ids = spoken | {stored.document.id for stored in kit.corpus.scan(group=former)}
+    ids -= set(kit.ledger.retired())  # what is forgotten must not come back as another
     for batch in in_batches(kit.corpus.scan(sorted(ids))):
         made: dict[str, Stored] = {}
         for stored in batch:
@@ -86,11 +97,10 @@ def _move(kit: Kit, former: str, group: str) -> None:
                 shift_dates=not {"all", "date"} & set(account.get("keeps", ())),
             )
             made[stored.document.id] = derive(kit, document)
-        kit.ledger.begin([stored.document.id for stored in made.values()])
+        became = {old: new.document.id for old, new in made.items()}
+        kit.ledger.adopt(became)
         kit.corpus.put(list(made.values()))
-        kit.ledger.replace(
-            {old: new.document.id for old, new in made.items() if old != new.document.id}
-        )
+        kit.ledger.replaced([old for old, new in became.items() if old != new])
     kit.ledger.names.moved(former, group)
 
 

@@ -12,7 +12,7 @@ from aegle.core.ports import Progress
 from aegle.corpus import asked
 from aegle.flows.derive import index_stored
 from aegle.flows.kit import Kit
-from aegle.flows.settle import in_batches, without_documents
+from aegle.flows.settle import in_batches, remove, without_documents
 
 _GIVE: Final = (
     "give a patient's record number or full name and nothing else, a group such as "
@@ -64,14 +64,14 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
     with kit.lock:
         ids = targets(kit, what)
         groups = {one.group for one in kit.corpus.get(ids) if one.group}
-        kit.ledger.begin(ids)
-        kit.corpus.remove(ids)
+        gone = without_documents(kit, groups, but=ids)
+        # From here on it is decided: what a crash leaves undone, `settle` does.
+        kit.ledger.forget(ids, gone)
+        kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
         kit.index.remove(ids)
         kit.graph.retract(ids)
         kit.graph_changed()
-        gone = without_documents(kit, groups)
-        kit.ledger.forget(ids, gone)
-        kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
+        remove(kit, ids)
     observe.event("forget", documents=len(ids))
     return {"documents": len(ids), "document_ids": ids, "groups": gone}
 
