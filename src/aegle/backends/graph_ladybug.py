@@ -8,6 +8,7 @@ the disk, and a kill at any moment leaves the old file or the new one, never hal
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,6 +48,9 @@ _POOL_BYTES: Final = 512 << 20
 _MOST_BYTES: Final = 1 << 38
 """Address space that the engine reserves, not memory; its own default of 8 TB fails in containers
 that limit it."""
+
+_PERTURB: Final = -6
+"""glibc's M_PERTURB (mallopt(3)): memory is filled when it is handed out and when it is freed."""
 
 _NODE: Final = "n.key AS key, n.type AS type, n.name AS name"
 _EDGE: Final = (
@@ -248,6 +252,7 @@ class LadybugGraph:
     def retract(self, document_ids: Sequence[str]) -> None:
         """Remove what some documents said, from the disk too; costs a rewrite of the graph."""
         wanted = set(document_ids)
+        _fill_memory()
         with self._mutex:
             edges = self._table(f"{_EVERY} RETURN {_EDGE}")
             lost, kept = parted(edges, ("document_id",), wanted)
@@ -356,6 +361,16 @@ class LadybugGraph:
         )
         with self._mutex:
             return to_nodes(self._table(query, wanted=wanted, exact=f"\n{wanted}\n"))
+
+
+def _fill_memory() -> None:
+    """Have the C library fill what it hands out, from now on.
+
+    The engine does not clear the ends of its pages: rows of a forgotten document, freed but still
+    in this process's memory, came to stand in the new file in 8 of 12 runs.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # other systems than Linux with glibc
+        ctypes.CDLL(None).mallopt(_PERTURB, 0xFF)
 
 
 def _open(file: Path) -> tuple[Any, Any]:
