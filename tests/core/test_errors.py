@@ -34,4 +34,6 @@ def test_statuses_and_exit_codes_are_plausible() -> None:
 def test_a_missing_extra_names_the_command() -> None:
     error = errors.MissingExtraError("docx", "documents")
     assert "pip install 'aegle[documents]'" in str(error)
-    assert set(plugins.EXTRAS.values()) == {"documents", "ocr", "telemetry", "hub"}
+    assert set(plugins.EXTRAS.values()) == {
+        "documents", "ocr", "telemetry", "hub", "train",
+    }  # fmt: skip

@@ -12,7 +12,8 @@ Read it top to bottom, it is the whole list::
     ├── WorkspaceError         6   500   the workspace folder is damaged, too new, or full
     │   └── WorkspaceBusyError 7   409   another process owns the workspace
     ├── BackendError           8   502   a store, model or server didn't answer as it should
-    └── MissingExtraError      9   501   a package that an extra installs is absent
+    ├── MissingExtraError      9   501   a package that an extra installs is absent
+    └── StoppedError          10   503   long work was stopped; what was done is kept
 
 A message says what was wrong, what was given and what to do. It never quotes a document's text.
 """
@@ -97,3 +98,10 @@ class MissingExtraError(AegleError):
             f"this needs the package {package!r}, which is not installed; "
             f"run: pip install 'aegle[{extra}]'"
         )
+
+
+class StoppedError(AegleError):
+    """Long work was stopped half-way; what was done is kept and can be gone on from."""
+
+    exit_code = 10
+    http_status = 503

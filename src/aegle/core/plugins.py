@@ -34,6 +34,8 @@ EXTRAS: Final[dict[str, str]] = {
     "pytesseract": "ocr",
     "opentelemetry": "telemetry",
     "huggingface_hub": "hub",
+    "torch": "train",
+    "transformers": "train",
 }
 """Top-level import name -> the extra that installs it."""
 

@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -86,14 +87,14 @@ def build(folder: Path, *, pooling: str, int8: bool) -> onnx.ModelProto:
     try:
         with safe_open(folder / "model.safetensors", "np") as file:
             weights = {name.removeprefix("bert."): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _Graph(shape, weights, int8).model(pooling)
+        return Graph(shape, weights, int8).model(pooling)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{folder}: the weights can't be read ({type(error).__name__})") from error
     except KeyError as error:
         raise InputError(f"{folder}: the weights lack {error.args[0]!r}; is it a BERT?") from error
 
 
-class _Graph:
+class Graph:
     """Nodes and weights as they are written."""
 
     def __init__(self, shape: Shape, weights: dict[str, NDArray[Any]], int8: bool) -> None:
@@ -102,17 +103,24 @@ class _Graph:
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def model(self, pooling: str) -> onnx.ModelProto:
+        """The whole encoder, with pooling."""
         x_BSC = self.embed()
         bias_B11S = self.mask()
         for layer in range(self.shape.layers):
             x_BSC = self.layer(x_BSC, bias_B11S, f"encoder.layer.{layer}")
         self.pool(x_BSC, pooling)
         names = ("input_ids", "attention_mask", "token_type_ids")
+        return self.finish(names, {"vectors": ["B", self.shape.width]})
+
+    def finish(
+        self, inputs: Sequence[str], outputs: Mapping[str, list[str | int]]
+    ) -> onnx.ModelProto:
+        """The model of the nodes so far: int64 inputs (B, S), float outputs of these shapes."""
         graph = helper.make_graph(
             self.nodes,
             "bert",
-            [helper.make_tensor_value_info(n, TensorProto.INT64, ["B", "S"]) for n in names],
-            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["B", self.shape.width])],
+            [helper.make_tensor_value_info(n, TensorProto.INT64, ["B", "S"]) for n in inputs],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
             list(self.constants.values()),
         )
         model = helper.make_model(
@@ -136,12 +144,15 @@ class _Graph:
         return name
 
     def ints(self, *values: int) -> str:
+        """A constant list of integers."""
         return self.const("ints_" + "_".join(map(str, values)), values, np.int64)
 
     def weight(self, name: str) -> str:
+        """A weight as it is."""
         return self.const(name, self.weights[name])
 
     def norm(self, x: str, name: str) -> str:
+        """Layer normalisation."""
         gain, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
         return self.op("LayerNormalization", x, gain, bias, axis=-1, epsilon=self.shape.epsilon)
 
@@ -174,6 +185,7 @@ class _Graph:
         return self.op("Unsqueeze", low, self.ints(1, 2))
 
     def layer(self, x_BSC: str, bias_B11S: str, name: str) -> str:
+        """One layer: attention, then the wide part, each with its norm."""
         mixed = self.attend(x_BSC, bias_B11S, f"{name}.attention.self")
         out = self.dense(mixed, f"{name}.attention.output.dense")
         x_BSC = self.norm(self.op("Add", out, x_BSC), f"{name}.attention.output.LayerNorm")

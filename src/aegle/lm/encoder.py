@@ -47,11 +47,11 @@ class SentenceEncoder:
                 raise NotFoundError(f"{folder} is no encoder: it has no {name}")
         self.max_tokens = min(max_tokens, 512)
         self._pooling = _read_pooling(folder)
-        self._tokenizer = _read_tokenizer(folder / "tokenizer.json")
+        self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         graph = folder / "model.onnx"
         if not graph.is_file():
             graph = graph_file(folder, pooling=self._pooling, cache=cache_folder())
-        self._session = _open(graph, threads)
+        self._session = open_session(graph, threads)
         self._inputs = {one.name for one in self._session.get_inputs()}
         self._output = self._session.get_outputs()[0]
         self.width = int(self._output.shape[-1])
@@ -134,7 +134,12 @@ def _read_pooling(folder: Path) -> str:
     raise InputError(f"{config}: pooling by mean or by the first token is known, not {sorted(on)}")
 
 
-def _read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A ``tokenizer.json`` that neither cuts nor pads.
+
+    Raises:
+        InputError: it is none.
+    """
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
@@ -144,7 +149,12 @@ def _read_tokenizer(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _open(graph: Path, threads: int) -> Any:
+def open_session(graph: Path, threads: int) -> Any:
+    """A session of ONNX Runtime on this machine's processor; 0 threads for all cores.
+
+    Raises:
+        InputError: the file is no graph that it can run.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1

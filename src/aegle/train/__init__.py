@@ -1,0 +1,1 @@
+"""Training: corpora and splits, networks and heads, the loop, distillation, search."""

@@ -1,0 +1,1 @@
+"""Annotated corpora: readers of their formats, leak-free splits."""

@@ -1,0 +1,62 @@
+"""JSON lines, or one JSON list: text, labels, pairs, classes, group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aegle.core.errors import InputError
+from aegle.core.examples import Example, Label, Pair
+from aegle.core.text import SafeText
+
+
+def read(path: Path, *, because: str) -> Iterator[Example]:
+    """Records ``{"text", "labels": [[start, end, label]], "pairs": [[head, tail, label]],
+    "classes": [...], "id", "group"}``; all but the text may be missing.
+
+    Raises:
+        InputError: a record that isn't so, by its number.
+    """
+    for number, told in enumerate(_records(path), 1):
+        where = f"{path.name}, record {number}"
+        name = str(told.get("id", number)) if isinstance(told, dict) else ""
+        try:
+            yield Example(
+                name,
+                str(told.get("group", name)),
+                SafeText(_text(told["text"]), by=because),
+                tuple(
+                    sorted(
+                        Label(int(s), int(e), str(label)) for s, e, label in told.get("labels", ())
+                    )
+                ),
+                tuple(
+                    Pair((int(h),), (int(t),), str(label)) for h, t, label in told.get("pairs", ())
+                ),
+                tuple(map(str, told.get("classes", ()))),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{where}: text, and labels as [start, end, label] within it, are needed"
+            ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is a string")
+    return value
+
+
+def _records(path: Path) -> Iterator[Any]:
+    try:
+        text = path.read_text("utf-8-sig")
+        if text.lstrip().startswith("["):
+            yield from json.loads(text)
+            return
+        for line in text.splitlines():
+            if line.strip():
+                yield json.loads(line)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is neither JSON lines nor a JSON list") from error

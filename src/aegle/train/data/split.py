@@ -1,0 +1,69 @@
+"""Splits that leak nothing: by group, and without texts that stand on the other side too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+
+from aegle.core.examples import Example
+
+_SHINGLE: Final = 8
+"""Words in a row that two texts of one origin share, and two others hardly ever."""
+
+OVERLAP: Final = 0.3
+"""The share of a text's shingles found on the other side above which it counts as seen there."""
+
+
+def split(
+    examples: Sequence[Example], *, shares: Mapping[str, float], seed: int
+) -> dict[str, list[Example]]:
+    """Examples by part; a group is wholly in one part, the same one whatever else is there.
+
+    Args:
+        examples: of one corpus.
+        shares: part -> share of the groups, summing to 1.
+        seed: another seed, another split.
+
+    Raises:
+        ValueError: the shares don't sum to 1.
+    """
+    if abs(sum(shares.values()) - 1) > 1e-9:
+        raise ValueError(f"the shares of a split sum to 1, got {dict(shares)}")
+    parts: dict[str, list[Example]] = {name: [] for name in shares}
+    for one in examples:
+        digest = hashlib.sha256(f"{seed}\0{one.group}".encode("utf-8", "surrogatepass")).digest()
+        point = int.from_bytes(digest[:8], "big") / 2**64
+        bounds = accumulate(shares.values())
+        part = next((n for n, bound in zip(shares, bounds, strict=True) if point < bound), "")
+        parts[part or list(shares)[-1]].append(one)
+    return parts
+
+
+def without_seen(
+    train: Sequence[Example], held_out: Iterable[Example]
+) -> tuple[list[Example], list[Example]]:
+    """(kept, dropped): training examples whose text doesn't, and does, stand in what is held out.
+
+    Corpora re-use each other's documents (BioRED those of BC5CDR), so this is asked across all
+    corpora of a run. A whole group falls when one of its texts was seen. Texts under eight words
+    can't be told apart from chance and stay.
+    """
+    seen: set[int] = set()
+    for one in held_out:
+        seen.update(_shingles(one.text))
+    fallen = set()
+    for one in train:
+        mine = _shingles(one.text)
+        if mine and len(mine & seen) > OVERLAP * len(mine):
+            fallen.add(one.group)
+    kept = [one for one in train if one.group not in fallen]
+    return kept, [one for one in train if one.group in fallen]
+
+
+def _shingles(text: str) -> set[int]:
+    words = ["".join(filter(str.isalnum, word)) for word in text.casefold().split()]
+    words = [word for word in words if word]
+    # The built-in hash is salted a process; it never leaves this one.
+    return {hash(tuple(words[i : i + _SHINGLE])) for i in range(len(words) - _SHINGLE + 1)}

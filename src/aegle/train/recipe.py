@@ -1,0 +1,162 @@
+"""A training recipe: base, tasks, corpora, losses, optimiser; read from YAML, every key checked."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from aegle.core.errors import InputError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Task(_Part):
+    """A head: what it says about words, given spans, pairs of things, or whole texts."""
+
+    kind: Literal["tag", "span", "pair", "text"] = "tag"
+    labels: tuple[str, ...] = Field(min_length=1)
+    weight: float = Field(1.0, gt=0, description="its loss counts this many times")
+
+
+class Corpus(_Part):
+    """Annotated texts for one task. A part that is missing is split off by group."""
+
+    task: str
+    format: str = "iob"
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    names: dict[str, str] = Field(
+        default_factory=dict, description="label in the corpus: label of the task; others fall"
+    )
+    safe_because: str = Field(description="why the texts may be used as they are")
+    licence: str
+    context: int = Field(
+        0, ge=0, description="neighbouring texts of a group are joined up to so many words"
+    )
+
+
+class Loss(_Part):
+    """How errors count."""
+
+    smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+    class_balance: float = Field(
+        0.0, ge=0, le=1, description="weight of a class: 1 / frequency to this power"
+    )
+    balance: Literal["none", "uncertainty"] = Field(
+        "none", description="between tasks: as they stand, or by learned uncertainty (Kendall 2018)"
+    )
+    temperature: float = Field(
+        0.7, ge=0, le=1, description="a corpus is drawn by its size to this power"
+    )
+
+
+class Optimiser(_Part):
+    """AdamW with warm-up and linear decay."""
+
+    lr: float = Field(1e-4, gt=0)
+    head_lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    clip: float = Field(1.0, gt=0, description="largest norm of a step's gradient")
+    epochs: int = Field(10, ge=1)
+    patience: int = Field(
+        3, ge=1, description="stop after so many epochs without a better dev score"
+    )
+    batch_words: int = Field(1024, ge=16, description="padded word pieces in a step, about")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the processor computes in it"
+    )
+
+
+class Distillation(_Part):
+    """A trained teacher whose opinions on every text are learned, of all heads that both have."""
+
+    teacher: str = Field(description="a run's folder")
+    weight: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
+    temperature: float = Field(2.0, gt=0)
+
+
+class Recipe(_Part):
+    """A named run."""
+
+    name: str
+    base: str = Field("minilm", description="a name of `aegle models`, path: or hf:")
+    seed: int = 17
+    max_pieces: int = Field(192, ge=16, le=510)
+    overlap: int = Field(64, ge=0)
+    cases: bool = Field(True, description="tell the encoder how a word is written")
+    freeze_words: bool = Field(False, description="leave the word table as it is")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    tasks: dict[str, Task]
+    corpora: tuple[Corpus, ...] = Field(min_length=1)
+    loss: Loss = Loss()
+    optimiser: Optimiser = Optimiser()
+    distillation: Distillation | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Recipe:
+        for corpus in self.corpora:
+            task = self.tasks.get(corpus.task)
+            if task is None:
+                raise ValueError(f"a corpus is for the task {corpus.task!r}, which isn't there")
+            strange = sorted(set(corpus.names.values()) - set(task.labels))
+            if strange:
+                raise ValueError(f"task {corpus.task!r} has no label {', '.join(strange)}")
+        if self.overlap >= self.max_pieces:
+            raise ValueError("overlap must be less than max_pieces")
+        return self
+
+
+def read_recipe(path: Path, *, changes: dict[str, Any] | None = None) -> Recipe:
+    """A recipe file.
+
+    Args:
+        path: YAML.
+        changes: dotted names and values to set, ``{"optimiser.epochs": 2}``.
+
+    Raises:
+        InputError: not YAML, an unknown key (with a suggestion), a value out of range.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} can't be read as YAML ({type(error).__name__})") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: a recipe is a table of keys; see recipes/tagger.yaml")
+    for name, value in (changes or {}).items():
+        _set(tree, name, value)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error)}") from error
+
+
+def _set(tree: dict[str, Any], name: str, value: Any) -> None:
+    *above, last = name.split(".")
+    for key in above:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise InputError(f"{name}: {key} is no table")
+    tree[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "recipe"
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    known = {
+        name
+        for part in (Recipe, Task, Corpus, Loss, Optimiser, Distillation)
+        for name in part.model_fields
+    }
+    close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
+    return f"{where}: no such key" + (f"; did you mean {close[0]!r}?" if close else "")

@@ -1,0 +1,190 @@
+"""A recipe from its corpora to a folder that serves: data, network, loop, calibration, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from aegle.core.artifacts import sha256_file, write_json
+from aegle.core.errors import InputError
+from aegle.core.examples import Example
+from aegle.lm.encoder import read_tokenizer
+from aegle.lm.tagger import Head
+from aegle.metrics.extraction import Scores
+from aegle.train.batches import TagData, with_context
+from aegle.train.data.formats import read_corpus, relabel
+from aegle.train.data.split import split, without_seen
+from aegle.train.export import export, temperature
+from aegle.train.fit import Fitted, Log, fit
+from aegle.train.network import Network
+from aegle.train.predict import tag_scores, word_logits
+from aegle.train.recipe import Corpus, Recipe
+from aegle.train.teach import ABOUT, Teacher
+
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A corpus in parts, and how many training examples fell because a held-out text holds them."""
+
+    train: list[Example]
+    dev: list[Example]
+    test: list[Example]
+    dropped: int = 0
+
+
+def read_parts(recipe: Recipe, data: Path) -> dict[int, Parts]:
+    """The corpora of a recipe by number, without what any dev or test part of the run holds.
+
+    Raises:
+        InputError: a corpus can't be read, or nothing is left to train on.
+    """
+    read = {
+        number: _parts(corpus, data, recipe.seed) for number, corpus in enumerate(recipe.corpora)
+    }
+    held_out = [one for parts in read.values() for one in (*parts.dev, *parts.test)]
+    clean = {}
+    for number, parts in read.items():
+        kept, dropped = without_seen(parts.train, held_out)
+        if not kept:
+            raise InputError(
+                f"corpus {recipe.corpora[number].train}: all of its training texts are held out too"
+            )
+        clean[number] = Parts(kept, parts.dev, parts.test, len(dropped))
+    return clean
+
+
+def _parts(corpus: Corpus, data: Path, seed: int) -> Parts:
+    given = {
+        name: relabel(
+            read_corpus(data / path, format=corpus.format, because=corpus.safe_because),
+            corpus.names,
+        )
+        for name in PARTS
+        if (path := getattr(corpus, name))
+    }
+    missing = [name for name in PARTS if name not in given]
+    if "train" in missing:
+        raise InputError(f"a corpus of task {corpus.task!r} names no training file")
+    if missing:
+        shares = dict(zip(PARTS, corpus.shares, strict=True))
+        wanted = {name: shares[name] for name in ("train", *missing)}
+        total = sum(wanted.values())
+        given |= split(given["train"], shares={n: s / total for n, s in wanted.items()}, seed=seed)
+    return Parts(given["train"], given["dev"], given["test"])
+
+
+def tag_data(
+    recipe: Recipe, parts: Mapping[int, Parts], part: str, tokenizer: object
+) -> dict[str, TagData]:
+    """Task -> the examples of its corpora, in windows; a task whose part is empty is left out."""
+    by_task: dict[str, list[Example]] = {}
+    for number, corpus in enumerate(recipe.corpora):
+        some: Sequence[Example] = getattr(parts[number], part)
+        by_task.setdefault(corpus.task, []).extend(with_context(some, corpus.context))
+    return {
+        task: TagData(
+            task,
+            some,
+            labels=recipe.tasks[task].labels,
+            tokenizer=tokenizer,  # type: ignore[arg-type]
+            size=recipe.max_pieces - 2,
+            overlap=recipe.overlap,
+        )
+        for task, some in by_task.items()
+        if some
+    }
+
+
+def run(
+    recipe: Recipe,
+    *,
+    base: Path,
+    data: Path,
+    folder: Path,
+    resume: bool = False,
+    log: Log = lambda name, value, step: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    device: str = "auto",
+) -> tuple[Fitted, dict[str, Scores]]:
+    """Train a recipe and write its model to ``folder/model``; (how it went, test scores).
+
+    Test parts are scored once, at the end; nothing is chosen by them.
+
+    Args:
+        recipe: what to do.
+        base: folder of the packaged encoder.
+        data: folder that the corpora's paths begin in.
+        folder: of the run.
+        resume: go on from the last checkpoint.
+        log: where figures go.
+        progress: takes steps done and all steps.
+        device: cpu, cuda, or auto.
+
+    Raises:
+        InputError: a corpus, the base or the checkpoint can't be read.
+    """
+    tokenizer = read_tokenizer(base / "tokenizer.json")
+    parts = read_parts(recipe, data)
+    train, dev, test = (tag_data(recipe, parts, part, tokenizer) for part in PARTS)
+    net = _network(recipe, base, device)
+    write_json(folder / ABOUT, {"recipe": recipe.model_dump(mode="json"), "base": str(base)})
+    teacher = _teacher(net, recipe, train, folder)
+    how = {"resume": resume, "log": log, "progress": progress, "opinions": teacher}
+    fitted = fit(net, recipe, train=train, dev=dev, folder=folder, **how)  # type: ignore[arg-type]
+    size = recipe.optimiser.batch_words * 4
+    export(
+        net,
+        recipe,
+        base=base,
+        data=train,
+        heads={task: _head(net, recipe, task, dev.get(task), size) for task in train},
+        dev={task: tag_scores(net, one, size=size) for task, one in dev.items()},
+        target=folder / "model",
+        made_from=_hashes(recipe, data),
+        dropped={str(number): one.dropped for number, one in parts.items()},
+    )
+    return fitted, {task: tag_scores(net, one, size=size) for task, one in test.items()}
+
+
+def _teacher(
+    net: Network, recipe: Recipe, train: Mapping[str, TagData], folder: Path
+) -> Teacher | None:
+    told = recipe.distillation
+    if told is None:
+        return None
+    where = str(next(net.parameters()).device)
+    return Teacher(Path(told.teacher), recipe, train, cache=folder, device=where)
+
+
+def _network(recipe: Recipe, base: Path, device: str) -> Network:
+    where = device if device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.seed)
+    return Network(
+        base,
+        recipe.tasks,
+        cases=recipe.cases,
+        dropout=recipe.dropout,
+        freeze_words=recipe.freeze_words,
+    ).to(where)
+
+
+def _head(net: Network, recipe: Recipe, task: str, dev: TagData | None, size: int) -> Head:
+    labels = recipe.tasks[task].labels
+    if dev is None:
+        return Head(labels)
+    logits = word_logits(net, dev, size=size)[task]
+    return Head(labels, temperature(logits, dev.tags))
+
+
+def _hashes(recipe: Recipe, data: Path) -> tuple[str, ...]:
+    found = []
+    for corpus in recipe.corpora:
+        path = data / corpus.train
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        found += [sha256_file(file) for file in files]
+    return tuple(found)
