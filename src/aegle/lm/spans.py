@@ -15,9 +15,7 @@ from aegle.lm.pieces import Ints
 Floats = NDArray[np.float32]
 
 
-def tags_of(
-    spans_W2: Ints, labels: Iterable[tuple[int, int, int]], *, ignore: int = -100
-) -> tuple[Ints, int]:
+def tags_of(spans_W2: Ints, labels: Iterable[tuple[int, int, int]]) -> tuple[Ints, int]:
     """(tags (W,), how many labels no word shows).
 
     A label covers the words that overlap it. Of labels that meet in one word the first counts, the
@@ -26,7 +24,6 @@ def tags_of(
     Args:
         spans_W2: characters of the words, ascending.
         labels: (start, end, place of the label), not overlapping.
-        ignore: unused places of a text without words.
     """
     tags_W = np.zeros(len(spans_W2), np.int64)
     lost = 0

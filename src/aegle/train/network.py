@@ -1,6 +1,6 @@
 """One encoder, many heads: states of word pieces, and what each head makes of them.
 
-Letters: B windows, S pieces, C width, N chosen places, T classes of a head.
+Letters: B windows, S pieces, C width, N chosen places, T tags of a head.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Network(nn.Module):
             nn.init.zeros_(self.cases.weight)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(_inputs(task, width), outputs(task)) for name, task in tasks.items()}
+            {name: nn.Linear(width, outputs(task)) for name, task in tasks.items()}
         )
         self.scales = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in tasks})
         if freeze_words:
@@ -72,29 +72,7 @@ class Network(nn.Module):
         logits: Tensor = self.heads[task](self.dropout(states_NC))
         return logits
 
-    def classify(self, task: str, states_SC: Tensor, spans_N2: Tensor) -> Tensor:
-        """(N, T) logits of a span head: its first and last piece and its mean."""
-        vectors = torch.stack([span_vector(states_SC, int(a), int(b)) for a, b in spans_N2])
-        return self.tag(task, vectors)
-
-    def judge(self, task: str, states_SC: Tensor, mask_S: Tensor) -> Tensor:
-        """(T,) logits of a text head: the mean of a window's pieces."""
-        weights = mask_S.to(states_SC.dtype)[:, None]
-        return self.tag(task, ((states_SC * weights).sum(0) / weights.sum())[None])[0]
-
-
-def span_vector(states_SC: Tensor, start: int, end: int) -> Tensor:
-    """(3 C,) of pieces [start, end)."""
-    part = states_SC[start:end]
-    return torch.cat([part[0], part[-1], part.mean(0)])
-
 
 def outputs(task: Task) -> int:
-    """Classes of a head: O, B and I for tags, the labels otherwise (and none for pairs)."""
-    if task.kind == "tag":
-        return 1 + 2 * len(task.labels)
-    return len(task.labels) + (task.kind == "pair")
-
-
-def _inputs(task: Task, width: int) -> int:
-    return {"tag": 1, "text": 1, "span": 3, "pair": 6}[task.kind] * width
+    """Classes of a head: O, then B and I of each label."""
+    return 1 + 2 * len(task.labels)

@@ -17,9 +17,8 @@ class _Part(BaseModel):
 
 
 class Task(_Part):
-    """A head: what it says about words, given spans, pairs of things, or whole texts."""
+    """A head: a label set whose entities it finds in words."""
 
-    kind: Literal["tag", "span", "pair", "text"] = "tag"
     labels: tuple[str, ...] = Field(min_length=1)
     weight: float = Field(1.0, gt=0, description="its loss counts this many times")
 
