@@ -59,6 +59,18 @@ class Chunks(_Table):
     overlap: int = Field(0, ge=0, description="tokens of the chunk before that are repeated")
 
 
+class Knowledge(_Table):
+    """How facts are found in texts."""
+
+    tagger: str = Field(
+        "auto",
+        description="the tagger: auto (the packaged one), none, a name of `aegle models` or path:",
+    )
+    thresholds: dict[str, float] = Field(
+        {}, description="entity type -> the least probability at which the tagger is believed"
+    )
+
+
 class Retrieve(_Table):
     """How chunks are found."""
 
@@ -119,6 +131,7 @@ class Settings(_Table):
     sources: Sources = Sources()
     redact: Redact = Redact()
     chunks: Chunks = Chunks()
+    knowledge: Knowledge = Knowledge()
     retrieve: Retrieve = Retrieve()
     answers: Answers = Answers()
     backends: Backends = Backends()

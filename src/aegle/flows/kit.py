@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegle.core import observe, plugins
+from aegle.core.errors import NotFoundError
 from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule
 from aegle.core.ports import (
     Closes,
@@ -34,6 +35,7 @@ from aegle.lm import catalog
 
 if TYPE_CHECKING:
     from aegle.graph.walk import Walker
+    from aegle.lm.tagger import Tagger
 
 
 class Kit:
@@ -127,6 +129,30 @@ class Kit:
         model = self._model(backends.encoder_model)
         encoder: Encoder = self._open("encoder", backends.encoder, model, threads=backends.threads)
         return encoder
+
+    @cached_property
+    def tagger_folder(self) -> Path | None:
+        """Where the tagger lies; None when the settings want none, or ``auto`` finds none."""
+        name = self.settings.knowledge.tagger
+        if name == "none":
+            return None
+        try:
+            return self._model("tagger" if name == "auto" else name)
+        except NotFoundError:
+            if name == "auto":
+                return None  # weights are not part of every installation; `status` says so
+            raise
+
+    @cached_property
+    def tagger(self) -> Tagger | None:
+        """Reads names, assertions and relations in texts; None when there is none."""
+        if self.tagger_folder is None:
+            return None
+        tagger: Tagger = plugins.load("aegle.lm.tagger:Tagger")(
+            self.tagger_folder, threads=self.settings.backends.threads
+        )
+        self._stack.callback(tagger.close)
+        return tagger
 
     @cached_property
     def generator(self) -> Generator:
