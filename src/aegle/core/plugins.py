@@ -21,6 +21,7 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "corpus": {"sqlite": "aegle.backends.corpus_sqlite:SqliteCorpus"},
     "index": {"qdrant-edge": "aegle.backends.index_qdrant_edge:QdrantEdgeIndex"},
     "graph": {"ladybug": "aegle.backends.graph_ladybug:LadybugGraph"},
+    "tracker": {"mlflow": "aegle.backends.tracker_mlflow:MlflowTracker"},
     "encoder": {"onnx": "aegle.backends.encoder_onnx:OnnxEncoder"},
     "generator": {
         "llamacpp": "aegle.backends.generator_llamacpp:LlamaCppGenerator",
@@ -36,6 +37,8 @@ EXTRAS: Final[dict[str, str]] = {
     "huggingface_hub": "hub",
     "torch": "train",
     "transformers": "train",
+    "mlflow": "track",
+    "optuna": "search",
 }
 """Top-level import name -> the extra that installs it."""
 

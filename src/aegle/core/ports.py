@@ -1,4 +1,4 @@
-"""The swappable verbs: what a store, an index, a graph, an encoder and a generator must do.
+"""The swappable verbs: what a store, an index, a graph, an encoder, a tracker... must do.
 
 Batch first, six methods each at most. Every backend of a port passes the same contract test
 (`aegle.testing`). A backend raises `BackendError` for a failure of its own and never returns a
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from aegle.core.records import Chunk, Document, Edge, Node, Stored
 
@@ -161,6 +161,36 @@ class Generator(Closes, Protocol):
         stop: Sequence[str] = (),
     ) -> Iterator[str]:
         """The same reply in pieces."""
+
+
+class Tracker(Closes, Protocol):
+    """Follows training runs, and knows the versions of the models that they made."""
+
+    def start(
+        self, experiment: str, *, params: Mapping[str, Any], tags: Mapping[str, str], run: str = ""
+    ) -> str:
+        """Begin a run of an experiment and return its id, or go on with the run of that id.
+
+        Nested params get dotted names; those of a run that goes on stay as they are.
+        """
+
+    def log(self, figures: Mapping[str, float], *, step: int) -> None:
+        """Keep figures of the run at a step."""
+
+    def end(self, *, failed: bool = False) -> None:
+        """End the run."""
+
+    def register(self, model: str, source: str, *, tags: Mapping[str, str]) -> str:
+        """What the run made, as the next version of a model; that version.
+
+        ``source`` says where it lies, as a reference of `aegle models` does; nothing is copied.
+        """
+
+    def alias(self, model: str, alias: str, version: str) -> None:
+        """Let a name such as ``champion`` stand for a version, and for no other from now on."""
+
+    def source(self, model: str, alias: str) -> str:
+        """Where the version with this alias lies; `NotFoundError` where there is none."""
 
 
 class Progress(Protocol):
