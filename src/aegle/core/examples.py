@@ -39,6 +39,7 @@ class Example:
         text: the text; an annotated corpus states why it may be used as it is.
         labels: what is annotated, sorted, within the text.
         pairs: relations between positions of ``labels``.
+        things: positions of ``labels`` that name one thing, for each thing that is known.
         classes: labels of the whole text.
     """
 
@@ -47,6 +48,7 @@ class Example:
     text: SafeText
     labels: tuple[Label, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    things: tuple[tuple[int, ...], ...] = ()
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Example:
         if any(one.end > len(self.text) for one in self.labels):
             raise ValueError(f"example {self.id}: a label ends after the text")
         count = len(self.labels)
-        for pair in self.pairs:
-            if any(not 0 <= place < count for place in (*pair.head, *pair.tail)):
-                raise ValueError(f"example {self.id}: a pair names a label that is not there")
+        named = [place for pair in self.pairs for place in (*pair.head, *pair.tail)]
+        named += [place for thing in self.things for place in thing]
+        if any(not 0 <= place < count for place in named):
+            raise ValueError(f"example {self.id}: a pair or a thing names no label that is there")

@@ -144,3 +144,10 @@ def owners(texts: Sequence[Pieces], cut: Sequence[Window]) -> list[Ints]:
         inside = first[(first >= window.start) & (first < window.end)]
         found.append(inside[best[window.text][inside] == number] - window.start)
     return found
+
+
+def words_of(spans_W2: Ints, start: int, end: int) -> tuple[int, int]:
+    """The words [first, after) that overlap characters [start, end); empty ones where none do."""
+    first = int(np.searchsorted(spans_W2[:, 1], start, side="right"))
+    after = int(np.searchsorted(spans_W2[:, 0], end, side="left"))
+    return first, max(first, after)

@@ -11,9 +11,10 @@ from tokenizers import Tokenizer
 
 from aegle.core.examples import Example, Label
 from aegle.core.text import SafeText
-from aegle.lm.pieces import Ints, Window, owners, pieces, windows
+from aegle.lm.pieces import Ints, Pieces, Window, owners, pieces, windows
 from aegle.lm.spans import tags_of
 from aegle.lm.tagger import fill
+from aegle.train.mentions import Mentions, Text, collect, of_class, of_pairs, of_spans
 
 SPECIAL: Final = 1
 """Special tokens before a window's pieces, and as many after."""
@@ -32,6 +33,9 @@ class Batch:
         places_N: where in the window its first piece stands.
         tags_N: its tag.
         words_N2: its text and its number there.
+        mentions: what the heads beside the tags learn from, if any does.
+        kind: of the task.
+        pairs: the pair head that learns from its mentions, if any.
     """
 
     task: str
@@ -42,6 +46,9 @@ class Batch:
     places_N: Ints
     tags_N: Ints
     words_N2: Ints
+    mentions: Mentions | None = None
+    kind: str = "tags"
+    pairs: str = ""
 
 
 class TagData:
@@ -54,6 +61,9 @@ class TagData:
         tokenizer: of the base.
         size: most pieces of a window, special tokens not counted.
         overlap: pieces that neighbouring windows share.
+        kind: of the task.
+        pairs: the pair head that learns from the examples' pairs, if any.
+        relations: its labels.
     """
 
     def __init__(
@@ -65,7 +75,11 @@ class TagData:
         tokenizer: Tokenizer,
         size: int,
         overlap: int,
+        kind: str = "tags",
+        pairs: str = "",
+        relations: Sequence[str] = (),
     ) -> None:
+        self.kind, self.pairs, self.relations = kind, pairs, tuple(relations)
         self.task, self.examples, self.labels = task, list(examples), tuple(labels)
         self.ends = special_ids(tokenizer)
         self.texts = pieces(tokenizer, [one.text for one in examples])
@@ -75,10 +89,26 @@ class TagData:
         self.tags: list[Ints] = []
         self.lost = 0
         for one, text in zip(examples, self.texts, strict=True):
-            spans = [(label.start, label.end, place[label.label]) for label in one.labels]
+            spans = [
+                (label.start, label.end, place[label.label])
+                for label in one.labels
+                if kind == "tags"
+            ]
             tags, lost = tags_of(text.spans_W2, spans)
             self.tags.append(tags)
             self.lost += lost
+        self.told = [
+            self._told(one, text, place)
+            for one, text in zip(self.examples, self.texts, strict=True)
+            if kind != "tags" or pairs
+        ]
+
+    def _told(self, one: Example, text: Pieces, place: Mapping[str, int]) -> Text:
+        if self.kind == "span":
+            return of_spans(one, text, place)
+        if self.kind == "text":
+            return of_class(one, text, place)
+        return of_pairs(one, text, {name: n for n, name in enumerate(self.relations)}, place)
 
     def batches(self, *, size: int, seed: int | None) -> Iterator[Batch]:
         """All windows once, those of like length together.
@@ -132,6 +162,8 @@ class TagData:
             places.append(owned + SPECIAL)
             tags.append(self.tags[window.text][which])
             words.append(np.stack([np.full(len(which), window.text), which], 1))
+        cut = [self.cut[number] for number in group]
+        told = collect(self.told, self.texts, cut, whole=self.kind == "text") if self.told else None
         return Batch(
             self.task,
             ids,
@@ -141,6 +173,9 @@ class TagData:
             np.concatenate(places),
             np.concatenate(tags),
             np.concatenate(words),
+            told,
+            self.kind,
+            self.pairs,
         )
 
 
@@ -179,15 +214,23 @@ def _join(some: Sequence[Example]) -> Example:
 
 
 def mixed(
-    data: Mapping[str, TagData], *, size: int, temperature: float, seed: int
+    data: Mapping[str, TagData],
+    *,
+    size: int,
+    temperature: float,
+    seed: int,
+    shares: Mapping[str, float] | None = None,
 ) -> Iterator[Batch]:
     """One epoch over several corpora: each step's corpus is drawn by its size to a power.
 
     As many steps as all corpora have batches; a corpus that runs out begins anew in another order.
+    A share makes a corpus count for so many times its size.
     """
     names = sorted(data)
-    weights = np.array([len(data[name].cut) for name in names], float) ** temperature
-    steps = sum(1 for name in names for _ in data[name].batches(size=size, seed=seed))
+    counts = [sum(1 for _ in data[name].batches(size=size, seed=seed)) for name in names]
+    share = np.array([(shares or {}).get(name, 1.0) for name in names])
+    weights = np.array(counts, float) ** temperature * share
+    steps = round(float(np.sum(np.array(counts) * share)))
     rng = np.random.default_rng(seed)
     running: dict[str, Iterator[Batch]] = {}
     rounds = dict.fromkeys(names, 0)

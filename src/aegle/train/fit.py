@@ -18,7 +18,7 @@ from aegle.train import checkpoint
 from aegle.train.batches import Batch, TagData, mixed
 from aegle.train.loss import Criterion
 from aegle.train.network import Network
-from aegle.train.predict import macro_f1, tag_scores
+from aegle.train.predict import macro_f1, score
 from aegle.train.recipe import Optimiser, Recipe
 
 BEST: Final = "best.safetensors"
@@ -50,6 +50,7 @@ def fit(
     stop_after: int = 0,
     save_every: int = 500,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Fitted:
     """Train; the best weights by mean dev F1 end in the network and in ``folder/best.safetensors``.
 
@@ -68,13 +69,14 @@ def fit(
         stop_after: stop at this step as if interrupted (tests).
         save_every: steps between checkpoints within an epoch.
         progress: takes steps done and all steps.
+        stop: asked after each step; when it says so, the run ends there with a checkpoint.
 
     Raises:
         InputError: no checkpoint to resume from.
-        StoppedError: stopped at ``stop_after``; the checkpoint is written.
+        StoppedError: stopped; the checkpoint is written.
     """
     return _Run(net, recipe, train, dev, folder, log, opinions, progress).go(
-        resume, stop_after, save_every
+        resume, stop_after, save_every, stop
     )
 
 
@@ -94,12 +96,14 @@ class _Run:
         self.folder, self.log, self.opinions, self.progress = folder, log, opinions, progress
         self.how: Optimiser = recipe.optimiser
         self.criterion = Criterion(
-            recipe, {task: one.class_counts() for task, one in train.items()}
+            recipe,
+            {task: one.class_counts() for task, one in train.items() if one.kind == "tags"},
         )
         self.optimiser = _optimiser(net, self.how)
         self.per_epoch = sum(1 for _ in self.batches(0))
         self.total = self.per_epoch * self.how.epochs
         self.fitted = Fitted(-1, -1.0, 0)
+        self.tokens = 0
 
     def batches(self, epoch: int) -> Any:
         return mixed(
@@ -107,9 +111,12 @@ class _Run:
             size=self.how.batch_words,
             temperature=self.recipe.loss.temperature,
             seed=self.recipe.seed + epoch,
+            shares={corpus.task: corpus.share for corpus in self.recipe.corpora},
         )
 
-    def go(self, resume: bool, stop_after: int, save_every: int) -> Fitted:
+    def go(
+        self, resume: bool, stop_after: int, save_every: int, stop: Callable[[], bool]
+    ) -> Fitted:
         epoch, done = 0, 0
         if resume:
             state = checkpoint.load(self.folder, self.net, self.optimiser)
@@ -125,7 +132,7 @@ class _Run:
                 self.step(batch, epoch * self.per_epoch + number)
                 done = number + 1
                 here = epoch * self.per_epoch + done
-                if here == stop_after:
+                if here == stop_after or stop():
                     self.save(epoch, done, here)
                     raise StoppedError(f"stopped at step {here}; resume goes on from there")
                 if here % save_every == 0:
@@ -148,7 +155,7 @@ class _Run:
         rate = schedule(number, self.total, self.how.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * rate
-        theirs = self.opinions(batch) if self.opinions else None
+        theirs = self.opinions(batch) if self.opinions and batch.kind == "tags" else None
         with autocast(self.net, self.how.precision):
             loss = self.criterion(self.net, batch, theirs)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -156,16 +163,17 @@ class _Run:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.fitted.steps = number + 1
+        self.tokens += int(batch.mask_BS.sum())
         if number % 20 == 0:
             self.log(f"loss/{batch.task}", float(loss.detach()), number)
             self.log("norm", float(norm), number)
+            self.log("tokens", self.tokens, number)
         self.progress(number + 1, self.total)
 
     def score(self, epoch: int) -> None:
-        found: dict[str, Scores] = {
-            task: tag_scores(self.net, one, size=self.how.batch_words * 4)
-            for task, one in self.dev.items()
-        }
+        found: dict[str, Scores] = {}
+        for one in self.dev.values():
+            found |= score(self.net, one, size=self.how.batch_words * 4)
         mean = macro_f1(found)
         self.fitted.history.append(
             {"epoch": epoch, "mean": mean, **{task: one.f1.value for task, one in found.items()}}

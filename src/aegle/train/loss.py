@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from aegle.lm.pieces import Ints
 from aegle.train.batches import Batch
+from aegle.train.heads import mention_logits, relation_logits, tensors
 from aegle.train.network import Network
 from aegle.train.recipe import Recipe
 
@@ -27,11 +28,11 @@ def class_weights(counts_T: Ints, power: float) -> Tensor:
 
 
 class Criterion:
-    """The loss of a batch of tags.
+    """The loss of a batch: of its tags, mentions or texts, and of its pairs.
 
     Args:
         recipe: smoothing, balances, weights, distillation.
-        counts: tag counts of each task's training data.
+        counts: tag counts of each tag task's training data.
     """
 
     def __init__(self, recipe: Recipe, counts: Mapping[str, Ints]) -> None:
@@ -43,36 +44,60 @@ class Criterion:
         self, net: Network, batch: Batch, opinions: Mapping[str, Tensor] | None = None
     ) -> Tensor:
         """The loss; ``opinions`` are the teacher's logits (N, T) of this batch's words by task."""
-        device = next(net.parameters()).device
-        ids, mask, cases, rows, places, tags = (
-            torch.from_numpy(part).to(device)
-            for part in (
-                batch.ids_BS,
-                batch.mask_BS,
-                batch.cases_BS,
-                batch.rows_N,
-                batch.places_N,
-                batch.tags_N,
-            )
-        )
-        states_NC = net.states(ids, mask, cases)[rows, places]
-        logits_NT = net.tag(batch.task, states_NC).float()
-        total = functional.cross_entropy(
-            logits_NT,
+        inputs = tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS)
+        states_BSC = net.states(*inputs)
+        if batch.kind == "tags":
+            total = self._tags(net, batch, states_BSC, opinions)
+        else:
+            total = self._mentions(net, batch, states_BSC)
+        if batch.pairs:
+            total = total + self._pairs(net, batch, states_BSC)
+        return total
+
+    def _tags(
+        self,
+        net: Network,
+        batch: Batch,
+        states_BSC: Tensor,
+        opinions: Mapping[str, Tensor] | None,
+    ) -> Tensor:
+        rows, places, tags = tensors(net, batch.rows_N, batch.places_N, batch.tags_N)
+        states_NC = states_BSC[rows, places]
+        loss = functional.cross_entropy(
+            net.tag(batch.task, states_NC).float(),
             tags,
-            weight=self._classes[batch.task].to(device),
+            weight=self._classes[batch.task].to(states_NC.device),
             label_smoothing=self._recipe.loss.smoothing,
         )
-        if self._recipe.loss.balance == "uncertainty":
-            # Kendall et al. (2018): a loss under a learned variance; the scale is its logarithm.
-            scale = net.scales[batch.task]
-            total = total * torch.exp(-scale) + scale / 2
-        total = total * self._recipe.tasks[batch.task].weight
+        total = self._weighed(net, batch.task, loss)
         told = self._recipe.distillation
         if told is not None and opinions:
             taught = self._taught(net, states_NC, opinions, told.temperature)
             total = (1 - told.weight) * total + told.weight * taught
         return total
+
+    def _mentions(self, net: Network, batch: Batch, states_BSC: Tensor) -> Tensor:
+        targets_M, logits_ML = mention_logits(net, batch, states_BSC)
+        if not len(targets_M):
+            return states_BSC.sum() * 0
+        smoothing = self._recipe.loss.smoothing
+        loss = functional.cross_entropy(logits_ML.float(), targets_M, label_smoothing=smoothing)
+        return self._weighed(net, batch.task, loss)
+
+    def _pairs(self, net: Network, batch: Batch, states_BSC: Tensor) -> Tensor:
+        related_P, logits_PL = relation_logits(net, batch, states_BSC)
+        if not len(related_P):
+            return states_BSC.sum() * 0
+        return self._weighed(
+            net, batch.pairs, functional.cross_entropy(logits_PL.float(), related_P)
+        )
+
+    def _weighed(self, net: Network, task: str, loss: Tensor) -> Tensor:
+        if self._recipe.loss.balance == "uncertainty":
+            # Kendall et al. (2018): a loss under a learned variance; the scale is its logarithm.
+            scale = net.scales[task]
+            loss = loss * torch.exp(-scale) + scale / 2
+        return loss * self._recipe.tasks[task].weight
 
     @staticmethod
     def _taught(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from aegle.lm.spans import Floats, decode, to_characters
 from aegle.metrics.extraction import Scores, scores
-from aegle.train.batches import TagData
+from aegle.train.batches import Batch, TagData
+from aegle.train.heads import mention_logits, relation_logits, tensors
 from aegle.train.network import Network
 
 
@@ -60,6 +62,95 @@ def tag_scores(net: Network, data: TagData, *, size: int) -> Scores:
     ]
     gold = [{(one.start, one.end, one.label) for one in ex.labels} for ex in data.examples]
     return scores(gold, found, groups=[one.group for one in data.examples])
+
+
+def score(net: Network, data: TagData, *, size: int) -> dict[str, Scores]:
+    """Scores of every head that a corpus tells of: its own, and its pairs'."""
+    found = {}
+    if data.kind == "tags":
+        found[data.task] = tag_scores(net, data, size=size)
+    else:
+        found[data.task] = class_scores(class_logits(net, data, size=size), data)
+    if data.pairs:
+        found[data.pairs] = pair_scores(pair_logits(net, data, size=size), data)
+    return found
+
+
+Told = tuple[int, int, int, Floats]
+"""Text, mention (or thing and thing), what it is, and the logits."""
+
+
+def class_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
+    """(text, mention, class, logits) of each mention of a span or text corpus.
+
+    A text in several windows has several; so has its mention.
+    """
+    out: list[Told] = []
+    for batch, states in _states(net, data, size):
+        targets, logits = mention_logits(net, batch, states)
+        names = batch.mentions.names_M2.tolist() if batch.mentions else []
+        rows = logits.float().cpu().numpy()
+        out += [
+            (text, number, target, row)
+            for (text, number), target, row in zip(names, targets.tolist(), rows, strict=True)
+        ]
+    return out
+
+
+def class_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Scores:
+    """Micro scores of a span head's classes but the first, or of a text head's, by group."""
+    first = 1 if data.kind == "span" else 0
+    groups, gold, found = [], [], []
+    for text, number, target, row in told:
+        groups.append(data.examples[text].group)
+        best = int((row + bias * (np.arange(len(row)) == 0)).argmax())
+        gold.append({(number, target)} if target >= first else set())
+        found.append({(number, best)} if best >= first else set())
+    return scores(gold, found, groups=groups)
+
+
+def pair_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
+    """(text, pair's number, class, logits) of each pair of things that share a window."""
+    out: list[Told] = []
+    for batch, states in _states(net, data, size):
+        related, logits = relation_logits(net, batch, states)
+        told = batch.mentions
+        if told is None or not len(related):
+            continue
+        texts = told.names_M2[told.things_I2[:, 1], 0]
+        of_thing = np.zeros(len(told.rows_K), np.int64)
+        of_thing[told.things_I2[:, 0]] = texts
+        rows = logits.float().cpu().numpy()
+        for number, (left, target) in enumerate(
+            zip(told.pairs_P2[:, 0].tolist(), related.tolist(), strict=True)
+        ):
+            out.append((int(of_thing[left]), number, target, rows[number]))
+    return out
+
+
+def pair_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Scores:
+    """Micro scores of the relations found, by group; those across windows count as missed."""
+    gold: list[set[tuple[int, int]]] = [set() for _ in data.examples]
+    found: list[set[tuple[int, int]]] = [set() for _ in data.examples]
+    for text, number, target, row in told:
+        if target:
+            gold[text].add((number, target))
+        best = int((row + bias * (np.arange(len(row)) == 0)).argmax())
+        if best:
+            found[text].add((number, best))
+    for text, one in enumerate(data.told):
+        seen = len(gold[text])
+        gold[text] |= {(-1 - extra, 0) for extra in range(len(one.related) - seen)}
+    return scores(gold, found, groups=[one.group for one in data.examples])
+
+
+def _states(net: Network, data: TagData, size: int) -> Iterator[tuple[Batch, Tensor]]:
+    training = net.training
+    net.eval()
+    with torch.no_grad():
+        for batch in data.batches(size=size, seed=None):
+            yield batch, net.states(*tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS))
+    net.train(training)
 
 
 def macro_f1(by_task: Mapping[str, Scores]) -> float:

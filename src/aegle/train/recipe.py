@@ -17,8 +17,13 @@ class _Part(BaseModel):
 
 
 class Task(_Part):
-    """A head: a label set whose entities it finds in words."""
+    """A head and its labels.
 
+    ``tags`` finds entities in words; ``span`` says of each labelled span what it is (an assertion);
+    ``pair`` relates things of a text, "none" beside its labels; ``text`` sorts whole texts.
+    """
+
+    kind: Literal["tags", "span", "pair", "text"] = "tags"
     labels: tuple[str, ...] = Field(min_length=1)
     weight: float = Field(1.0, gt=0, description="its loss counts this many times")
 
@@ -31,7 +36,20 @@ class Corpus(_Part):
     train: str = ""
     dev: str = ""
     test: str = ""
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="of a table: text, class, group -> the column's name"
+    )
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    split: Literal["hash", "order", "half"] = Field(
+        "hash",
+        description="what is split off: by the hash of the group, in the order of groups, or by "
+        "the first bit of the text's SHA-256 (set: test)",
+    )
+    learn_dev: float = Field(
+        0.0, ge=0, lt=1, description="share of the dev part's groups that is trained on too"
+    )
+    pairs: str = Field("", description="the task that learns from the corpus's relations")
+    share: float = Field(1.0, gt=0, description="its steps count so many times its size")
     names: dict[str, str] = Field(
         default_factory=dict, description="label in the corpus: label of the task; others fall"
     )
@@ -99,6 +117,10 @@ class Recipe(_Part):
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     distillation: Distillation | None = None
+    search: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict,
+        description="dotted name: [low, high], [low, high, log], or a list of choices",
+    )
 
     @model_validator(mode="after")
     def _agrees(self) -> Recipe:
@@ -109,6 +131,11 @@ class Recipe(_Part):
             strange = sorted(set(corpus.names.values()) - set(task.labels))
             if strange:
                 raise ValueError(f"task {corpus.task!r} has no label {', '.join(strange)}")
+            related = self.tasks.get(corpus.pairs) if corpus.pairs else None
+            if corpus.pairs and (related is None or related.kind != "pair"):
+                raise ValueError(f"{corpus.pairs!r} is no task of the kind pair")
+            if task.kind == "pair":
+                raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
         if self.overlap >= self.max_pieces:
             raise ValueError("overlap must be less than max_pieces")
         return self

@@ -12,15 +12,15 @@ from aegle.core.artifacts import sha256_file, write_json
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.lm.encoder import read_tokenizer
-from aegle.lm.tagger import Head
 from aegle.metrics.extraction import Scores
 from aegle.train.batches import TagData, with_context
+from aegle.train.calibrate import calibrate
 from aegle.train.data.formats import read_corpus, relabel
-from aegle.train.data.split import split, without_seen
-from aegle.train.export import export, temperature
+from aegle.train.data.split import halves, split, split_in_order, without_seen
+from aegle.train.export import export
 from aegle.train.fit import Fitted, Log, fit
 from aegle.train.network import Network
-from aegle.train.predict import tag_scores, word_logits
+from aegle.train.predict import score
 from aegle.train.recipe import Corpus, Recipe
 from aegle.train.teach import ABOUT, Teacher
 
@@ -61,20 +61,34 @@ def read_parts(recipe: Recipe, data: Path) -> dict[int, Parts]:
 def _parts(corpus: Corpus, data: Path, seed: int) -> Parts:
     given = {
         name: relabel(
-            read_corpus(data / path, format=corpus.format, because=corpus.safe_because),
+            read_corpus(
+                data / path,
+                format=corpus.format,
+                because=corpus.safe_because,
+                columns=corpus.columns,
+            ),
             corpus.names,
         )
         for name in PARTS
         if (path := getattr(corpus, name))
     }
-    missing = [name for name in PARTS if name not in given]
-    if "train" in missing:
+    if "train" not in given:
         raise InputError(f"a corpus of task {corpus.task!r} names no training file")
+    if corpus.split == "half" and "test" not in given:
+        given["train"], given["test"] = halves(given["train"])
+    missing = [name for name in PARTS if name not in given]
     if missing:
         shares = dict(zip(PARTS, corpus.shares, strict=True))
         wanted = {name: shares[name] for name in ("train", *missing)}
-        total = sum(wanted.values())
-        given |= split(given["train"], shares={n: s / total for n, s in wanted.items()}, seed=seed)
+        wanted = {name: share / sum(wanted.values()) for name, share in wanted.items()}
+        if corpus.split == "order":
+            given |= split_in_order(given["train"], wanted)
+        else:
+            given |= split(given["train"], shares=wanted, seed=seed)
+    if corpus.learn_dev:
+        shares = {"learn": corpus.learn_dev, "dev": 1 - corpus.learn_dev}
+        more = split(given["dev"], shares=shares, seed=seed)
+        given["train"], given["dev"] = [*given["train"], *more["learn"]], more["dev"]
     return Parts(given["train"], given["dev"], given["test"])
 
 
@@ -83,9 +97,12 @@ def tag_data(
 ) -> dict[str, TagData]:
     """Task -> the examples of its corpora, in windows; a task whose part is empty is left out."""
     by_task: dict[str, list[Example]] = {}
+    pairs: dict[str, str] = {}
     for number, corpus in enumerate(recipe.corpora):
         some: Sequence[Example] = getattr(parts[number], part)
         by_task.setdefault(corpus.task, []).extend(with_context(some, corpus.context))
+        if corpus.pairs:
+            pairs[corpus.task] = corpus.pairs
     return {
         task: TagData(
             task,
@@ -94,6 +111,9 @@ def tag_data(
             tokenizer=tokenizer,  # type: ignore[arg-type]
             size=recipe.max_pieces - 2,
             overlap=recipe.overlap,
+            kind=recipe.tasks[task].kind,
+            pairs=pairs.get(task, ""),
+            relations=recipe.tasks[pairs[task]].labels if task in pairs else (),
         )
         for task, some in by_task.items()
         if some
@@ -110,45 +130,53 @@ def run(
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     device: str = "auto",
+    stop: Callable[[], bool] = lambda: False,
+    finish: bool = True,
 ) -> tuple[Fitted, dict[str, Scores]]:
     """Train a recipe and write its model to ``folder/model``; (how it went, test scores).
-
-    Test parts are scored once, at the end; nothing is chosen by them.
 
     Args:
         recipe: what to do.
         base: folder of the packaged encoder.
-        data: folder that the corpora's paths begin in.
-        folder: of the run.
-        resume: go on from the last checkpoint.
-        log: where figures go.
-        progress: takes steps done and all steps.
+        data, folder: where the corpora's paths begin, and where the run writes.
+        resume, log, progress, stop: as for `fit`.
         device: cpu, cuda, or auto.
+        finish: export, and score test parts, once; False for a search: it looks at dev only.
 
     Raises:
         InputError: a corpus, the base or the checkpoint can't be read.
+        StoppedError: ``stop`` said so.
     """
     tokenizer = read_tokenizer(base / "tokenizer.json")
     parts = read_parts(recipe, data)
     train, dev, test = (tag_data(recipe, parts, part, tokenizer) for part in PARTS)
     net = _network(recipe, base, device)
     write_json(folder / ABOUT, {"recipe": recipe.model_dump(mode="json"), "base": str(base)})
-    teacher = _teacher(net, recipe, train, folder)
-    how = {"resume": resume, "log": log, "progress": progress, "opinions": teacher}
+    how = {"resume": resume, "log": log, "progress": progress, "stop": stop}
+    how["opinions"] = _teacher(net, recipe, train, folder)
     fitted = fit(net, recipe, train=train, dev=dev, folder=folder, **how)  # type: ignore[arg-type]
+    if not finish:
+        return fitted, {}
     size = recipe.optimiser.batch_words * 4
     export(
         net,
         recipe,
         base=base,
         data=train,
-        heads={task: _head(net, recipe, task, dev.get(task), size) for task in train},
-        dev={task: tag_scores(net, one, size=size) for task, one in dev.items()},
+        told=calibrate(net, recipe, train, dev, size=size),
+        dev=_scores(net, dev, size),
         target=folder / "model",
         made_from=_hashes(recipe, data),
         dropped={str(number): one.dropped for number, one in parts.items()},
     )
-    return fitted, {task: tag_scores(net, one, size=size) for task, one in test.items()}
+    return fitted, _scores(net, test, size)
+
+
+def _scores(net: Network, parts: Mapping[str, TagData], size: int) -> dict[str, Scores]:
+    found: dict[str, Scores] = {}
+    for one in parts.values():
+        found |= score(net, one, size=size)
+    return found
 
 
 def _teacher(
@@ -170,15 +198,10 @@ def _network(recipe: Recipe, base: Path, device: str) -> Network:
         cases=recipe.cases,
         dropout=recipe.dropout,
         freeze_words=recipe.freeze_words,
+        things=max(
+            (len(recipe.tasks[one.task].labels) for one in recipe.corpora if one.pairs), default=0
+        ),
     ).to(where)
-
-
-def _head(net: Network, recipe: Recipe, task: str, dev: TagData | None, size: int) -> Head:
-    labels = recipe.tasks[task].labels
-    if dev is None:
-        return Head(labels)
-    logits = word_logits(net, dev, size=size)[task]
-    return Head(labels, temperature(logits, dev.tags))
 
 
 def _hashes(recipe: Recipe, data: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""An annotated corpus by its format: IOB columns, brat, PubTator, BioC, JSON."""
+"""An annotated corpus by its format: IOB columns, brat, PubTator, BioC, JSON, NegEx, tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
-from aegle.train.data import bioc, brat, iob, jsonl, pubtator
+from aegle.train.data import bioc, brat, iob, jsonl, negex, pubtator, table
 
 Reader = Callable[..., Iterator[Example]]
 
@@ -19,10 +19,14 @@ FORMATS: Final[Mapping[str, Reader]] = {
     "pubtator": pubtator.read,
     "bioc": bioc.read,
     "json": jsonl.read,
+    "negex": negex.read,
+    "table": table.read,
 }
 
 
-def read_corpus(path: Path, *, format: str, because: str) -> list[Example]:
+def read_corpus(
+    path: Path, *, format: str, because: str, columns: Mapping[str, str] | None = None
+) -> list[Example]:
     """The examples of a file, or of a folder in the order of its files' names.
 
     Args:
@@ -30,6 +34,7 @@ def read_corpus(path: Path, *, format: str, because: str) -> list[Example]:
         format: a key of `FORMATS`.
         because: why the texts may be used without de-identification (``published, CC BY 4.0``), or
             the step that de-identified them; it goes into the model's card.
+        columns: of a table, see `aegle.train.data.table.read`.
 
     Raises:
         InputError: an unknown format, no reason, no such path, no example, a damaged file.
@@ -43,7 +48,8 @@ def read_corpus(path: Path, *, format: str, because: str) -> list[Example]:
         )
     if not path.exists():
         raise InputError(f"{path}: no such corpus")
-    examples = list(reader(path, because=because))
+    more = {"columns": columns} if columns else {}
+    examples = list(reader(path, because=because, **more))
     if not examples:
         raise InputError(f"{path} holds no example in the format {format!r}")
     return examples
@@ -77,4 +83,9 @@ def _relabelled(one: Example, names: Mapping[str, str]) -> Example:
         tail = tuple(new[place] for place in pair.tail if place in new)
         if head and tail:
             pairs.append(replace(pair, head=head, tail=tail))
-    return replace(one, labels=labels, pairs=tuple(pairs))
+    things = tuple(
+        left
+        for thing in one.things
+        if (left := tuple(new[place] for place in thing if place in new))
+    )
+    return replace(one, labels=labels, pairs=tuple(pairs), things=things)

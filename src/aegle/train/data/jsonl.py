@@ -35,7 +35,7 @@ def read(path: Path, *, because: str) -> Iterator[Example]:
                 tuple(
                     Pair((int(h),), (int(t),), str(label)) for h, t, label in told.get("pairs", ())
                 ),
-                tuple(map(str, told.get("classes", ()))),
+                classes=tuple(map(str, told.get("classes", ()))),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(

@@ -11,7 +11,8 @@ from aegle.core.errors import InputError
 from aegle.core.examples import Example, Label, Pair
 from aegle.core.text import SafeText
 
-_TEXT = re.compile(r"(\d+)\|([ta])\|(.*)", re.DOTALL)
+_TEXT = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_VARIANT = re.compile(r"(?:tmVar:)?[a-z]\|[A-Z]")
 
 
 def read(path: Path, *, because: str) -> Iterator[Example]:
@@ -45,8 +46,8 @@ def _abstract(block: str, where: str, because: str) -> Example:
             if match:
                 name, parts[match[2]] = match[1], match[3]
             elif len(cells) >= 5 and cells[1].isdigit():
-                concepts = tuple(re.split(r"[,;|]", cells[5])) if len(cells) > 5 else ()
-                mentions.append((Label(int(cells[1]), int(cells[2]), cells[4]), concepts))
+                label = Label(int(cells[1]), int(cells[2]), cells[4])
+                mentions.append((label, _concepts(cells[5] if len(cells) > 5 else "")))
             else:
                 _, kind, head, tail = cells[:4]
                 relations.append((kind, head, tail))
@@ -64,4 +65,13 @@ def _abstract(block: str, where: str, because: str) -> Example:
     )
     text = f"{parts.get('t', '')}\n{parts.get('a', '')}"
     labels = tuple(label for label, _ in mentions)
-    return Example(name, name, SafeText(text, by=because), labels, pairs)
+    things = tuple(tuple(places[concept]) for concept in sorted(places) if concept != "-")
+    return Example(name, name, SafeText(text, by=because), labels, pairs, things)
+
+
+def _concepts(told: str) -> tuple[str, ...]:
+    """The concepts of a mention. ``|`` joins concepts, but for a variant, whose parts it joins."""
+    found = []
+    for one in re.split("[,;]", told):
+        found += [one] if _VARIANT.match(one) else one.split("|")
+    return tuple(dict.fromkeys(one for one in found if one))

@@ -41,6 +41,35 @@ def split(
     return parts
 
 
+def split_in_order(
+    examples: Sequence[Example], shares: Mapping[str, float]
+) -> dict[str, list[Example]]:
+    """Groups by name: the first of them are the first part, and so on.
+
+    Some corpora are split so by those who publish on them.
+    """
+    names = sorted({one.group for one in examples})
+    bounds = [round(bound * len(names)) for bound in accumulate(shares.values())]
+    part_of = {}
+    low = 0
+    for part, high in zip(shares, bounds, strict=True):
+        part_of.update(dict.fromkeys(names[low:high], part))
+        low = high
+    parts: dict[str, list[Example]] = {name: [] for name in shares}
+    for one in examples:
+        parts[part_of[one.group]].append(one)
+    return parts
+
+
+def halves(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """(first, second) by the first bit of the SHA-256 of the text: the same halves everywhere."""
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for one in examples:
+        digest = hashlib.sha256(one.text.encode("utf-8", "surrogatepass")).digest()
+        parts[digest[0] >= 128].append(one)
+    return parts
+
+
 def without_seen(
     train: Sequence[Example], held_out: Iterable[Example]
 ) -> tuple[list[Example], list[Example]]:

@@ -1,0 +1,105 @@
+"""What the heads beside the tags make of a text's states: mentions, pairs of things, whole texts.
+
+The encoder's pass is shared; these are small and run in numpy.
+
+Letters: M mentions, K things, P pairs, S words of a text, C width of the states, F width of a
+head's hidden layer, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+DISTANCES: Final = 10
+"""Steps of the distance between two things: the base-2 logarithm of the words between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A head that is no tag head.
+
+    Attributes:
+        kind: ``span``, ``pair`` or ``text``.
+        labels: in the order of its outputs; a pair's outputs begin with "none".
+        things: of a pair head: the labels that things can have.
+        temperature: divides the logits.
+        bias: added to the logit of "none" (tuned on dev).
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    things: tuple[str, ...] = ()
+    temperature: float = 1.0
+    bias: float = 0.0
+
+
+def span_logits(weights: Mapping[str, Array], head: str, pooled_MC: Array) -> Array:
+    """(M, L): a hidden layer with ReLU, then labels."""
+    hidden_MF = np.maximum(_dense(weights, f"classifiers.{head}.hidden", pooled_MC), 0)
+    return _dense(weights, f"classifiers.{head}.out", hidden_MF)
+
+
+def pair_logits(
+    weights: Mapping[str, Array],
+    head: str,
+    *,
+    things_KC: Array,
+    kinds_K: NDArray[np.int64],
+    states_SC: Array,
+    pairs_P2: NDArray[np.int64],
+    near_P: NDArray[np.int64],
+) -> Array:
+    """(P, 1 + L): none, then labels; the same whichever of a pair comes first.
+
+    Args:
+        weights: of the heads.
+        head: its name.
+        things_KC: the mean of each thing's mentions.
+        kinds_K: place of each thing's label among the head's things.
+        states_SC: the text's words, to which each pair attends.
+        pairs_P2: places of the things.
+        near_P: `nearness` of the nearest mentions.
+    """
+    name = f"classifiers.{head}"
+    left_PC, right_PC = things_KC[pairs_P2[:, 0]], things_KC[pairs_P2[:, 1]]
+    both_PC = left_PC + right_PC
+    asked_PC = _dense(weights, f"{name}.ask", both_PC)
+    scores_PS = asked_PC @ states_SC.T / np.sqrt(states_SC.shape[1])
+    told_PC = softmax(scores_PS) @ states_SC
+    features = np.concatenate([both_PC, left_PC * right_PC, abs(left_PC - right_PC), told_PC], 1)
+    hidden_PF = _dense(weights, f"{name}.hidden", features)
+    count = int(np.sqrt(len(weights[f"{name}.kinds.weight"])))
+    low, high = np.sort(kinds_K[pairs_P2], 1).T
+    hidden_PF = hidden_PF + weights[f"{name}.kinds.weight"][low * count + high]
+    hidden_PF = hidden_PF + weights[f"{name}.near.weight"][near_P]
+    return _dense(weights, f"{name}.out", np.maximum(hidden_PF, 0))
+
+
+def nearness(left: Sequence[int], right: Sequence[int]) -> int:
+    """The step of the fewest words between two things' mentions, 0 to `DISTANCES` - 1."""
+    gap = int(np.abs(np.subtract.outer(np.asarray(left), np.asarray(right))).min())
+    return min(gap.bit_length(), DISTANCES - 1)
+
+
+def softmax(x: Array) -> Array:
+    """Over the last axis."""
+    shifted = np.exp(x - x.max(-1, keepdims=True))
+    out: Array = shifted / shifted.sum(-1, keepdims=True)
+    return out
+
+
+def _dense(weights: Mapping[str, Array], name: str, x: Array) -> Array:
+    out: Array = x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+    return out
+
+
+def read_weights(tensors: Mapping[str, Any]) -> dict[str, Array]:
+    """As 32-bit floats."""
+    return {name: np.asarray(value, np.float32) for name, value in tensors.items()}
