@@ -207,7 +207,7 @@ class Tagger:
         )
 
     def tag(
-        self, texts: Sequence[str], *, tasks: Sequence[str] = ()
+        self, texts: Sequence[str], *, tasks: Sequence[str] = (), bias: float = 0.0
     ) -> list[dict[str, list[Found]]]:
         """For each text and label set what stands there, in order, without overlap.
 
@@ -215,12 +215,13 @@ class Tagger:
             texts: of any length; long ones are read in overlapping windows, and each word is
                 decided once.
             tasks: which label sets; all when empty.
+            bias: added to that of each label set; below 0 finds more, and is surer of it.
 
         Raises:
             NotFoundError: no such label set.
             BackendError: the model failed.
         """
-        return [dict(one.found) for one in self._read(texts, tasks, states=False)]
+        return [dict(one.found) for one in self._read(texts, tasks, states=False, bias=bias)]
 
     def read(self, texts: Sequence[str], *, tasks: Sequence[str] = ()) -> list[Reading]:
         """As `tag`, with what the other heads say of mentions, pairs and texts; one pass.
@@ -231,7 +232,9 @@ class Tagger:
         """
         return self._read(texts, tasks, states=True)
 
-    def _read(self, texts: Sequence[str], tasks: Sequence[str], *, states: bool) -> list[Reading]:
+    def _read(
+        self, texts: Sequence[str], tasks: Sequence[str], *, states: bool, bias: float = 0.0
+    ) -> list[Reading]:
         wanted = tuple(tasks) or tuple(self.heads)
         if strange := [name for name in wanted if name not in self.heads]:
             raise NotFoundError(
@@ -241,7 +244,7 @@ class Tagger:
         logits, told = self._words(cut_texts, states=states)
         return [
             Reading(
-                {task: self._spans(task, rows, one) for task in wanted},
+                {task: self._spans(task, rows, one, bias) for task in wanted},
                 state,
                 one.spans_W2,
                 self.classifiers,
@@ -277,10 +280,10 @@ class Tagger:
         """Let go of the weights."""
         self._session = None
 
-    def _spans(self, task: str, logits: Floats, text: Pieces) -> list[Found]:
+    def _spans(self, task: str, logits: Floats, text: Pieces, bias: float) -> list[Found]:
         head = self.heads[task]
         rows = logits[:, self._columns[task]] / head.temperature
-        spans = to_characters(decode(rows, bias=head.bias), text.spans_W2)
+        spans = to_characters(decode(rows, bias=head.bias + bias), text.spans_W2)
         return [Found(start, end, head.labels[label], score) for start, end, label, score in spans]
 
     def _run(
