@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -113,6 +113,13 @@ class Lexicon:
         lexicon = cls.build(make())
         lexicon.save(path)
         return lexicon
+
+    def __iter__(self) -> Iterator[Term]:
+        """Every term, in the order in which they were given."""
+        start = 0
+        while start < len(self._rows):
+            yield self._term(start)
+            start = self._rows.index(b"\n", start) + 1
 
     def find(self, text: str) -> list[Match]:
         """The longest terms in a text, left to right, none overlapping another."""

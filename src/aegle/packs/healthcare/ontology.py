@@ -92,7 +92,7 @@ _SHORT_CATEGORY_SCORE: Final = 0.8
 def terms() -> Iterator[Term]:
     """Every clinical term that Aegle knows, shipped lists first."""
     yield from shipped_terms()
-    yield from icd_terms(_tabular(catalog.resolve("icd10cm")))
+    yield from icd_terms(tabular_list(catalog.resolve("icd10cm")))
 
 
 def shipped_terms() -> Iterator[Term]:
@@ -116,7 +116,7 @@ def vaccine_names(term: Term) -> Iterator[Term]:
 
 def icd_terms(tabular: Path) -> Iterator[Term]:
     """The terms of the tabular list (XML): titles, inclusion terms and their shorter names."""
-    for code, title, inclusions, leaf in _diagnoses(tabular):
+    for code, title, inclusions, leaf in diagnoses(tabular):
         if _LEFT_OUT.match(code):
             continue
         type_ = "symptom" if _SYMPTOM.match(code) else "condition"
@@ -159,14 +159,15 @@ def _usable(name: str) -> bool:
     )
 
 
-def _tabular(folder: Path) -> Path:
+def tabular_list(folder: Path) -> Path:
+    """The tabular list (XML) in the folder of the catalog's ``icd10cm``."""
     found = sorted(folder.rglob("*tabular*.xml"))
     if not found:
         raise InputError(f"{folder} holds no tabular list of ICD-10-CM (*tabular*.xml)")
     return found[-1]
 
 
-def _diagnoses(tabular: Path) -> Iterator[tuple[str, str, list[str], bool]]:
+def diagnoses(tabular: Path) -> Iterator[tuple[str, str, list[str], bool]]:
     """Code, title, inclusion terms, and whether the code is billable, of every ``diag``."""
     for _, element in iterparse(tabular, events=("end",)):
         if element.tag != "diag":
