@@ -162,7 +162,9 @@ def test_what_says_more_than_before_is_indexed_anew(
     (tmp_path / "a.txt").write_text(ASTHMA)
     (tmp_path / "b.txt").write_text(ANGINA)
     read_in(layout, tmp_path / "a.txt", tmp_path / "b.txt")
-    monkeypatch.setattr(ingesting, "derive", lambda k, d: replace(derive(k, d), facts=Facts()))
+    monkeypatch.setattr(
+        ingesting, "derive", lambda k, ds: [replace(one, facts=Facts()) for one in derive(k, ds)]
+    )
     read_in(layout, tmp_path / "a.txt", again=True)
     assert drugs(layout) == ["albuterol", "metoprolol"]
     with open_kit(layout, workspace.load_settings(layout)) as kit:

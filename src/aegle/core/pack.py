@@ -136,6 +136,58 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelSet:
+    """What a domain makes of one label set of the tagger.
+
+    Attributes:
+        types: label -> the entity types that it may stand for, the default first; a terminology
+            that knows the name, or how it ends, chooses among them. A label without types is left.
+        kinds: the kinds of documents in which it counts.
+    """
+
+    types: Mapping[str, tuple[str, ...]]
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PairSet:
+    """What a domain makes of the tagger's head for pairs of things.
+
+    Attributes:
+        head: its name.
+        things: entity type -> the kind of thing that the head knows it as.
+        relations: (label, head type, tail type) -> relation type; what is not named is left.
+        kinds: the kinds of documents in which it counts.
+        threshold: the least probability of a label.
+    """
+
+    head: str
+    things: Mapping[str, str]
+    relations: Mapping[tuple[str, str, str], str]
+    kinds: frozenset[str]
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """How a domain reads what the tagger says.
+
+    Attributes:
+        sets: the label sets that it takes, the one that is believed first first.
+        thresholds: entity type -> the least probability of an entity; ``""``: of other types.
+        assertion: the head that says whether something is denied or doubted; empty for none.
+        asserted: the entity types that it is asked about.
+        pairs: the head for relations.
+    """
+
+    sets: Mapping[str, LabelSet]
+    thresholds: Mapping[str, float]
+    assertion: str = ""
+    asserted: frozenset[str] = frozenset()
+    pairs: PairSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """A domain. Every ``module:name`` string names a function without arguments unless said.
 
@@ -150,6 +202,7 @@ class Pack:
         rules: -> Sequence[Rule].
         columns: column or field name (lower case) -> entity type, for tables and JSON lines.
         ties: (head type, tail type) -> relation type, for entities of one row or record.
+        tags: -> Tags; empty when the domain takes nothing from the tagger.
     """
 
     name: str
@@ -165,6 +218,7 @@ class Pack:
     rules: str
     columns: Mapping[str, str] = field(default_factory=dict)
     ties: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    tags: str = ""
 
 
 Recognisers = Sequence[Recogniser]

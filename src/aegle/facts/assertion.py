@@ -3,7 +3,8 @@
 The ConText algorithm over the cues of a pack: a cue governs the words after it, before it, or on
 both sides, as far as it reaches, until the sentence ends or a ``stop`` cue stands in the way. A
 ``pseudo`` cue shadows the cues inside it. A cue of direction ``section`` is a heading: what stands
-under it has its assertion unless a cue of its own sentence says otherwise.
+under it has its assertion unless a cue of its own sentence says otherwise. Where a model gives
+probabilities, cues and model decide together.
 
 References:
     Chapman et al. (2001), A simple algorithm for identifying negated findings and diseases.
@@ -13,9 +14,10 @@ References:
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,6 +123,50 @@ def strongest(said: Iterable[str]) -> str:
     """The one assertion that stands when several were said; ``present`` for none."""
     among = set(said)
     return next((assertion for assertion in ORDER if assertion in among), "present")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much a model and the cues count beside each other.
+
+    Attributes:
+        head: multiplies the model's log probability.
+        cue: added to each assertion that the cues say.
+        silence: added to ``present`` where the cues say nothing.
+    """
+
+    head: float = 1.0
+    cue: float = 2.0
+    silence: float = 0.5
+
+
+_LEAST: Final = 1e-6
+"""A probability of 0 would forbid what a cue says plainly."""
+
+
+def decide(
+    said: Iterable[str],
+    probabilities: Mapping[str, float] | None = None,
+    weights: Weights = Weights(),
+) -> str:
+    """The one assertion that stands: the highest log-linear score of model and cues.
+
+    Args:
+        said: what the cues say; empty where they are silent.
+        probabilities: assertion -> probability by the model; None where there is none, and then
+            the strongest of what was said stands.
+        weights: fitted on development texts.
+    """
+    among = set(said)
+    if not probabilities:
+        return strongest(among)
+    score = {
+        one: weights.head * math.log(max(probabilities.get(one, 0.0), _LEAST))
+        + (weights.cue if one in among else 0.0)
+        + (weights.silence if one == "present" and not among else 0.0)
+        for one in ORDER
+    }
+    return max(ORDER, key=lambda one: score[one])  # of equal scores the first in ORDER
 
 
 def _scopes(

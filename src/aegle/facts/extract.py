@@ -1,27 +1,33 @@
-"""Facts of one document: what its source states, its lexicon terms and its patterns, merged."""
+"""Facts of one document: what its source states, terms, patterns and tags, merged."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from aegle.core.pack import Cue, Pattern, Rule
-from aegle.core.records import Concept, Document, Entity, Facts, Span, content_id
-from aegle.facts.assertion import Context, strongest
+from aegle.core.records import Document, Entity, Facts, Span, content_id
+from aegle.facts.assertion import Context, decide
 from aegle.facts.heads import Head, heads_of
+from aegle.facts.keys import (
+    SUBSTANCES,
+    choice_of,
+    key_of_shape,
+    known_key,
+    shape_key,
+    substance_key,
+)
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Choice, align, choose, mention_key, normal_name
+from aegle.facts.link import align, mention_key, normal_name
+from aegle.facts.merge import LEXICON, PATTERN, SOURCE, Candidate, without_overlap
+from aegle.facts.pairs import paired
 from aegle.facts.relate import relate
+from aegle.facts.tag import Told, tagged
 from aegle.facts.words import Words, words
 from aegle.lm.segment import sentences
-
-SOURCE: Final = "source/1"
-LEXICON: Final = "lexicon/1"
-PATTERN: Final = "pattern/1"
 
 ASSERTABLE: Final = frozenset(
     """condition symptom medication allergy procedure immunization lab vulnerability weakness
@@ -32,27 +38,9 @@ ASSERTABLE: Final = frozenset(
 _HEADED: Final = frozenset({"condition", "symptom"})
 """Types whose names also name other things, with a noun after them: a clinic, a test, a vaccine."""
 
-_CONTAINERS: Final = frozenset({"event", "encounter", "rule", "detection"})
-"""Types whose mentions span whole records, with other entities inside."""
-
-_SUBSTANCES: Final = frozenset({"medication", "allergy"})
-_LONGEST_NAME: Final = 200
-"""Characters of a stated name that are searched for a substance."""
-
 _SURE: Final = 0.5
 """A term that scores less counts only in company: near a surer entity of the same lexicon."""
 _COMPANY: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    start: int
-    end: int
-    type: str
-    key: str
-    concepts: tuple[Concept, ...]
-    score: float
-    extractor: str
 
 
 def extract(
@@ -62,11 +50,12 @@ def extract(
     patterns: Sequence[Pattern],
     cues: Sequence[Cue],
     rules: Sequence[Rule],
+    told: Told | None = None,
 ) -> Facts:
     """What a document says: entities with exact spans, and relations between them.
 
-    What the source states stands as it is; a term or pattern that disagrees with it gives way. Of
-    overlapping terms and patterns the longest stays. The same document gives the same ids.
+    What the source states stands as it is; what disagrees with it gives way. Of overlapping terms,
+    patterns and tags one stays (`merge`). The same document gives the same ids.
 
     Args:
         doc: the document; every entity's text is ``doc.text[start:end]``.
@@ -74,22 +63,26 @@ def extract(
         patterns: shapes to find.
         cues: what changes an assertion, for entities that can be denied or doubted.
         rules: what relates entities of a sentence, or an entity and the document's subject.
+        told: what a tagger says of the document's text, if there is one.
     """
     split = words(doc.text)
     parts = sentences(doc.text)
     context = _context(tuple(cues))
     stated = [_stated(doc, i, lexicons, patterns) for i in range(len(doc.mentions))]
     offered = [*_named(split, lexicons), *_shaped(doc.text, patterns)]
-    found = _without_overlap(offered, stated)
+    offered += tagged(doc, split, told, lexicons) if told else ()
+    found = without_overlap(offered, stated)
     found, doubts = _headed(split, found, context, lexicons)
     said = context.assertions(split, parts, [Span(one.start, one.end) for one in found])
+    judged = _judged(told, found)
     by_position = [
         _entity(doc, one, mention.assertion, mention.time)
         for one, mention in zip(stated, doc.mentions, strict=True)
     ]
     entities = {entity.id: entity for entity in by_position}
     for one, assertions, doubt in zip(found, said, doubts, strict=True):
-        assertion = strongest(assertions | doubt) if one.type in ASSERTABLE else "present"
+        told_of = judged.get((one.start, one.end))
+        assertion = decide(assertions | doubt, told_of) if one.type in ASSERTABLE else "present"
         entity = _entity(doc, one, assertion, "")
         entities.setdefault(entity.id, entity)
     ordered = sorted(entities.values(), key=lambda entity: (entity.start, entity.end, entity.id))
@@ -100,15 +93,32 @@ def extract(
         sentences=parts,
         headings=[start for start, _ in context.sections(doc.text)],
         rules=rules,
+        told=paired(doc, ordered, told, parts) if told else (),
     )
 
 
+def _judged(
+    told: Told | None, found: Sequence[Candidate]
+) -> dict[tuple[int, int], Mapping[str, float]]:
+    """The probabilities of assertions, where a domain asks its head about the type."""
+    judged: dict[tuple[int, int], Mapping[str, float]] = {}
+    if told is None:
+        return judged
+    for tags in told.tags:
+        head = told.heads.get(tags.assertion)
+        asked = [(one.start, one.end) for one in found if one.type in tags.asserted]
+        if head and asked:
+            for place, row in zip(asked, told.reading.spans(tags.assertion, asked), strict=True):
+                judged[place] = dict(zip(head.labels, row.tolist(), strict=True))
+    return judged
+
+
 def _headed(
-    split: Words, found: Sequence[_Candidate], context: Context, lexicons: Sequence[Lexicon]
-) -> tuple[list[_Candidate], list[frozenset[str]]]:
+    split: Words, found: Sequence[Candidate], context: Context, lexicons: Sequence[Lexicon]
+) -> tuple[list[Candidate], list[frozenset[str]]]:
     """The candidates as the nouns after them make them, and what those nouns say of each."""
     heads = heads_of(split, context.heads, [Span(one.start, one.end) for one in found])
-    turned: list[_Candidate] = []
+    turned: list[Candidate] = []
     doubts: list[frozenset[str]] = []
     for one, head in zip(found, heads, strict=True):
         if head is None or one.type not in _HEADED:
@@ -120,11 +130,11 @@ def _headed(
     return turned, doubts
 
 
-def _turned(text: str, one: _Candidate, head: Head, lexicons: Sequence[Lexicon]) -> _Candidate:
+def _turned(text: str, one: Candidate, head: Head, lexicons: Sequence[Lexicon]) -> Candidate:
     """What a name and its head are together; a shared head counts where the lexicons know it."""
     type = head.cue.type
     name = text[one.start : one.end]
-    known = _known_key(type, f"{name} {type}", lexicons)
+    known = known_key(type, f"{name} {type}", lexicons)
     if head.shared and not known:
         return one
     key = known or f"{type}:{normal_name(text[one.start : head.end])}"
@@ -136,12 +146,7 @@ def _context(cues: tuple[Cue, ...]) -> Context:
     return Context(cues)
 
 
-@lru_cache(maxsize=1 << 15)
-def _choice(lexicon: Lexicon, name: str) -> Choice:
-    return choose(name, lexicon.look_up(name))
-
-
-def _entity(doc: Document, one: _Candidate, assertion: str, time: str) -> Entity:
+def _entity(doc: Document, one: Candidate, assertion: str, time: str) -> Entity:
     return Entity(
         id=content_id(doc.id, str(one.start), str(one.end), one.type, one.key),
         document_id=doc.id,
@@ -160,75 +165,29 @@ def _entity(doc: Document, one: _Candidate, assertion: str, time: str) -> Entity
 
 def _stated(
     doc: Document, position: int, lexicons: Sequence[Lexicon], patterns: Sequence[Pattern]
-) -> _Candidate:
+) -> Candidate:
     mention = doc.mentions[position]
     text = doc.text[mention.start : mention.end]
     concepts = align(mention, text, lexicons)
     key = mention_key(mention, concepts, text)
-    if mention.type in _SUBSTANCES:
-        key = _substance_key(text, lexicons) or key
+    if mention.type in SUBSTANCES:
+        key = substance_key(text, lexicons) or key
     elif not concepts and mention.ref is None:
         key = (
-            _known_key(mention.type, text, lexicons)
-            or _shape_key(mention.type, text, patterns)
+            known_key(mention.type, text, lexicons)
+            or shape_key(mention.type, text, patterns)
             or key
         )
-    return _Candidate(mention.start, mention.end, mention.type, key, concepts, 1.0, SOURCE)
+    return Candidate(mention.start, mention.end, mention.type, key, concepts, 1.0, SOURCE)
 
 
-def _known_key(type: str, text: str, lexicons: Iterable[Lexicon]) -> str:
-    """The key by which the lexicons know a name of this type, so that synonyms meet."""
-    for lexicon in lexicons:
-        terms = [term for term in lexicon.look_up(text) if term.type == type]
-        if terms:
-            return choose(text, terms).key
-    return ""
-
-
-def _shape_key(type: str, text: str, patterns: Iterable[Pattern]) -> str:
-    """The key that a pattern of this type gives the whole name: a table's CVE is a report's."""
-    for pattern in patterns:
-        if pattern.type != type:
-            continue
-        match = pattern.regex.fullmatch(text)
-        if match is not None and not (pattern.check and not pattern.check(match)):
-            return _key_of_shape(pattern, match, text)[0]
-    return ""
-
-
-def _key_of_shape(
-    pattern: Pattern, match: re.Match[str], text: str
-) -> tuple[str, tuple[Concept, ...]]:
-    """The key and the concepts of what a pattern matched."""
-    concept = pattern.concept(match) if pattern.concept else None
-    if concept is None:
-        return f"{pattern.type}:{(pattern.normal or normal_name)(text)}", ()
-    # A concept whose system is the type is a local name: it gives the key and is no code.
-    return concept.key, () if concept.system == pattern.type else (concept,)
-
-
-def _substance_key(text: str, lexicons: Iterable[Lexicon]) -> str:
-    """The key of the one substance that a product's name holds, empty when none or several.
-
-    Records code products (``lisinopril 10 MG Oral Tablet``), notes name substances, and an allergy
-    and a prescription of one substance must meet at one node. The product's codes stay as concepts.
-    """
-    keys = set()
-    for lexicon in lexicons:
-        for match in lexicon.find(text[:_LONGEST_NAME]):
-            choice = _choice(lexicon, text[match.start : match.end])
-            if choice.type in _SUBSTANCES:
-                keys.add(choice.key)
-    return keys.pop() if len(keys) == 1 else ""
-
-
-def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[_Candidate]:
+def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[Candidate]:
     for lexicon in lexicons:
         found = []
         for match in lexicon.find_in(split):
-            choice = _choice(lexicon, split.text[match.start : match.end])
+            choice = choice_of(lexicon, split.text[match.start : match.end])
             found.append(
-                _Candidate(
+                Candidate(
                     match.start,
                     match.end,
                     choice.type,
@@ -244,12 +203,12 @@ def _named(split: Words, lexicons: Iterable[Lexicon]) -> Iterator[_Candidate]:
                 yield one
 
 
-def _in_company(one: _Candidate, sure: Sequence[int]) -> bool:
+def _in_company(one: Candidate, sure: Sequence[int]) -> bool:
     at = bisect_left(sure, one.start - _COMPANY)
     return at < len(sure) and sure[at] <= one.end + _COMPANY
 
 
-def _shaped(text: str, patterns: Iterable[Pattern]) -> Iterator[_Candidate]:
+def _shaped(text: str, patterns: Iterable[Pattern]) -> Iterator[Candidate]:
     for pattern in patterns:
         has_value = "value" in pattern.regex.groupindex
         for match in pattern.regex.finditer(text):
@@ -257,39 +216,5 @@ def _shaped(text: str, patterns: Iterable[Pattern]) -> Iterator[_Candidate]:
             start, end = match.span(group)
             if start >= end or (pattern.check and not pattern.check(match)):
                 continue
-            key, concepts = _key_of_shape(pattern, match, text[start:end])
-            yield _Candidate(start, end, pattern.type, key, concepts, pattern.score, PATTERN)
-
-
-def _without_overlap(
-    offered: Iterable[_Candidate], stated: Sequence[_Candidate]
-) -> list[_Candidate]:
-    """The candidates that stand beside what is stated, longest first, in order of their start."""
-    starts: list[int] = []
-    kept: list[_Candidate] = []
-    fixed = sorted(stated, key=lambda one: one.start)
-    reach = max((one.end - one.start for one in fixed if one.type not in _CONTAINERS), default=0)
-    firm = [one for one in fixed if one.type not in _CONTAINERS]
-    firm_starts = [one.start for one in firm]
-    ranked = sorted(offered, key=lambda one: (one.start - one.end, -one.score, one.start))
-    for one in ranked:
-        near = firm[bisect_left(firm_starts, one.start - reach) : bisect_left(firm_starts, one.end)]
-        if any(_gives_way(one, other) for other in near):
-            continue
-        at = bisect_left(starts, one.start)
-        if at and kept[at - 1].end > one.start:
-            continue
-        if at < len(kept) and kept[at].start < one.end:
-            continue
-        starts.insert(at, one.start)
-        kept.insert(at, one)
-    return kept
-
-
-def _gives_way(one: _Candidate, stated: _Candidate) -> bool:
-    """A found candidate yields to a stated one, unless it is a shape of another type inside it."""
-    if stated.end <= one.start or one.end <= stated.start:
-        return False
-    inside = stated.start <= one.start and one.end <= stated.end
-    smaller = one.end - one.start < stated.end - stated.start
-    return not (inside and smaller and one.extractor == PATTERN and one.type != stated.type)
+            key, concepts = key_of_shape(pattern, match, text[start:end])
+            yield Candidate(start, end, pattern.type, key, concepts, pattern.score, PATTERN)

@@ -1,4 +1,4 @@
-"""Relations: what the source links, what rules find in a sentence, what the subject is tied to.
+"""Relations: what the source links, rules find, the subject is tied to and a model tells.
 
 A document about one patient or host (its ``group``) seldom names them in each sentence. So a rule
 whose head or tail is the subject's type also ties the subject to what the document says of it.
@@ -15,6 +15,7 @@ from typing import Final
 from aegle.core.pack import Rule
 from aegle.core.records import Document, Entity, Facts, Relation, Span, content_id
 from aegle.facts.assertion import strongest
+from aegle.facts.pairs import Pair
 
 SOURCE: Final = "source/1"
 RULE: Final = "rule/1"
@@ -76,6 +77,7 @@ def relate(
     sentences: Sequence[Span],
     headings: Sequence[int],
     rules: Sequence[Rule],
+    told: Sequence[Pair] = (),
 ) -> Facts:
     """The facts of a document: its entities, its subject if it has one, and their relations.
 
@@ -86,6 +88,7 @@ def relate(
         sentences: its sentences in order.
         headings: where its headings start, in order; a rule may ask for the heading.
         rules: what relates which types.
+        told: what a model relates; a pair of which source or rules say something stands as it is.
     """
     found = _Found(doc)
     for link in doc.links:
@@ -102,6 +105,7 @@ def relate(
         if all(entity.id != subject.id for entity in entities):
             entities = tuple(sorted((*entities, subject), key=lambda one: (one.start, one.end)))
         _relate_subject(found, subject, entities, sentences, headings, pairs)
+    _relate_told(found, told, entities)
     return Facts(entities, tuple(found.relations))
 
 
@@ -136,6 +140,14 @@ def _relate_pairs(
                     if rule.between is None or rule.between.search(between):
                         found.add(rule.type, head, tail, sentence, rule.score, RULE)
                         break
+
+
+def _relate_told(found: _Found, told: Sequence[Pair], entities: Sequence[Entity]) -> None:
+    key = {entity.id: entity.key for entity in entities}
+    tied = {frozenset((key[head], key[tail])) for head, tail in found.pairs}
+    for one in told:
+        if frozenset((one.head.key, one.tail.key)) not in tied:
+            found.add(one.type, one.head, one.tail, one.span, one.score, one.extractor)
 
 
 def _subject(doc: Document, entities: Sequence[Entity]) -> Entity | None:

@@ -32,6 +32,8 @@ runs needs no model here. Those in `REPORTING` also take ``progress``."""
 
 REPORTING: Final = frozenset({"ingest", "extract", "reindex"})
 _READ_AHEAD: Final = frozenset({"ask", "search"})
+_BY_FACTS: Final = frozenset({"ask", "search", "graph", "document", "ingest"})
+"""Commands that rest on facts or add some: they say when other versions made what is there."""
 _UNREPAIRED: Final = frozenset({"status", "quarantine", "reindex"})
 """Commands that look at a workspace as it is, without finishing a crashed batch first."""
 
@@ -51,6 +53,9 @@ def call(kit: Kit, command: str, params: Mapping[str, Any], progress: Progress =
             plugins.load("aegle.flows.settle:repair")(kit)
     if command in _READ_AHEAD:
         kit.read_ahead()
+    if command in _BY_FACTS:
+        with kit.lock:
+            plugins.load("aegle.flows.versions:tell")(kit)
     if command in REPORTING:
         return function(kit, **params, progress=progress)
     return function(kit, **params)

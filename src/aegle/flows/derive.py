@@ -2,37 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from aegle.core.records import Document, Facts, Stored
 from aegle.corpus.chunk import chunk
 from aegle.corpus.meaning import meaning
 from aegle.facts.extract import extract
+from aegle.facts.tag import Told
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
 
-
-def derive(kit: Kit, document: Document) -> Stored:
-    """A document with its chunks and facts."""
-    chunks = chunk(
-        document,
-        budget=kit.settings.chunks.budget,
-        overlap=kit.settings.chunks.overlap,
-        count=kit.encoder.count,
-    )
-    return Stored(document, chunks, facts_of(kit, document))
+_TOGETHER: Final = 100_000
+"""Characters that the tagger reads at a time: enough to fill its batches, and not the memory."""
 
 
-def facts_of(kit: Kit, document: Document) -> Facts:
+def derive(kit: Kit, documents: Sequence[Document]) -> list[Stored]:
+    """Documents with their chunks and facts; the tagger reads them together."""
+    return [
+        Stored(
+            document,
+            chunk(
+                document,
+                budget=kit.settings.chunks.budget,
+                overlap=kit.settings.chunks.overlap,
+                count=kit.encoder.count,
+            ),
+            facts,
+        )
+        for document, facts in zip(documents, facts_of_all(kit, documents), strict=True)
+    ]
+
+
+def facts_of_all(kit: Kit, documents: Sequence[Document]) -> Iterator[Facts]:
+    """The facts of each document, by the packs of its domain and the tagger."""
+    for group in _together(documents):
+        for document, told in zip(group, _told(kit, group), strict=True):
+            yield facts_of(kit, document, told)
+
+
+def facts_of(kit: Kit, document: Document, told: Told | None = None) -> Facts:
     """The facts of one de-identified document, by the packs of its domain."""
-    domain = document.domain if document.domain in kit.packs else "general"
+    domain = _domain(kit, document)
     return extract(
         document,
         lexicons=kit.lexicons[domain],
         patterns=kit.patterns[domain],
         cues=kit.cues[domain],
         rules=kit.rules[domain],
+        told=told,
     )
+
+
+def _domain(kit: Kit, document: Document) -> str:
+    return document.domain if document.domain in kit.packs else "general"
+
+
+def _together(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    group: list[Document] = []
+    characters = 0
+    for document in documents:
+        group.append(document)
+        characters += len(document.text)
+        if characters >= _TOGETHER:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
+
+
+def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
+    """What the tagger says of documents; None of those whose source states what they name."""
+    tagger, made_by = kit.tagger, kit.tagger_version
+    if tagger is None:
+        return [None] * len(documents)
+    tags = [
+        tuple(
+            one
+            for one in kit.tags[_domain(kit, document)]
+            if any(document.kind in labels.kinds for labels in one.sets.values())
+        )
+        for document in documents
+    ]
+    asked = [document for document, one in zip(documents, tags, strict=True) if one]
+    wanted = {name for one in tags for some in one for name in some.sets}
+    tasks = [name for name in tagger.heads if name in wanted]
+    if not asked or not tasks:
+        return [None] * len(documents)
+    readings = iter(tagger.read([document.text for document in asked], tasks=tasks))
+    thresholds = kit.settings.knowledge.thresholds
+    return [
+        Told(next(readings), one, made_by, tagger.classifiers, thresholds) if one else None
+        for one in tags
+    ]
 
 
 def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
@@ -43,6 +105,11 @@ def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
         place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
         vectors = kit.encoder.embed(list(place))
         kit.index.add(chunks, vectors[[place[text] for text in texts]])
+    draw(kit, batch)
+
+
+def draw(kit: Kit, batch: Sequence[Stored]) -> None:
+    """Put documents into the graph alone."""
     nodes, edges = build(batch)
     kit.graph.add(nodes, edges)
     kit.graph_changed()

@@ -9,6 +9,7 @@ from aegle.core.ports import Progress
 from aegle.core.records import RawDocument
 from aegle.core.text import RawText
 from aegle.flows import ingest
+from aegle.flows.derive import facts_of_all
 from aegle.flows.kit import Kit
 from aegle.flows.knowledge import facts_json
 
@@ -17,14 +18,12 @@ def extract(kit: Kit, path: str, *, progress: Progress) -> dict[str, Any]:
     """Entities and relations of a file's de-identified text; nothing is stored."""
     entities: list[dict[str, Any]] = []
     relations: list[dict[str, Any]] = []
-    documents = 0
-    for raw in ingest.read_only(kit, path, progress):
-        stored, _, _ = ingest.prepare(kit, raw)
-        shown = facts_json(stored.facts, first=len(entities), document=documents)
+    documents = [ingest.prepare(kit, raw)[0] for raw in ingest.read_only(kit, path, progress)]
+    for number, facts in enumerate(facts_of_all(kit, documents)):
+        shown = facts_json(facts, first=len(entities), document=number)
         entities += shown["entities"]
         relations += shown["relations"]
-        documents += 1
-    return {"entities": entities, "relations": relations, "documents": documents}
+    return {"entities": entities, "relations": relations, "documents": len(documents)}
 
 
 def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, Any]:
@@ -35,5 +34,6 @@ def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, A
     origin = Origin("text")
     raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
     with kit.lock:
-        stored, _, _ = ingest.prepare(kit, raw)
-    return {"text": str(stored.document.text), **facts_json(stored.facts)}
+        document, _, _ = ingest.prepare(kit, raw)
+        (facts,) = facts_of_all(kit, [document])
+    return {"text": str(document.text), **facts_json(facts)}

@@ -13,12 +13,12 @@ from typing import Any, Final
 from aegle.core.errors import InputError
 from aegle.core.pack import Recogniser
 from aegle.core.ports import Progress
-from aegle.core.records import RawDocument, Stored
+from aegle.core.records import Document, RawDocument, Stored
 from aegle.corpus.clean import clean
 from aegle.corpus.redact import redact
+from aegle.flows import versions
 from aegle.flows.carry import Carried, known_in
 from aegle.flows.derive import derive, index_stored
-from aegle.flows.derive import facts_of as facts_of
 from aegle.flows.holding import Ended, Met
 from aegle.flows.kit import Kit
 from aegle.flows.patients import Patients
@@ -33,6 +33,7 @@ _BATCH_CHARACTERS: Final = 1_000_000
 class Batch:
     """Documents that are stored together, and the files that end with them."""
 
+    documents: dict[str, Document] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     met: list[Met] = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -43,13 +44,13 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether it is time to store the batch."""
-        return len(self.stored) >= _BATCH_DOCUMENTS or self.characters >= _BATCH_CHARACTERS
+        return len(self.documents) >= _BATCH_DOCUMENTS or self.characters >= _BATCH_CHARACTERS
 
 
 def prepare(
     kit: Kit, raw: RawDocument, *, earlier: bool = False
-) -> tuple[Stored, dict[str, Any], Sequence[tuple[str, str, str]]]:
-    """Clean, redact, chunk and extract one document; with its redaction account and aliases.
+) -> tuple[Document, dict[str, Any], Sequence[tuple[str, str, str]]]:
+    """Clean and redact one document; with its redaction account and aliases.
 
     ``earlier``: the ledger is asked what was replaced in earlier documents of the same patient.
     """
@@ -64,7 +65,7 @@ def prepare(
         known=_known(kit, raw) if earlier else None,
     )
     shown = {name: value for name, value in asdict(account).items() if name != "aliases"}
-    return derive(kit, document), shown, account.aliases
+    return document, shown, account.aliases
 
 
 def _known(kit: Kit, raw: RawDocument) -> Callable[[list[str]], set[str]] | None:
@@ -88,6 +89,7 @@ def _store(kit: Kit, batch: Batch) -> None:
             changed = _changed(kit, batch)
             # What is stored must have a file that holds it, also when a crash comes between.
             kit.ledger.record(batch.met, batch.accounts, sorted(batch.aliases))
+            kit.ledger.note_made_by(versions.current(kit))
             kit.corpus.put(list(batch.stored.values()))
             fresh = [one for one in ids if one not in changed]
             index_stored(kit, [batch.stored[one] for one in fresh])
@@ -147,18 +149,15 @@ class _Run:
         marks = self._marks(event.document)
         raw, names = self.patients.join(event.document)
         raw = self.carried.add(raw)
-        stored, account, aliases = prepare(self.kit, raw, earlier=self.earlier)
-        document, ledger = stored.document, self.kit.ledger
+        document, account, aliases = prepare(self.kit, raw, earlier=self.earlier)
+        ledger = self.kit.ledger
         gone = ledger.withheld(marks) or ledger.forgotten([document.id])
         if gone and not self.restore:
             ledger.names.take_back(names)
             self.counts["forgotten"] += 1
             return
         self.counts["documents"] += 1
-        self.counts["chunks"] += len(stored.chunks)
-        self.counts["entities"] += len(stored.facts.entities)
-        self.counts["relations"] += len(stored.facts.relations)
-        self.batch.stored[document.id] = stored
+        self.batch.documents[document.id] = document
         self.batch.met.append(Met(document.id, self.sha256, event.path, self.reading, marks))
         self.batch.accounts[document.id] = account
         self.batch.aliases.update(aliases)
@@ -196,9 +195,14 @@ class _Run:
             )
 
     def flush(self) -> None:
-        """Store the batch in the background, after the one before it."""
-        self.wait()
+        """Chunk and extract the batch; store it in the background, after the one before it."""
         batch, self.batch = self.batch, Batch()
+        for one in derive(self.kit, list(batch.documents.values())):
+            batch.stored[one.document.id] = one
+            self.counts["chunks"] += len(one.chunks)
+            self.counts["entities"] += len(one.facts.entities)
+            self.counts["relations"] += len(one.facts.relations)
+        self.wait()
         self.running = self.pool.submit(_store, self.kit, batch)
 
     def wait(self) -> None:

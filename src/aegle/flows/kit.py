@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aegle.core import observe, plugins
 from aegle.core.errors import NotFoundError
-from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule
+from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule, Tags
 from aegle.core.ports import (
     Closes,
     CorpusStore,
@@ -47,6 +49,7 @@ class Kit:
         self.progress = progress
         self.lock = threading.RLock()
         self.filling = threading.Lock()
+        self.told_former = False
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -142,6 +145,26 @@ class Kit:
             if name == "auto":
                 return None  # weights are not part of every installation; `status` says so
             raise
+
+    @cached_property
+    def tagger_version(self) -> str:
+        """The tagger's version and what tells two trainings of it apart; empty for no tagger.
+
+        Raises:
+            NotFoundError: the folder holds no tagger.
+        """
+        if self.tagger_folder is None:
+            return ""
+        try:
+            card = (self.tagger_folder / "card.json").read_bytes()
+            version = str(json.loads(card)["version"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotFoundError(
+                f"{self.tagger_folder} is no tagger: its card.json is none"
+            ) from error
+        manifest = self.tagger_folder / "manifest.json"
+        content = manifest.read_bytes() if manifest.is_file() else card
+        return f"{version}+{hashlib.sha256(content).hexdigest()[:8]}"
 
     @cached_property
     def tagger(self) -> Tagger | None:
@@ -242,6 +265,15 @@ class Kit:
         ]
         chosen = [make for name, make in every if domain in ("general", name) or name == "general"]
         return [item for make in chosen for item in make()]
+
+    @cached_property
+    def tags(self) -> dict[str, tuple[Tags, ...]]:
+        """How to read the tagger by domain; general documents are read as every domain's."""
+        own = {name: plugins.load(pack.tags)() for name, pack in self.packs.items() if pack.tags}
+        return {
+            name: tuple(tags for other, tags in own.items() if name in ("general", other))
+            for name in self.packs
+        }
 
     @cached_property
     def patterns(self) -> dict[str, list[Pattern]]:

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS marks (
   document_id TEXT, mark TEXT, PRIMARY KEY (document_id, mark)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS marks_by_mark ON marks (mark);
 CREATE TABLE IF NOT EXISTS withheld (mark TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made_by (versions TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (at REAL, action TEXT, detail TEXT);
 """
 
@@ -311,6 +312,19 @@ class Ledger:
         """Whether one of these marks is that of a forgotten document."""
         sql = f"SELECT 1 FROM withheld WHERE mark IN ({_marks(marks)}) LIMIT 1"  # noqa: S608 - only placeholders are put in
         return bool(self._rows(sql, marks))
+
+    # by what facts were made
+
+    def made_by(self) -> list[str]:
+        """The versions by which any fact of this workspace was made."""
+        return [row[0] for row in self._rows("SELECT versions FROM made_by ORDER BY 1")]
+
+    def note_made_by(self, versions: str, *, alone: bool = False) -> None:
+        """Record that facts were made by these versions; ``alone``: all of them were."""
+        with self._write() as db:
+            if alone:
+                db.execute("DELETE FROM made_by")
+            db.execute("INSERT OR IGNORE INTO made_by VALUES (?)", (versions,))
 
     # counts and audit
 

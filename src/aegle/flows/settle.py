@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from aegle.core import observe
-from aegle.core.records import Stored
+from aegle.core.records import Document, Stored
 from aegle.corpus.redact import regroup
+from aegle.flows import versions
 from aegle.flows.derive import derive, index_stored
 from aegle.flows.kit import Kit
 
@@ -85,10 +86,10 @@ def _move(kit: Kit, former: str, group: str) -> None:
     ids = spoken | {stored.document.id for stored in kit.corpus.scan(group=former)}
     ids -= set(kit.ledger.retired())  # what is forgotten must not come back as another
     for batch in in_batches(kit.corpus.scan(sorted(ids))):
-        made: dict[str, Stored] = {}
+        moved: dict[str, Document] = {}
         for stored in batch:
             account = kit.ledger.account(stored.document.id)
-            document = regroup(
+            moved[stored.document.id] = regroup(
                 stored.document,
                 former=former,
                 group=group,
@@ -96,9 +97,10 @@ def _move(kit: Kit, former: str, group: str) -> None:
                 renamed=renamed,
                 shift_dates=not {"all", "date"} & set(account.get("keeps", ())),
             )
-            made[stored.document.id] = derive(kit, document)
+        made = dict(zip(moved, derive(kit, list(moved.values())), strict=True))
         became = {old: new.document.id for old, new in made.items()}
         kit.ledger.adopt(became)
+        kit.ledger.note_made_by(versions.current(kit))
         kit.corpus.put(list(made.values()))
         kit.ledger.replaced([old for old, new in became.items() if old != new])
     kit.ledger.names.moved(former, group)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from aegle.core import observe
-from aegle.core.errors import NotFoundError, UsageError
+from aegle.core.errors import NotFoundError, UsageError, WorkspaceError
 from aegle.core.ports import Progress
+from aegle.core.records import Stored
 from aegle.corpus import asked
-from aegle.flows.derive import index_stored
+from aegle.flows import versions
+from aegle.flows.derive import draw, facts_of_all, index_stored
 from aegle.flows.kit import Kit
 from aegle.flows.settle import in_batches, remove, without_documents
 
@@ -77,18 +81,45 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
 
 
 def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
-    """Build index and graph anew from the corpus, which is the truth."""
+    """Build index and graph anew from the corpus, which is the truth.
+
+    Facts that other versions made are made again from the stored text first; then the index, which
+    rests on chunks alone, stays as it is if it is whole.
+    """
     with kit.lock:
-        kit.drop("index", "graph")
-        for folder in (kit.layout.index, kit.layout.graph):
+        old = bool(versions.former(kit))
+        keep = old and _index_is_whole(kit)
+        kit.drop("graph", *(() if keep else ("index",)))
+        for folder in (kit.layout.graph, *(() if keep else (kit.layout.index,))):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
         total = kit.corpus.counts()["documents"]
-        done = chunks = 0
+        done = chunks = changed = 0
         for batch in in_batches(kit.corpus.scan()):
-            index_stored(kit, batch)
+            batch, count = _extracted(kit, batch) if old else (batch, 0)
+            (draw if keep else index_stored)(kit, batch)
             done += len(batch)
+            changed += count
             chunks += sum(len(stored.chunks) for stored in batch)
             progress("reindex", done, total)
         kit.ledger.finish(kit.ledger.pending())
-    return {"documents": done, "chunks": chunks}
+        kit.ledger.note_made_by(versions.current(kit), alone=True)
+    return {"documents": done, "chunks": chunks, "changed": changed}
+
+
+def _index_is_whole(kit: Kit) -> bool:
+    """Whether the index holds as many chunks as the corpus, and no document waits for it."""
+    try:
+        held = kit.index.count()
+    except WorkspaceError:
+        return False  # it is damaged, and will be built anew
+    return held == kit.corpus.counts()["chunks"] and not kit.ledger.pending()
+
+
+def _extracted(kit: Kit, batch: Sequence[Stored]) -> tuple[list[Stored], int]:
+    """Stored documents with the facts that would be made now; how many say something else."""
+    facts = facts_of_all(kit, [stored.document for stored in batch])
+    new = [replace(stored, facts=one) for stored, one in zip(batch, facts, strict=True)]
+    changed = [one for one, stored in zip(new, batch, strict=True) if one.facts != stored.facts]
+    kit.corpus.put(changed)
+    return new, len(changed)

@@ -31,4 +31,5 @@ PACK = Pack(
     rules=f"{_HERE}.rules:rules",
     columns=COLUMNS,
     ties=TIES,
+    tags=f"{_HERE}.tags:tags",
 )

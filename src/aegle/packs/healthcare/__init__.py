@@ -37,4 +37,5 @@ PACK = Pack(
         "procedure": "procedure",
     },
     ties={("device", "ward"): "located_in"},
+    tags=f"{_HERE}.tags:tags",
 )
