@@ -49,7 +49,10 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         try:
-            self.encoder = AutoModel.from_pretrained(str(folder), add_pooling_layer=False)
+            # Dropout inside attention keeps a processor from its fused kernel: twice the time.
+            self.encoder = AutoModel.from_pretrained(
+                str(folder), add_pooling_layer=False, attention_probs_dropout_prob=0.0
+            )
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} holds no encoder that can be trained") from error
         width = int(self.encoder.config.hidden_size)
