@@ -1,4 +1,4 @@
-"""Calibration on dev: temperatures that make scores probabilities, and how sure a relation must be."""
+"""Calibration on dev: temperatures that make scores probabilities, and a relation's threshold."""
 
 from __future__ import annotations
 

@@ -83,21 +83,30 @@ def of_class(one: Example, text: Pieces, place: Mapping[str, int]) -> Text:
 def of_pairs(
     one: Example, text: Pieces, place: Mapping[str, int], kinds: Mapping[str, int]
 ) -> Text:
-    """Mentions, the things that they name, and the relations between things."""
+    """Mentions, the things that they name (each its own if none are told), and their relations."""
     told = Text()
     for label in one.labels:
         told.spans.append(words_of(text.spans_W2, label.start, label.end))
         told.targets.append(-1)
-    number = {thing: at for at, thing in enumerate(one.things)}
-    for thing in one.things:
+    things = one.things or tuple((at,) for at in range(len(one.labels)))
+    number = {thing: at for at, thing in enumerate(things)}
+    for thing in things:
         told.things.append(thing)
         told.kinds.append(kinds[one.labels[thing[0]].label])
     for pair in one.pairs:
-        ends = number.get(pair.head), number.get(pair.tail)
+        ends = _thing(pair.head, number), _thing(pair.tail, number)
         if ends[0] is not None and ends[1] is not None and pair.label in place:
             low, high = sorted((ends[0], ends[1]))
             told.related[low, high] = 1 + place[pair.label]
     return told
+
+
+def _thing(mentions: tuple[int, ...], number: Mapping[tuple[int, ...], int]) -> int | None:
+    """The thing of exactly these mentions, or else the first that has one of them."""
+    exact = number.get(mentions)
+    if exact is not None:
+        return exact
+    return next((at for thing, at in number.items() if set(mentions) & set(thing)), None)
 
 
 def collect(

@@ -14,33 +14,38 @@ from aegle.core.text import SafeText
 
 def read(path: Path, *, because: str) -> Iterator[Example]:
     """Records ``{"text", "labels": [[start, end, label]], "pairs": [[head, tail, label]],
-    "classes": [...], "id", "group"}``; all but the text may be missing.
+    "things": [[place, ...]], "classes": [...], "id", "group"}``; all but the text may be missing.
 
     Raises:
         InputError: a record that isn't so, by its number.
     """
     for number, told in enumerate(_records(path), 1):
-        where = f"{path.name}, record {number}"
-        name = str(told.get("id", number)) if isinstance(told, dict) else ""
         try:
-            yield Example(
-                name,
-                str(told.get("group", name)),
-                SafeText(_text(told["text"]), by=because),
-                tuple(
-                    sorted(
-                        Label(int(s), int(e), str(label)) for s, e, label in told.get("labels", ())
-                    )
-                ),
-                tuple(
-                    Pair((int(h),), (int(t),), str(label)) for h, t, label in told.get("pairs", ())
-                ),
-                classes=tuple(map(str, told.get("classes", ()))),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            yield _example(told, number, because)
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(
-                f"{where}: text, and labels as [start, end, label] within it, are needed"
+                f"{path.name}, record {number}: text, and labels as [start, end, label] within it, "
+                "are needed; pairs and things name places of labels"
             ) from error
+
+
+def _example(told: Any, number: int, because: str) -> Example:
+    name = str(told.get("id", number))
+    given = [Label(int(s), int(e), str(label)) for s, e, label in told.get("labels", ())]
+    order = sorted(range(len(given)), key=lambda at: given[at])
+    place = {old: new for new, old in enumerate(order)}
+    return Example(
+        name,
+        str(told.get("group", name)),
+        SafeText(_text(told["text"]), by=because),
+        tuple(given[old] for old in order),
+        tuple(
+            Pair((place[int(h)],), (place[int(t)],), str(label))
+            for h, t, label in told.get("pairs", ())
+        ),
+        tuple(tuple(sorted(place[int(at)] for at in thing)) for thing in told.get("things", ())),
+        tuple(map(str, told.get("classes", ()))),
+    )
 
 
 def _text(value: Any) -> str:

@@ -161,7 +161,7 @@ class Values:
 
     def _brand(self) -> str:
         rng = self.rng
-        words = [w.capitalize() for w in rng.sample(lists()["words"], 2)]
+        words = [str(word).capitalize() for word in rng.sample(lists()["words"], 2)]
         draw = rng.random()
         if draw < 0.3:
             return self.made_up()
