@@ -21,6 +21,7 @@ from aegle.corpus import dates
 from aegle.corpus.asked import Alias, own_aliases
 from aegle.corpus.edits import Change, apply, compose, move
 from aegle.corpus.seek import KnownValues, seek
+from aegle.corpus.sight import BY_MACHINES, Sight
 from aegle.corpus.vault import Vault
 
 SAFE_HARBOR: Final = (
@@ -57,7 +58,8 @@ class Account:
 
     Attributes:
         counts: class -> how many were replaced.
-        by: who vouches for the text: ``redact/1`` or ``override``.
+        by: who vouches for the text: ``redact/1``, with the tagger's version after a blank when it
+            read the document, or ``override``.
         aliases: (digest, group, surrogate) of each value that may be asked about; see `Vault`.
     """
 
@@ -77,6 +79,7 @@ def redact(
     vault: Vault,
     edits: Sequence[Edit] = (),
     known: KnownValues | None = None,
+    sight: Sight | None = None,
 ) -> tuple[Document, Account]:
     """The document with every identifier replaced, and the account of it.
 
@@ -90,6 +93,7 @@ def redact(
         edits: those of `clean`, so that ``Document.edits`` lead back to the text as it was read.
         known: which of some values were replaced in other documents of the same group; capitalised
             words and long numbers are asked about.
+        sight: a tagger, which reads what people wrote.
     """
     group = vault.group(doc.group.reveal())
     if policy.override_reason:
@@ -101,7 +105,8 @@ def redact(
     texts = [doc.text.reveal(), doc.title.reveal(), *doc.meta.values()]
     stand_ins = _StandIns(group, policy, vault, own_aliases(doc, group, vault))
     safe, rounds = [], []
-    found = seek(texts, doc, recognisers, policy.keeps, known)
+    sight = None if doc.kind in BY_MACHINES else sight
+    found = seek(texts, doc, recognisers, policy.keeps, known, sight)
     for text, some in zip(texts, found, strict=True):
         kept = _joined(text, _resolved(text, some, policy.keeps))
         new, made_edits = apply(text, [stand_ins.change(text, one) for one in kept])
@@ -117,7 +122,8 @@ def redact(
         doc, group, _time(doc.time, policy, days), safe, mentions, links, compose(edits, rounds[0]),
         vault,
     )  # fmt: skip
-    return document, stand_ins.account(document.id)
+    by = f"{VERSION} {sight.version}" if sight else VERSION
+    return document, stand_ins.account(document.id, by)
 
 
 def regroup(
@@ -323,8 +329,8 @@ class _StandIns:
         new = self._vault.surrogate(one.kind, value, self._group)
         return Change(one.start, one.end, new, one.kind)
 
-    def account(self, document_id: str) -> Account:
+    def account(self, document_id: str, by: str) -> Account:
         """What was done so far."""
         counts, keeps = dict(sorted(self.counts.items())), tuple(sorted(self._policy.keeps))
         aliases = tuple(sorted(self.aliases))
-        return Account(document_id, VERSION, counts, keeps, aliases=aliases)
+        return Account(document_id, by, counts, keeps, aliases=aliases)

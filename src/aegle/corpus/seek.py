@@ -16,6 +16,7 @@ from aegle.core.pack import Found, Recogniser
 from aegle.core.records import RawDocument
 from aegle.corpus import dates
 from aegle.corpus.known import Known, is_common, parts
+from aegle.corpus.sight import Sight, join
 
 KnownValues = Callable[[list[str]], set[str]]
 """Which of some values were replaced before in the document's group; see `redact`."""
@@ -54,12 +55,15 @@ def seek(
     recognisers: Sequence[Recogniser],
     keeps: frozenset[str],
     known: KnownValues | None = None,
+    sight: Sight | None = None,
 ) -> list[list[Found]]:
     """Identifiers of each text; they may overlap. A name found once is found everywhere."""
     joined = _BREAK.join(texts)
     found = [one for recognise in recognisers for one in recognise(joined)]
-    found = list(_without_things(found, joined, doc))
     found += dates.find(joined)
+    if sight is not None:
+        found = join(found, sight.look(joined, keeps))
+    found = list(_without_things(found, joined, doc))
     if "date" not in keeps:
         found += births(joined, found, doc)
     if known is not None:

@@ -13,6 +13,7 @@ from typing import Final
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import companies, names
 from aegle.packs.general import identifiers as general
+from aegle.packs.general.doubts import Weigh, weigh
 
 # A line of a log or a record starts like this; its words are programs, levels and components.
 _RECORD: Final = re.compile(
@@ -35,6 +36,11 @@ def recognisers() -> tuple[Recogniser, ...]:
         general.ages,
         *(companies.without(find, technical=True) for find in (names.cued, listed_in_prose)),
     )
+
+
+def doubts() -> Weigh:
+    """What of a tagger's finds security texts leave: companies, unless a person is meant."""
+    return weigh(technical=True)
 
 
 def listed_in_prose(text: str) -> Iterator[Found]:

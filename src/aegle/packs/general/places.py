@@ -130,6 +130,7 @@ _NO_TOWN: Final = frozenset(
     outside jail prison school work church
     bed""".split()
 )
+_OF_LANDS: Final = frozenset("the of and republic north south east west new saint st".split())
 _TOWN_STATES: Final = frozenset({"New York", "Washington"})
 # A town after a street, without state or postal code.
 _AFTER_STREET: Final = re.compile(
@@ -203,6 +204,17 @@ def _is_town(text: str) -> bool:
     if first in _NO_TOWN or is_no_name(first) or text.casefold() in lands():
         return False
     return text in _TOWN_STATES or re.fullmatch(_STATE_NAMES, text) is None
+
+
+def is_land(text: str) -> bool:
+    """Whether a place is a state, a country or larger, and no town of the same name."""
+    plain = " ".join(text.split())
+    if plain in _TOWN_STATES:
+        return False
+    if re.fullmatch(rf"(?:{_STATE_NAMES}|{_STATES})\.?", plain, re.IGNORECASE):
+        return True
+    words = [word for word in re.split(r"[^\w]+", folded(plain)) if word not in _OF_LANDS]
+    return bool(words) and all(word in lands() for word in words)
 
 
 def _is_else(word: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from aegle.core.pack import Found, Recogniser
 from aegle.packs.general import identifiers as general
 from aegle.packs.general import places
+from aegle.packs.general.doubts import Weigh, weigh
 from aegle.packs.general.gate import ending
 from aegle.packs.general.lone import lone
 from aegle.packs.general.namelists import folded
@@ -50,6 +51,11 @@ def recognisers() -> tuple[Recogniser, ...]:
         places.find,
         facilities,
     )
+
+
+def doubts() -> Weigh:
+    """What of a tagger's finds clinical texts leave: brands of medicines besides."""
+    return weigh(vocabulary())
 
 
 @cache
