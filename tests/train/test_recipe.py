@@ -57,3 +57,15 @@ def test_a_wrong_recipe_says_what_is_wrong(tmp_path: Path, change: str, says: st
 def test_a_corpus_must_say_why_it_may_be_used(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="safe_because"):
         read_recipe(write(tmp_path, SMALL.replace(", safe_because: made here", "")))
+
+
+def test_a_recipe_may_extend_another(tmp_path: Path) -> None:
+    write(tmp_path, SMALL + "optimiser: {epochs: 3, lr: 0.5}\n")
+    more = tmp_path / "more.yaml"
+    more.write_text("extends: r.yaml\nname: more\noptimiser: {epochs: 4}\n")
+    recipe = read_recipe(more)
+    assert (recipe.name, recipe.optimiser.epochs, recipe.optimiser.lr) == ("more", 4, 0.5)
+    assert recipe.corpora == read_recipe(tmp_path / "r.yaml").corpora
+    (tmp_path / "r.yaml").write_text("extends: more.yaml\n")
+    with pytest.raises(InputError, match="in turn"):
+        read_recipe(more)

@@ -25,11 +25,13 @@ from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Artifact
 from aegle.lm import fetch
-from aegle.lm.known import KNOWN, CatalogEntry
+from aegle.lm.known import KNOWN, SHIPPED, CatalogEntry
 
 __all__ = ["CatalogEntry", "cache_folder", "digest", "entries", "resolve"]
 
 _BY_NAME: Final = {entry.name: entry for entry in KNOWN}
+_SHIPPED: Final = {entry.name: entry for entry in SHIPPED}
+_WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 _PACKAGE: Final = re.compile(
     r"package:(?P<name>[A-Za-z0-9][\w.{}:-]*)==(?P<version>[\w.!+-]+)(?:/(?P<path>[^#]*))?"
     r"(?:#sha256=(?P<sha256>[0-9a-f]{64}))?"
@@ -48,8 +50,9 @@ def cache_folder() -> Path:
 
 def entries() -> list[CatalogEntry]:
     """What has a name, in the order of kind and name, and whether it is cached here."""
-    known = sorted(KNOWN, key=lambda entry: (entry.kind, entry.name))
-    return [replace(entry, cached=_Package.of(entry).ready()) for entry in known]
+    known = [replace(entry, cached=_Package.of(entry).ready()) for entry in KNOWN]
+    known += [entry for entry in SHIPPED if (_WEIGHTS / entry.name).is_dir()]
+    return sorted(known, key=lambda entry: (entry.kind, entry.name))
 
 
 def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
@@ -69,6 +72,8 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
         MissingExtraError: ``hf:`` without the extra ``hub``.
     """
     scheme, colon, rest = name_or_ref.partition(":")
+    if name_or_ref in _SHIPPED and (_WEIGHTS / name_or_ref).is_dir():
+        return _WEIGHTS / name_or_ref
     if name_or_ref in _BY_NAME:
         return _Package.of(_BY_NAME[name_or_ref]).get(progress)
     if scheme == "package":

@@ -16,8 +16,9 @@ class CatalogEntry:
 
     Attributes:
         name: what settings call it.
-        kind: encoder, reranker, late-interaction, generator or terminology.
+        kind: tagger, encoder, reranker, late-interaction, generator or terminology.
         reference: ``package:NAME==VERSION/path``; ``{n:03}`` stands for the numbers of its parts.
+            ``shipped:NAME``: a folder of Aegle's own weights.
         licence: of the content.
         package_licence: of the package that carries it, as the package states it.
         size_bytes: what is downloaded.
@@ -246,3 +247,18 @@ KNOWN: Final = (
         },
     ),
 )
+
+SHIPPED: Final = (
+    CatalogEntry(
+        name="tagger",
+        kind="tagger",
+        reference="shipped:tagger",
+        licence="Apache-2.0",
+        package_licence="Apache-2.0",
+        size_bytes=0,
+        use="entities of both domains, identifiers, assertions, relations, techniques: 23M "
+        "parameters, INT8",
+        cached=True,
+    ),
+)
+"""What was trained here and lies in Aegle itself: nothing is fetched."""

@@ -145,24 +145,46 @@ def read_recipe(path: Path, *, changes: dict[str, Any] | None = None) -> Recipe:
     """A recipe file.
 
     Args:
-        path: YAML.
+        path: YAML; ``extends: FILE`` takes what it doesn't say from another beside it.
         changes: dotted names and values to set, ``{"optimiser.epochs": 2}``.
 
     Raises:
         InputError: not YAML, an unknown key (with a suggestion), a value out of range.
     """
-    try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} can't be read as YAML ({type(error).__name__})") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: a recipe is a table of keys; see recipes/tagger.yaml")
+    tree = _tree(path)
     for name, value in (changes or {}).items():
         _set(tree, name, value)
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from error
+
+
+def _tree(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys; with ``extends: FILE`` laid over those of another recipe beside it."""
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} can't be read as YAML ({type(error).__name__})") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: a recipe is a table of keys; see recipes/tagger.yaml")
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    above = path.parent / str(parent)
+    if above in below:
+        raise InputError(f"{path} extends {parent}, which extends it in turn")
+    return _laid_over(_tree(above, (*below, path)), tree)
+
+
+def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Tables are joined key by key; any other value is replaced."""
+    joined = dict(under)
+    for key, value in over.items():
+        before = joined.get(key)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        joined[key] = _laid_over(before, value) if both else value  # type: ignore[arg-type]
+    return joined
 
 
 def _set(tree: dict[str, Any], name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""An annotated corpus by its format: IOB columns, brat, PubTator, BioC, JSON, NegEx, tables."""
+"""An annotated corpus by its format: columns, brat, PubTator, BioC, JSON, NegEx, tables, made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
-from aegle.train.data import bioc, brat, iob, jsonl, negex, pubtator, table
+from aegle.train.data import bioc, brat, identifiers, iob, jsonl, negex, pubtator, table
 
 Reader = Callable[..., Iterator[Example]]
 
@@ -21,6 +21,7 @@ FORMATS: Final[Mapping[str, Reader]] = {
     "json": jsonl.read,
     "negex": negex.read,
     "table": table.read,
+    "identifiers": identifiers.read,
 }
 
 
