@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("mlflow", reason="tracking needs the extra 'track'")
 
-from aegle.backends.tracker_mlflow import MlflowTracker, flat  # noqa: E402
-from aegle.core.errors import BackendError  # noqa: E402
-from aegle.testing.tracker import CHECKS, Told  # noqa: E402
+from aegle.backends.tracker_mlflow import MlflowTracker, flat
+from aegle.core.errors import BackendError
+from aegle.testing.tracker import CHECKS, Told
 
 STATES = {"RUNNING": "running", "FINISHED": "done", "FAILED": "failed"}
 

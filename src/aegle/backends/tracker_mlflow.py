@@ -1,7 +1,7 @@
 """Runs followed by MLflow: in an SQLite file, on a server, in Azure ML; whatever its URI names.
 
 Only figures, settings and hashes go there; weights stay where they were written and are named by
-reference. MLflow reports its use to its makers unless told not to before it is imported: it is told.
+reference. MLflow reports its use to its makers unless it is told not to before it is imported.
 """
 
 from __future__ import annotations

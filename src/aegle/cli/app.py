@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aegle.cli import asking, filling, serving, show
+from aegle.cli import asking, filling, serving, show, training
 from aegle.core.errors import AegleError
 
 app = typer.Typer(
@@ -55,6 +55,7 @@ def root(
 filling.register(app)
 asking.register(app)
 serving.register(app)
+training.register(app)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ Read = Callable[[Path, str], Told]
 
 
 def keeps_what_it_was_told(make: Make, told: Read, folder: Path) -> None:
-    """Params by dotted name, tags, and each figure at its step; also the 300th, and strange ones."""
+    """Params by dotted name, tags, each figure at its step; also the 300th, and strange names."""
     tracker = make(folder)
     many = {f"p{number}": number for number in range(300)}
     params = {"name": "a", "loss": {"balance": "none"}, "corpora": [{"task": "t"}], "many": many}
