@@ -145,8 +145,9 @@ def facts(result: dict[str, Any]) -> None:
     for one in entities:
         codes = " ".join(f"{c['system']}:{c['code']}" for c in one["concepts"])
         tag = "" if one["assertion"] == "present" else f" ({one['assertion']})"
-        line = f"{one['start']:>6}-{one['end']:<6} {one['type']:<15} {one['text']}{tag}  {codes}"
-        say(line)
+        made = f"{one['score']:.2f} {one['extractor']}"
+        place = f"{one['start']:>6}-{one['end']:<6}"
+        say(f"{place} {one['type']:<15} {one['text']}{tag}  {made}  {codes}".rstrip())
     for one in result["relations"]:
         head, tail = entities[one["head"]]["text"], entities[one["tail"]]["text"]
         say(f"{head}  --{one['type']}->  {tail}")

@@ -154,19 +154,22 @@ def decide(
     Args:
         said: what the cues say; empty where they are silent.
         probabilities: assertion -> probability by the model; None where there is none, and then
-            the strongest of what was said stands.
+            the strongest of what was said stands. Of an assertion that the model doesn't know the
+            cues alone decide.
         weights: fitted on development texts.
     """
     among = set(said)
     if not probabilities:
         return strongest(among)
-    score = {
-        one: weights.head * math.log(max(probabilities.get(one, 0.0), _LEAST))
-        + (weights.cue if one in among else 0.0)
-        + (weights.silence if one == "present" and not among else 0.0)
-        for one in ORDER
-    }
-    return max(ORDER, key=lambda one: score[one])  # of equal scores the first in ORDER
+    most = max(probabilities.values())
+    score = {}
+    for one in ORDER:
+        if one not in probabilities and one not in among:
+            continue
+        score[one] = weights.head * math.log(max(probabilities.get(one, most), _LEAST))
+        score[one] += weights.cue if one in among else 0.0
+        score[one] += weights.silence if one == "present" and not among else 0.0
+    return max(score, key=lambda one: score[one])  # of equal scores the first in ORDER
 
 
 def _scopes(
