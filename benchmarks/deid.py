@@ -34,7 +34,7 @@ from aegle.core.records import RawDocument
 from aegle.core.text import RawText
 from aegle.corpus.redact import Policy, redact
 from aegle.corpus.seek import seek
-from aegle.corpus.sight import BIAS, CLASSES, LEAST, Sight
+from aegle.corpus.sight import BIAS, CLASSES, LABELS, LEAST, Sight
 from aegle.corpus.vault import Vault
 from aegle.lm.tagger import Tagger
 from aegle.packs.cybersecurity import PACK as CYBERSECURITY
@@ -108,7 +108,7 @@ def joined(texts: Sequence[str], sight: Sight | None, *, rules: bool = True) -> 
 def tagger(folder: Path, texts: Sequence[str], bias: float = BIAS) -> Callable[[str], Any]:
     """What the model says of each text, read once."""
     model = Tagger(folder, threads=1)
-    told = {t: model.tag([t], tasks=["identifiers"], bias=bias)[0]["identifiers"] for t in texts}
+    told = {t: model.tag([t], tasks=[LABELS], bias=bias)[0][LABELS] for t in texts}
     return lambda text: told[text]
 
 
@@ -249,7 +249,7 @@ def speed(data: Path, folder: Path | None) -> dict[str, float]:
     if folder is not None:
         model = Tagger(folder, threads=1)
         sight = Sight(
-            lambda text: model.tag([text], tasks=["identifiers"], bias=BIAS)[0]["identifiers"],
+            lambda text: model.tag([text], tasks=[LABELS], bias=BIAS)[0][LABELS],
             "", healthcare.doubts(),
         )  # fmt: skip
         some = notes[:100_000]

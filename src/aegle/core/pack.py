@@ -64,6 +64,10 @@ Recogniser = Callable[[str], Iterable[Found]]
 """Finds identifiers of one or more classes in raw text; pure."""
 
 
+Weigh = Callable[[str, Sequence[Found]], Iterable[Found]]
+"""What of a tagger's finds in raw text a domain believes: it knows eponyms, countries, brands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A name by which a terminology's concept is called in text.
@@ -203,6 +207,7 @@ class Pack:
         columns: column or field name (lower case) -> entity type, for tables and JSON lines.
         ties: (head type, tail type) -> relation type, for entities of one row or record.
         tags: -> Tags; empty when the domain takes nothing from the tagger.
+        doubts: -> Weigh, what of the identifiers that the tagger sees is believed; empty: all.
     """
 
     name: str
@@ -219,6 +224,7 @@ class Pack:
     columns: Mapping[str, str] = field(default_factory=dict)
     ties: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tags: str = ""
+    doubts: str = ""
 
 
 Recognisers = Sequence[Recogniser]

@@ -50,6 +50,9 @@ class Redact(_Table):
     )
     keep: tuple[str, ...] = Field((), description="identifier classes kept in every domain")
     remove_accounts: bool = Field(False, description="replace account names in security texts, too")
+    tagger: Literal["auto", "none"] = Field(
+        "auto", description="auto: what `knowledge.tagger` names looks for identifiers, too"
+    )
 
 
 class Chunks(_Table):

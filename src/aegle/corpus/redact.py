@@ -84,15 +84,13 @@ def redact(
     """The document with every identifier replaced, and the account of it.
 
     In general documents dates, IP addresses and URLs are kept, so that an inventory's hosts are
-    those of the logs; unless the document belongs to a patient: then nothing is, and its dates are
-    shifted like those of the patient's other documents.
+    those of the logs; unless they belong to a patient: then dates shift and nothing is kept.
 
     Args:
         doc: a cleaned document.
         recognisers: find identifiers besides dates and the values that ``doc.identifiers`` names.
         edits: those of `clean`, so that ``Document.edits`` lead back to the text as it was read.
-        known: which of some values were replaced in other documents of the same group; capitalised
-            words and long numbers are asked about.
+        known: which capitalised words and long numbers were replaced elsewhere in the group.
         sight: a tagger, which reads what people wrote.
     """
     group = vault.group(doc.group.reveal())
@@ -122,8 +120,7 @@ def redact(
         doc, group, _time(doc.time, policy, days), safe, mentions, links, compose(edits, rounds[0]),
         vault,
     )  # fmt: skip
-    by = f"{VERSION} {sight.version}" if sight else VERSION
-    return document, stand_ins.account(document.id, by)
+    return document, stand_ins.account(document.id, sight)
 
 
 def regroup(
@@ -329,8 +326,9 @@ class _StandIns:
         new = self._vault.surrogate(one.kind, value, self._group)
         return Change(one.start, one.end, new, one.kind)
 
-    def account(self, document_id: str, by: str) -> Account:
+    def account(self, document_id: str, sight: Sight | None) -> Account:
         """What was done so far."""
+        by = f"{VERSION} {sight.version}" if sight else VERSION
         counts, keeps = dict(sorted(self.counts.items())), tuple(sorted(self._policy.keeps))
         aliases = tuple(sorted(self.aliases))
         return Account(document_id, by, counts, keeps, aliases=aliases)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final, Protocol
 
-from aegle.core.pack import Found
+from aegle.core.pack import Found, Weigh
 
 CLASSES: Final[Mapping[str, str]] = {
     "person": "name",
@@ -28,6 +28,9 @@ CLASSES: Final[Mapping[str, str]] = {
     "licence": "licence",
 }
 """The tagger's labels by class. Organisations, titles and groups of people are none of the 18."""
+
+LABELS: Final = "identifiers"
+"""The tagger's label set."""
 
 LEAST: Final[Mapping[str, float]] = dict.fromkeys(CLASSES, 0.5)
 """The least probability at which a label is believed: `benchmarks/deid.py --tune`."""
@@ -86,10 +89,6 @@ class Seen(Protocol):
     @property
     def score(self) -> float:
         """A probability."""
-
-
-Weigh = Callable[[str, Sequence[Found]], Iterable[Found]]
-"""What of a tagger's finds in a text a domain believes: it knows eponyms, countries, brands."""
 
 
 def believed(text: str, found: Sequence[Found]) -> Iterable[Found]:

@@ -63,6 +63,7 @@ def prepare(
         vault=kit.vault,
         edits=edits,
         known=_known(kit, raw) if earlier else None,
+        sight=kit.sights.get(domain),
     )
     shown = {name: value for name, value in asdict(account).items() if name != "aliases"}
     return document, shown, account.aliases

@@ -27,7 +27,9 @@ from aegle.core.ports import (
     quiet,
 )
 from aegle.core.settings import Settings
+from aegle.corpus import sight
 from aegle.corpus.redact import Policy
+from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
 from aegle.flows import workspace
@@ -220,6 +222,26 @@ class Kit:
     def recognisers(self) -> dict[str, Sequence[Recogniser]]:
         """Recognisers by domain; the neutral ones serve every domain."""
         return {name: plugins.load(pack.recognisers)() for name, pack in self.packs.items()}
+
+    @cached_property
+    def sights(self) -> dict[str, Sight]:
+        """The tagger as de-identification uses it, by domain; empty where it does not."""
+        tagger = None if self.settings.redact.tagger == "none" else self.tagger
+        if tagger is None or sight.LABELS not in tagger.heads:
+            return {}
+
+        def tag(text: str) -> Sequence[sight.Seen]:
+            (told,) = tagger.tag([text], tasks=[sight.LABELS], bias=sight.BIAS)
+            return told[sight.LABELS]
+
+        return {
+            name: Sight(
+                tag,
+                self.tagger_version,
+                plugins.load(pack.doubts)() if pack.doubts else sight.believed,
+            )
+            for name, pack in self.packs.items()
+        }
 
     @cached_property
     def policies(self) -> dict[str, Policy]:

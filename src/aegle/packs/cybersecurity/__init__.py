@@ -32,4 +32,5 @@ PACK = Pack(
     columns=COLUMNS,
     ties=TIES,
     tags=f"{_HERE}.tags:tags",
+    doubts=f"{_HERE}.identifiers:doubts",
 )

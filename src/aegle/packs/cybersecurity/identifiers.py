@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from aegle.core.pack import Found, Recogniser
+from aegle.core.pack import Found, Recogniser, Weigh
 from aegle.packs.general import companies, names
 from aegle.packs.general import identifiers as general
-from aegle.packs.general.doubts import Weigh, weigh
+from aegle.packs.general.doubts import weigh
 
 # A line of a log or a record starts like this; its words are programs, levels and components.
 _RECORD: Final = re.compile(

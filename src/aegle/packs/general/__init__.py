@@ -25,4 +25,5 @@ PACK = Pack(
     patterns=f"{_HERE}.patterns:patterns",
     cues=f"{_HERE}.cues:cues",
     rules=f"{_HERE}.rules:rules",
+    doubts=f"{_HERE}.doubts:doubts",
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from aegle.core.pack import Found
+from aegle.core.pack import Found, Weigh
 from aegle.packs.general import companies
 from aegle.packs.general.namelists import (
     EPONYM_NEXT,
@@ -23,8 +23,6 @@ from aegle.packs.general.places import is_land
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SURE: Final = 0.9
 """A tagger that is surer of a name than that is believed against a list."""
-
-Weigh = Callable[[str, Sequence[Found]], Iterable[Found]]
 
 
 def weigh(vocabulary: frozenset[str] = frozenset(), *, technical: bool = False) -> Weigh:

@@ -38,4 +38,5 @@ PACK = Pack(
     },
     ties={("device", "ward"): "located_in"},
     tags=f"{_HERE}.tags:tags",
+    doubts=f"{_HERE}.identifiers:doubts",
 )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from aegle.core.pack import Found, Recogniser
+from aegle.core.pack import Found, Recogniser, Weigh
 from aegle.packs.general import identifiers as general
 from aegle.packs.general import places
-from aegle.packs.general.doubts import Weigh, weigh
+from aegle.packs.general.doubts import weigh
 from aegle.packs.general.gate import ending
 from aegle.packs.general.lone import lone
 from aegle.packs.general.namelists import folded
