@@ -26,6 +26,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,15 @@ Finds = list[list[Found]]
 Tally = dict[int, dict[str, list[int]]]
 
 
+@cache
+def remembered(text: str) -> list[Found]:
+    """What the clinical recognisers find, once a text."""
+    return [one for recognise in healthcare.recognisers() for one in recognise(text)]
+
+
 def joined(texts: Sequence[str], sight: Sight | None, *, rules: bool = True) -> Finds:
     """What `redact` would replace in clinical texts."""
-    recognisers = healthcare.recognisers() if rules else ()
+    recognisers = [remembered] if rules else []
     nothing = frozenset[str]()
     return [
         seek(
