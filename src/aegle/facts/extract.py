@@ -22,7 +22,8 @@ from aegle.facts.keys import (
 )
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import align, mention_key, normal_name
-from aegle.facts.merge import LEXICON, PATTERN, SOURCE, Candidate, without_overlap
+from aegle.facts.made import LEXICON, PATTERN, SOURCE
+from aegle.facts.merge import Candidate, without_overlap
 from aegle.facts.pairs import paired
 from aegle.facts.relate import relate
 from aegle.facts.tag import Told, tagged

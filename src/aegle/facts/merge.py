@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aegle.core.records import Concept
-
-SOURCE: Final = "source/1"
-LEXICON: Final = "lexicon/1"
-PATTERN: Final = "pattern/1"
+from aegle.facts.made import LEXICON, PATTERN
 
 FIRM: Final = 0.75
 """A tagger's span that is less probable does not push aside a shorter name that is known."""

@@ -15,11 +15,8 @@ from typing import Final
 from aegle.core.pack import Rule
 from aegle.core.records import Document, Entity, Facts, Relation, Span, content_id
 from aegle.facts.assertion import strongest
+from aegle.facts.made import RULE, SOURCE, SUBJECT
 from aegle.facts.pairs import Pair
-
-SOURCE: Final = "source/1"
-RULE: Final = "rule/1"
-SUBJECT: Final = "subject/1"
 
 _OF_SUBJECT: Final = frozenset({"present", "historical", "possible"})
 """What is denied, of the family, or only supposed is not said of the subject."""

@@ -26,9 +26,6 @@ if TYPE_CHECKING:  # a question needs no tagger, and its tokenizer takes long to
     from aegle.lm.spans import Floats
     from aegle.lm.tagger import Found
 
-VERSION: Final = "tag/1"
-"""Of the rules in this file: facts that an earlier version made are made again."""
-
 _DEFAULT: Final = 0.5
 _PLAIN: Final = frozenset(
     """a an the his her their its this that any some new mild moderate severe worsening recent

@@ -11,7 +11,7 @@ import json
 from typing import Final
 
 from aegle.core import observe
-from aegle.facts import merge, relate, tag
+from aegle.facts import made
 from aegle.flows.kit import Kit
 
 _BEFORE: Final = "before versions were kept"
@@ -20,10 +20,10 @@ _BEFORE: Final = "before versions were kept"
 def current(kit: Kit) -> str:
     """The versions that make facts now, as JSON with sorted keys."""
     made_by = {
-        "lexicon": merge.LEXICON,
-        "pattern": merge.PATTERN,
-        "rule": relate.RULE,
-        "tag": tag.VERSION if kit.tagger_version else "",
+        "lexicon": made.LEXICON,
+        "pattern": made.PATTERN,
+        "rule": made.RULE,
+        "tag": made.TAG if kit.tagger_version else "",
         "tagger": kit.tagger_version,
         "thresholds": kit.settings.knowledge.thresholds if kit.tagger_version else {},
         **{f"terms.{name}": pack.terms_version for name, pack in kit.packs.items()},
