@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
+from aegle.core.artifacts import read_json
 from aegle.core.errors import InputError
-from aegle.lm.catalog import resolve
+from aegle.lm import dequantise
+from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.pieces import CASES
 from aegle.lm.tagger import CARD, GRAPH
 
@@ -31,17 +33,15 @@ def folder_of(model: str) -> Path:
 
 
 def trainable(model: str, scratch: Path) -> Path:
-    """A folder that training can begin with: Hugging Face weights, or a tagger's made such.
+    """A folder that training can begin with: Hugging Face weights, or a graph's made such.
 
     Raises:
-        InputError: neither.
+        InputError: it holds neither.
     """
     folder = folder_of(model)
-    if (folder / "model.safetensors").is_file() and (folder / "config.json").is_file():
-        return folder
     if (folder / CARD).is_file() and (folder / GRAPH).is_file():
         return hugging_face(folder, scratch / "encoder")
-    raise InputError(f"{folder} holds neither model.safetensors nor a tagger")
+    return dequantise.trainable(folder, cache_folder() / "bases")
 
 
 def hugging_face(tagger: Path, target: Path) -> Path:
@@ -81,6 +81,20 @@ def hugging_face(tagger: Path, target: Path) -> Path:
     save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
     shutil.copyfile(tagger / "tokenizer.json", target / "tokenizer.json")
     return target
+
+
+def head(tagger: Path) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
+    """(tags, weight (T, C), bias (T,)) of the largest label set."""
+    told: dict[str, Any] = read_json(tagger / CARD)["heads"]
+    sizes = {name: 1 + 2 * len(one["labels"]) for name, one in told.items()}
+    name = max(sizes, key=lambda one: sizes[one])
+    start = sum(size for other, size in list(sizes.items())[: list(sizes).index(name)])
+    graph = onnx.load(str(tagger / GRAPH)).graph
+    arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    columns = slice(start, start + sizes[name])
+    tags = [f"{kind}-{label}" for label in told[name]["labels"] for kind in "BI"]
+    weight_TC = np.ascontiguousarray(arrays["heads.weight"][:, columns].T)
+    return ["O", *tags], weight_TC, arrays["heads.bias"][columns].copy()
 
 
 def encoder(arrays: Arrays) -> Arrays:
