@@ -71,7 +71,7 @@ def _abstract(block: str, where: str, because: str) -> Example:
 
 def _concepts(told: str) -> tuple[str, ...]:
     """The concepts of a mention. ``|`` joins concepts, but for a variant, whose parts it joins."""
-    found = []
+    found: list[str] = []
     for one in re.split("[,;]", told):
         found += [one] if _VARIANT.match(one) else one.split("|")
     return tuple(dict.fromkeys(one for one in found if one))
