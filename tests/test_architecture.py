@@ -44,7 +44,10 @@ VOUCHES = {
     "corpus/vault.py",  # surrogates
     "train/batches.py",  # joins safe texts
     # Annotated corpora: the recipe must say why their texts may be used, and the card repeats it.
-    *(f"train/data/{name}.py" for name in ("bioc", "brat", "iob", "jsonl", "pubtator")),
+    *(
+        f"train/data/{name}.py"
+        for name in ("bioc", "brat", "iob", "jsonl", "negex", "pubtator", "table")
+    ),
     "train/data/identifiers.py",  # nobody's: made from lists
     "backends/corpus_sqlite.py",  # reads back what was safe when stored
     "backends/graph_rows.py",  # likewise

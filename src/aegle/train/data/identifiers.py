@@ -44,7 +44,7 @@ _TALK: Final = "person place address contact number time firm".split()
 Labelled = tuple[str, list[tuple[int, int, str]]]
 
 
-def read(path: Path, *, because: str, count: int = 6000, seed: int = 17) -> Iterator[Example]:
+def read(path: Path, *, because: str, count: int = 4000, seed: int = 17) -> Iterator[Example]:
     """Examples made from the templates of a corpus in the format of presidio_synth.
 
     Args:
