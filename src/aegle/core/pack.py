@@ -201,6 +201,8 @@ class Pack:
         keeps: identifier classes that this domain's texts keep (``ip`` is evidence in security).
         shifts_dates: whether dates are shifted by the group's offset.
         terms: -> Iterator[Term], slow; its result is cached by ``terms_version``.
+        terminologies: file name pattern -> function of a path -> Iterator[Term]: release files
+            that a user adds.
         patterns: -> Sequence[Pattern].
         cues: -> Sequence[Cue].
         rules: -> Sequence[Rule].
@@ -223,6 +225,7 @@ class Pack:
     rules: str
     columns: Mapping[str, str] = field(default_factory=dict)
     ties: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    terminologies: Mapping[str, str] = field(default_factory=dict)
     tags: str = ""
     doubts: str = ""
 

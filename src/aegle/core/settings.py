@@ -72,6 +72,11 @@ class Knowledge(_Table):
     thresholds: dict[str, float] = Field(
         {}, description="entity type -> the least probability at which the tagger is believed"
     )
+    terminologies: tuple[str, ...] = Field(
+        (),
+        description="release files of further terminologies: MRCONSO.RRF or RXNCONSO.RRF, "
+        "Loinc.csv, sct2_Description_Snapshot*.txt, CAPEC (STIX), d3fend.ttl",
+    )
 
 
 class Retrieve(_Table):

@@ -32,7 +32,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import workspace
+from aegle.flows import terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -277,8 +277,11 @@ class Kit:
             name: Lexicon.cached(cache, name, pack.terms_version, plugins.load(pack.terms))
             for name, pack in self.packs.items()
         }
+        added = terminologies.lexicons(self.settings.knowledge.terminologies, self.packs, cache)
+        every = [lexicon for name in own for lexicon in (own[name], *added.get(name, ()))]
         return {
-            name: list(own.values()) if name == "general" else [own[name]] for name in self.packs
+            name: every if name == "general" else [own[name], *added.get(name, ())]
+            for name in self.packs
         }
 
     def _of_pack(self, attribute: str, domain: str) -> list[Any]:

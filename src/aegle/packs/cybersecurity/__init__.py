@@ -26,6 +26,10 @@ PACK = Pack(
     shifts_dates=False,
     terms=f"{_HERE}.ontology:terms",
     terms_version="1",
+    terminologies={
+        "*capec*.json*": f"{_HERE}.releases:capec_terms",
+        "d3fend*.ttl*": f"{_HERE}.releases:d3fend_terms",
+    },
     patterns=f"{_HERE}.patterns:patterns",
     cues=f"{_HERE}.cues:cues",
     rules=f"{_HERE}.rules:rules",

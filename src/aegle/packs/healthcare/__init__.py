@@ -19,6 +19,11 @@ PACK = Pack(
     shifts_dates=True,
     terms=f"{_HERE}.ontology:terms",
     terms_version="1",
+    terminologies={
+        "*CONSO.RRF": f"{_HERE}.releases:conso_terms",
+        "Loinc*.csv": f"{_HERE}.releases:loinc_terms",
+        "sct2_Description_*.txt": f"{_HERE}.releases:snomed_terms",
+    },
     patterns=f"{_HERE}.patterns:patterns",
     cues=f"{_HERE}.cues:cues",
     rules=f"{_HERE}.rules:rules",
