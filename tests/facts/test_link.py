@@ -105,3 +105,11 @@ def test_the_score_under_which_is_no_link_can_be_set():
     lexicon = Lexicon.build(TERMS)
     assert Linker([lexicon], least=1.0).link("hart failure", "condition") is None
     assert Linker([lexicon], least=0.1).link("failing heart", "condition") is not None
+
+
+def test_a_second_terminology_adds_its_code_and_leaves_the_key():
+    code = Concept("RXNORM", "4603", "furosemide")
+    added = Lexicon.build([Term("furosemide", "medication", code)])
+    choice = Linker([Lexicon.build(TERMS), added]).link("Furosemide", "medication")
+    assert choice.key == "medication:furosemide"
+    assert choice.concepts == (code,)

@@ -157,12 +157,20 @@ class Linker:
         return near[:k]
 
     def _exact(self, name: str, type: str) -> Choice | None:
+        """What the first lexicon that knows a name says, with the codes that the others add."""
         family = family_of(type)
+        known: list[Choice] = []
         for lexicon in self._lexicons:
             terms = [term for term in lexicon.look_up(name) if term.type in family]
             if terms:
-                return choose(name, terms)
-        return None
+                known.append(choose(name, terms))
+        if not known:
+            return None
+        concepts = list(known[0].concepts)
+        for other in known[1:]:
+            systems = {concept.system for concept in concepts}
+            concepts += [concept for concept in other.concepts if concept.system not in systems]
+        return replace(known[0], concepts=tuple(concepts))
 
     def _near(self, name: str, type: str, k: int) -> list[Choice]:
         if sum(char.isalpha() for char in name) < _SHORTEST:
