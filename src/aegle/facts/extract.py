@@ -70,8 +70,8 @@ def extract(
     parts = sentences(doc.text)
     context = _context(tuple(cues))
     stated = [_stated(doc, i, lexicons, patterns) for i in range(len(doc.mentions))]
-    offered = [*_named(split, lexicons), *_shaped(doc.text, patterns)]
-    offered += tagged(doc, split, told, lexicons) if told else ()
+    seen = tagged(doc, split, told, lexicons) if told else ()
+    offered = (*_named(split, lexicons), *_shaped(doc.text, patterns), *seen)
     found = without_overlap(offered, stated)
     found, doubts = _headed(split, found, context, lexicons)
     said = context.assertions(split, parts, [Span(one.start, one.end) for one in found])
@@ -81,10 +81,8 @@ def extract(
         for one, mention in zip(stated, doc.mentions, strict=True)
     ]
     entities = {entity.id: entity for entity in by_position}
-    for one, assertions, doubt in zip(found, said, doubts, strict=True):
-        told_of = judged.get((one.start, one.end))
-        assertion = decide(assertions | doubt, told_of) if one.type in ASSERTABLE else "present"
-        entity = _entity(doc, one, assertion, "")
+    for one, by_cues, doubt in zip(found, said, doubts, strict=True):
+        entity = _entity(doc, one, _assertion(one, by_cues | doubt, judged), "")
         entities.setdefault(entity.id, entity)
     ordered = sorted(entities.values(), key=lambda entity: (entity.start, entity.end, entity.id))
     return relate(
@@ -96,6 +94,12 @@ def extract(
         rules=rules,
         told=paired(doc, ordered, told, parts) if told else (),
     )
+
+
+def _assertion(
+    one: Candidate, said: frozenset[str], judged: Mapping[tuple[int, int], Mapping[str, float]]
+) -> str:
+    return decide(said, judged.get((one.start, one.end))) if one.type in ASSERTABLE else "present"
 
 
 def _judged(
