@@ -81,12 +81,14 @@ def recipe(**changes: Any) -> Recipe:
         "overlap": 8,
         "tasks": {
             "things": {"labels": ["left", "right"]},
+            "also": {"labels": ["mark"]},
             "said": {"kind": "span", "labels": ["present", "negated"]},
             "related": {"kind": "pair", "labels": RELATIONS},
             "sorted": {"kind": "text", "labels": ["A", "B"]},
         },
         "corpora": [
             corpus("things", "things", pairs="related", names={"left": "left", "right": "right"}),
+            corpus("also", "things", names={"left": "mark"}),
             corpus("said", "said", names={"present": "present", "negated": "negated"}),
             corpus("sorted", "sorted", format="table"),
         ],
@@ -103,7 +105,7 @@ def recipe(**changes: Any) -> Recipe:
 
 def test_every_kind_of_head_learns(tiny: Path, data: Path, tmp_path: Path) -> None:
     _, test = run(recipe(), base=tiny, data=data, folder=tmp_path)
-    assert set(test) == {"things", "said", "related", "sorted"}
+    assert set(test) == {"things", "also", "said", "related", "sorted"}
     low = {name: one.f1.value for name, one in test.items() if one.f1.value < 0.85}
     assert not low
     card = json.loads((tmp_path / "model" / "card.json").read_text())
@@ -123,6 +125,7 @@ def both(tiny: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> An
     folder = tmp_path_factory.mktemp("export")
     heads: dict[str, Head | Classifier] = {
         "things": Head(("left", "right")),
+        "also": Head(("mark",)),
         "said": Classifier("span", ("present", "negated")),
         "related": Classifier("pair", RELATIONS, ("left", "right"), 1.5, 0.25),
         "sorted": Classifier("text", ("A", "B")),
@@ -167,9 +170,13 @@ def test_a_pair_is_what_the_network_said_whichever_comes_first(both: Any) -> Non
 
 def test_tags_are_what_the_network_said(both: Any) -> None:
     net, test, tagger = both
-    rows = word_logits(net, test["things"], size=512)["things"]
+    tasks = ("also", "things")
+    rows = word_logits(net, test["things"], size=512, tasks=tasks)
     again = tagger.word_logits(test["things"].texts)
-    assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(rows, again, strict=True))
+    assert list(tagger.heads) == list(tasks)
+    for number, told in enumerate(again):
+        want = np.concatenate([rows[task][number] for task in tasks], 1)
+        assert told == pytest.approx(want, abs=1e-3)
 
 
 def test_an_unknown_head_is_named(both: Any) -> None:

@@ -181,7 +181,7 @@ class Tagger:
             self._ends: tuple[int, int, int] = tuple(card["special_ids"])
             self.heads: Mapping[str, Head] = {
                 name: Head(tuple(told["labels"]), told["temperature"], told["bias"])
-                for name, told in card["heads"].items()
+                for name, told in sorted(card["heads"].items())
             }
             self.classifiers: Mapping[str, Classifier] = {
                 name: Classifier(

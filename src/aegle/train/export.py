@@ -55,7 +55,8 @@ def export(
     """
     shape = Shape.read(base / "config.json")
     weights = {name: value.detach().cpu().numpy() for name, value in net.state_dict().items()}
-    heads = {name: one for name, one in told.items() if isinstance(one, Head)}
+    # A card's keys are sorted; the columns of the graph must stand in the same order.
+    heads = {name: one for name, one in sorted(told.items()) if isinstance(one, Head)}
     model = build_tagger(shape, weights, tasks=list(heads), int8=int8)
     target.mkdir(parents=True, exist_ok=True)
     write_bytes(target / GRAPH, model.SerializeToString())
