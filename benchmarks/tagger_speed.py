@@ -6,9 +6,10 @@ Each contender runs in a process of its own, on the same texts: ours (all label 
 INT8) with the bare ONNX session on the same padded batches; the same encoder in a Hugging Face
 pipeline (FP32, one label set, the better of batches of 1 and 16); spaCy's en_core_web_sm (its
 entities alone: the rest is off); and the same graph once for each label set, as separate models
-would run. Peers that aren't installed are null. Tokens are words between blanks. ``--bases``
-measures the packaged encoders as taggers too. Without ``--model`` an untrained tagger on the
-packaged encoder is measured: speed comes from the shape.
+would run. ``--peer`` is a Python that has spaCy, if this one hasn't; a peer that isn't installed is
+null. Tokens are words between blanks. ``--bases`` measures the packaged encoders as taggers too.
+Without ``--model`` an untrained tagger on the default encoder is measured: speed comes from the
+shape.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from typing import Any
 
 from aegle.core.errors import AegleError
 from aegle.lm.tagger import CARD, HEADS
-from tagger_contenders import CONTENDERS, LENGTHS, measure
+from tagger_contenders import CONTENDERS, LENGTHS
 from tagger_texts import of_length, pages, untrained
 from tagger_weights import folder_of
 
 
-def child(name: str, given: Path) -> dict[str, Any] | None:
+def child(name: str, given: Path, python: str) -> dict[str, Any] | None:
     """What a contender measured in its own process; None where it isn't installed."""
-    command = [sys.executable, __file__, "--one", name, "--given", str(given)]
+    script = Path(__file__).with_name("tagger_contenders.py")
+    command = [python, str(script), name, str(given)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
@@ -66,13 +68,9 @@ def main() -> None:
     add("--texts", type=int, default=100, help="how many are read for tokens/s")
     add("--calls", type=int, default=60, help="how many calls for p50 and p95")
     add("--threads", type=int, default=0, help="0 for all cores")
+    add("--peer", default=sys.executable, help="a Python that has spaCy and en_core_web_sm")
     add("--bases", action="store_true", help="the packaged encoders too")
-    add("--one", help=argparse.SUPPRESS)
-    add("--given", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.one:
-        print(json.dumps(measure(args.one, json.loads(args.given.read_text("utf-8")))))
-        return
     try:
         with tempfile.TemporaryDirectory() as scratch:
             print(json.dumps(compared(args, Path(scratch))))
@@ -100,13 +98,13 @@ def compared(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     print(f"{'':12} {'tokens/s':>9} {'peak MB':>7}  {heads}", flush=True)
     found: dict[str, dict[str, Any] | None] = {}
     for name in CONTENDERS:
-        found[name] = child(name, given)
+        found[name] = child(name, given, args.peer if name == "spacy" else sys.executable)
         if one := found[name]:
             print(row(name, one), flush=True)
     for base in ("minilm", "bge-small") if args.bases else ():
         about["model"] = str(untrained(base, scratch / f"base-{base}"))
         given.write_text(json.dumps(about), encoding="utf-8")
-        if one := child("ours", given):
+        if one := child("ours", given, sys.executable):
             print(row(base, one), flush=True)
     ours = found["ours"]
     if ours is None:
