@@ -47,7 +47,8 @@ def trainable(model: str, scratch: Path) -> Path:
 def hugging_face(tagger: Path, target: Path) -> Path:
     """Write ``config.json``, ``model.safetensors`` and ``tokenizer.json`` of a tagger's encoder.
 
-    A plain BERT knows no cases: it reads each word as if written in lower case.
+    A plain BERT knows no cases and reads each word as if written in lower case; training takes
+    what the other cases add to that (``cases.weight``) from there.
 
     Raises:
         InputError: the graph is none that `aegle.lm.tag_graph` builds.
@@ -110,6 +111,7 @@ def encoder(arrays: Arrays) -> Arrays:
     out[_WORDS] = table * arrays[f"{_WORDS}.scale"] if f"{_WORDS}.scale" in arrays else table
     lower = arrays["cases.table"][CASES.index("lower")]
     out["embeddings.token_type_embeddings.weight"] = np.stack([lower, np.zeros_like(lower)])
+    out["cases.weight"] = arrays["cases.table"] - lower
     for name in [one.removesuffix(".w") for one in arrays if one.endswith(".w")]:
         weight_OC = _dense(arrays, name).T
         if name.endswith(".qkv"):

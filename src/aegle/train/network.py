@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AutoModel
 
@@ -56,10 +57,15 @@ class Network(nn.Module):
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} holds no encoder that can be trained") from error
         width = int(self.encoder.config.hidden_size)
-        # It begins at zero: at first the network is the packaged encoder.
         self.cases = nn.Embedding(len(CASES), width) if cases else None
         if self.cases is not None:
+            # It begins at zero, so that the network begins as the packaged encoder; a base that
+            # was a tagger has one.
             nn.init.zeros_(self.cases.weight)
+            if (folder / "model.safetensors").is_file():
+                with safe_open(folder / "model.safetensors", "pt") as file:
+                    if "cases.weight" in file.keys():  # noqa: SIM118
+                        self.cases.weight.data.copy_(file.get_tensor("cases.weight"))
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict(
             {
