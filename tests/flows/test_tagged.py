@@ -105,6 +105,22 @@ def test_another_tagger_changes_facts_and_graph_and_nothing_else(
     assert nodes(layout) == set()
 
 
+def test_a_general_document_is_tagged_for_the_domains_whose_words_it_uses(
+    layout: Layout, tmp_path: Path
+) -> None:
+    seen = {"biomedical": {"zorblax": "chemical"}, "security": {"zorblax": "malware"}}
+    tagger = teach(tmp_path / "t", seen)
+    for about, type in (
+        ("Asthma and hypertension were treated with zorblax.", "medication"),
+        ("Mimikatz and Cobalt Strike came with zorblax on 2024-01-01.", "malware"),
+        ("The weather was fine and zorblax was late.", None),
+    ):
+        page = tmp_path / "page.md"
+        page.write_text(f"# Report\n\n{about}\n")
+        found = run(layout, "extract", tagger, path=str(page))["entities"]
+        assert {one["type"] for one in found if one["text"] == "zorblax"} == {type} - {None}
+
+
 def test_extract_tells_score_and_maker(layout: Layout, notes: Path, tmp_path: Path) -> None:
     tagger = teach(tmp_path / "t", SECOND, asserted={"gleepitis": "negated"})
     found = run(layout, "extract", tagger, path=str(notes / "88123401.txt"))

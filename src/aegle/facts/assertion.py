@@ -140,7 +140,9 @@ class Weights:
     silence: float = 0.5
 
 
-_LEAST: Final = 1e-6
+_RARE: Final = frozenset({"family", "hypothetical", "possible"})
+"""What annotated sentences hardly have: where the cues say it, no model contradicts."""
+_LEAST: Final = 1e-4
 """A probability of 0 would forbid what a cue says plainly."""
 
 
@@ -159,7 +161,7 @@ def decide(
         weights: fitted on development texts.
     """
     among = set(said)
-    if not probabilities:
+    if not probabilities or strongest(among) in _RARE:
         return strongest(among)
     most = max(probabilities.values())
     score = {}

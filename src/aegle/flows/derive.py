@@ -10,6 +10,7 @@ from aegle.corpus.chunk import chunk
 from aegle.corpus.meaning import meaning
 from aegle.facts.extract import extract
 from aegle.facts.tag import Told
+from aegle.flows.domains import tags_of
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
 
@@ -79,7 +80,7 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
     tags = [
         tuple(
             one
-            for one in kit.tags[_domain(kit, document)]
+            for one in tags_of(kit, document)
             if any(document.kind in labels.kinds for labels in one.sets.values())
         )
         for document in documents

@@ -89,6 +89,6 @@ def tags() -> Tags:
         sets=_SETS,
         thresholds=_THRESHOLDS,
         assertion="assertion",
-        asserted=frozenset({"condition", "symptom", "procedure", "lab", "medication"}),
+        asserted=frozenset(_DISEASES),  # its sentences are annotated for findings alone
         pairs=PairSet("relation", _THINGS, _relations(), _LITERATURE),
     )
