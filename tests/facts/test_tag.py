@@ -18,6 +18,7 @@ from aegle.core.text import SafeText
 from aegle.facts.assertion import ORDER, Weights, decide, strongest
 from aegle.facts.extract import extract
 from aegle.facts.lexicon import Lexicon
+from aegle.facts.link import Linker
 from aegle.facts.tag import Told
 from aegle.lm.heads import Classifier
 from aegle.lm.tagger import Found
@@ -290,3 +291,32 @@ def test_what_is_denied_is_related_to_nothing():
     cue = Cue("hard", "negated", "backward", 6)
     found = read(TEXT, SEEN, cues=[cue], related={PAIR: (0.9, 0)}, negated=frozenset({0}))
     assert relations(found) == []
+
+
+NAMED = Lexicon.build(
+    [
+        Term("hypertension", "condition", Concept("ICD10CM", "I10", "Hypertension")),
+        Term("heart failure", "condition", Concept("ICD10CM", "I50.9", "Heart failure")),
+    ]
+)
+
+
+def linked(text: str, name: str) -> tuple[str, ...]:
+    """The keys of what the tagger sees in a text, with a linker at hand."""
+    at = text.rindex(name)
+    found = {"clinical": [Found(at, at + len(name), "problem", 0.9)]}
+    safe = SafeText(text, by="test")
+    doc = Document("d1", "note", "healthcare", safe, safe)
+    told = Told(Given(found), (TAGS,), "taught/1", HEADS, {}, Linker([NAMED]))
+    facts = extract(doc, lexicons=[NAMED], patterns=(), cues=(), rules=(), told=told)
+    return tuple(one.key for one in facts.entities if str(one.text) == name)
+
+
+def test_a_slip_of_the_pen_leads_to_the_concept_and_a_stranger_to_none():
+    assert linked("has hypertenson.", "hypertenson") == ("ICD10CM:I10",)
+    assert linked("has blue toe.", "blue toe") == ("condition:blue toe",)
+
+
+def test_a_short_form_that_the_document_defines_leads_to_the_concept():
+    assert set(linked("Heart failure (HF) is common. Her HF is worse.", "HF")) == {"ICD10CM:I50.9"}
+    assert linked("Her HF is worse.", "HF") == ("condition:hf",)

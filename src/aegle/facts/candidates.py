@@ -113,7 +113,8 @@ class Names:
     def _dots(self, parts: NDArray[np.int64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
         ranges = [self._rows_P[self._starts_F[i] : self._ends_F[i]] for i in parts]
         weights = np.repeat(squares, [len(rows) for rows in ranges])
-        return np.bincount(np.concatenate(ranges), weights, minlength=len(self))
+        dots = np.bincount(np.concatenate(ranges), weights, minlength=len(self))
+        return dots.astype(np.float64, copy=False)
 
 
 def likeness(a: str, b: str) -> float:

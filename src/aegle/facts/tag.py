@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aegle.core.pack import Tags
 from aegle.core.records import Document
+from aegle.facts.abbreviations import long_forms
 from aegle.facts.keys import SUBSTANCES, known_as, substance_key
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Choice, normal_name
+from aegle.facts.link import Choice, Linker, normal_name
 from aegle.facts.merge import Candidate
 from aegle.facts.words import Phrases, Words, phrase_key, words
 
@@ -59,6 +60,7 @@ class Told:
         extractor: the tagger's version, as facts keep it.
         heads: those that judge spans or pairs, by name.
         thresholds: entity type -> least probability, before the domains' own.
+        linker: what a name stands for that no lexicon has as it is written; None: nothing.
     """
 
     reading: Reading
@@ -66,6 +68,7 @@ class Told:
     extractor: str
     heads: Mapping[str, Classifier] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    linker: Linker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ def tagged(doc: Document, split: Words, told: Told, lexicons: Sequence[Lexicon])
         if other is None or surer or (seen.enough and not other.enough):
             best[place] = seen
     agreed = sorted(_agreed(split, list(best.values())), key=lambda one: (one.start, one.end))
-    return [_candidate(doc.text, one, told.extractor, lexicons) for one in agreed]
+    short = long_forms(doc.text) if told.linker and agreed else {}
+    return [_candidate(doc.text, one, told, lexicons, short) for one in agreed]
 
 
 def _seen(doc: Document, told: Told, lexicons: Sequence[Lexicon]) -> Iterator[_Seen]:
@@ -189,12 +193,16 @@ def _places(
     return found
 
 
-def _candidate(text: str, one: _Seen, extractor: str, lexicons: Sequence[Lexicon]) -> Candidate:
+def _candidate(
+    text: str, one: _Seen, told: Told, lexicons: Sequence[Lexicon], short: Mapping[str, str]
+) -> Candidate:
     name = text[one.start : one.end]
     choice = known_as((one.type,), name, lexicons) or _by_substance(one.type, name, lexicons)
+    if choice is None and told.linker is not None:
+        choice = told.linker.link(name, one.type, known=short)
     key = choice.key if choice else f"{one.type}:{normal_name(name)}"
     concepts = choice.concepts if choice else ()
-    return Candidate(one.start, one.end, one.type, key, concepts, one.score, extractor)
+    return Candidate(one.start, one.end, one.type, key, concepts, one.score, told.extractor)
 
 
 def _by_substance(type: str, name: str, lexicons: Sequence[Lexicon]) -> Choice | None:

@@ -93,8 +93,17 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
     readings = iter(tagger.read([document.text for document in asked], tasks=tasks))
     thresholds = kit.settings.knowledge.thresholds
     return [
-        Told(next(readings), one, made_by, tagger.classifiers, thresholds) if one else None
-        for one in tags
+        Told(
+            next(readings),
+            one,
+            made_by,
+            tagger.classifiers,
+            thresholds,
+            kit.linkers[_domain(kit, document)],
+        )
+        if one
+        else None
+        for document, one in zip(documents, tags, strict=True)
     ]
 
 

@@ -32,6 +32,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
+from aegle.facts.link import Linker
 from aegle.flows import terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
@@ -283,6 +284,11 @@ class Kit:
             name: every if name == "general" else [own[name], *added.get(name, ())]
             for name in self.packs
         }
+
+    @cached_property
+    def linkers(self) -> dict[str, Linker]:
+        """What names stand for that no terminology has as they are written, by domain."""
+        return {name: Linker(lexicons) for name, lexicons in self.lexicons.items()}
 
     def _of_pack(self, attribute: str, domain: str) -> list[Any]:
         every = [
