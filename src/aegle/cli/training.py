@@ -74,30 +74,34 @@ def train(
     """
     if search and resume:
         raise UsageError("a search that was stopped goes on by itself; leave --resume out")
+    about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
+    if search:
+        about["trials"] = search
+    else:
+        about |= {"resume": resume, "tracker": None if no_track else tracker}
+    result = _run(recipe, about)
+    show.emit(result, json_, _searched if search else _trained)
+
+
+def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
     from aegle.flows import model  # here: no other command of the shell needs it
 
-    about: dict[str, Any] = {"data": data, "out": out, "changes": _changes(set_, seed)}
-    about["device"] = device.value
-    if not search:
-        about["resume"] = resume
-        about["tracker"] = "" if no_track else tracker or model.tracker_in(out)
+    if about.get("tracker") == "":
+        about["tracker"] = model.tracker_in(about["out"])
+    run: Callable[..., dict[str, Any]] = model.search if "trials" in about else model.train
     try:
         with _stopping() as stop, _Watch() as watch:
-            about |= {"progress": watch.progress, "figures": watch.figure, "stop": stop}
-            file = model.recipe_file(recipe)
-            if search:
-                result = model.search(file, trials=search, **about)
-            else:
-                result = model.train(file, **about)
+            told = {"progress": watch.progress, "figures": watch.figure, "stop": stop}
+            return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
-        again = [one for one in sys.argv[1:] if one != "--resume"] + ["--resume"] * (not search)
+        again = [one for one in sys.argv[1:] if one != "--resume"]
+        again += [] if "trials" in about else ["--resume"]
         show.note(f"{stopped}:\n  aegle {shlex.join(again)}")
         raise typer.Exit(_INTERRUPTED) from stopped
     except MissingExtraError as error:
         if "mlflow" in str(error):
             show.note("to train without following the run: --no-track")
         raise
-    show.emit(result, json_, _searched if search else _trained)
 
 
 def _changes(pairs: list[str], seed: int | None) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def train(
     changes: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: str = "auto",
-    tracker: str = "",
+    tracker: str | None = None,
     progress: Progress = quiet,
     figures: Figures = no_figures,
     stop: Callable[[], bool] = lambda: False,
@@ -86,7 +86,7 @@ def train(
         changes: dotted names of the recipe and their values.
         resume: go on from the run's last checkpoint.
         device: cpu, cuda or auto.
-        tracker: where figures are followed, an MLflow URI as `tracker_in` makes; empty: nowhere.
+        tracker: where figures are followed, an MLflow URI as `tracker_in` makes; None: nowhere.
         progress: takes a step's name, how much is done and of how much.
         figures: takes each figure.
         stop: asked after each step whether to end there, with a checkpoint.
@@ -97,27 +97,17 @@ def train(
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
-    run = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
+    run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
     told = _read(recipe, data, changes)
     folder = out / told.name
     base = _base(told, progress)
     with _locked(folder):
         about = _about(told, data, folder, resume)
         with _followed(tracker, told, about, folder, figures) as follow:
-            began = time.perf_counter()
-            fitted, test = run(
-                told,
-                base=base,
-                data=data,
-                folder=folder,
-                resume=resume,
-                log=follow,
-                progress=lambda done, total: progress("train", done, total),
-                device=device,
-                stop=stop,
-            )
-            seconds = time.perf_counter() - began
-            result = _result(told, folder, fitted, test, follow, seconds)
+            how = {"resume": resume, "log": follow, "device": device, "stop": stop}
+            how["progress"] = lambda done, total: progress("train", done, total)
+            fitted, test = run(told, base=base, data=data, folder=folder, **how)
+            result = _result(told, folder, fitted, test, follow)
             follow.finish(told.name, folder / "model", result)
         write_json(folder / RESULT, result)
     return result
@@ -257,7 +247,7 @@ class _Follow:
         self._tracker, self._figures = tracker, figures
         self._waiting: dict[str, float] = {}
         self._step = 0
-        self.tokens = 0
+        self.tokens, self.began = 0, time.perf_counter()
 
     def __call__(self, name: str, value: float, step: int) -> None:
         if step != self._step:
@@ -288,10 +278,10 @@ class _Follow:
 
 @contextmanager
 def _followed(
-    uri: str, told: Any, about: dict[str, Any], folder: Path, figures: Figures
+    uri: str | None, told: Any, about: dict[str, Any], folder: Path, figures: Figures
 ) -> Iterator[_Follow]:
     """A tracker's run around the training; one that fails or is stopped can be gone on with."""
-    if not uri:
+    if uri is None:
         yield _Follow(None, figures)
         return
     tracker: Tracker = plugins.find("tracker", "mlflow")(uri)
@@ -308,8 +298,9 @@ def _followed(
 
 
 def _result(
-    told: Any, folder: Path, fitted: Any, test: Mapping[str, Any], follow: _Follow, seconds: float
+    told: Any, folder: Path, fitted: Any, test: Mapping[str, Any], follow: _Follow
 ) -> dict[str, Any]:
+    seconds = time.perf_counter() - follow.began
     card = read_json(folder / "model" / "card.json")
     return {
         "name": told.name,
