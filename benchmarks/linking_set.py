@@ -17,7 +17,7 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ from aegle.packs.healthcare import ontology
 KINDS: Final = ("typo", "synonym", "defined", "inventory", "nil")
 _PER_KIND: Final = 800
 _OTHERS: Final = (("medications", "medication"), ("anatomy", "anatomy"), ("labs", "lab"))
+_LONGEST_SENSE: Final = 10
+"""Words of a sense."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -157,15 +159,25 @@ def _abbreviated(
         for sense in every
         if len(short) >= 2 and " " in sense and re.fullmatch(r"[a-z ]+", sense.casefold())
     }
-    pattern = re.compile(rf"\b(?:{'|'.join(sorted(forms, key=len, reverse=True))})\b", re.I)
     for text, codes in names:
-        match = pattern.search(text)
-        if match is None:
+        at = _first(text, forms)
+        if at is None:
             continue
-        short = forms[match.group().casefold()]
-        written = text[: match.start()] + short + text[match.end() :]
-        history = f"Known {match.group()} ({short}). " if kind == "defined" else "Seen today. "
+        long = text[at]
+        short = forms[long.casefold()]
+        written = text[: at.start] + short + text[at.stop :]
+        history = f"Known {long} ({short}). " if kind == "defined" else "Seen today. "
         yield Item(kind, written, codes, min(codes)[:3], f"{history}Assessment: {written}.")
+
+
+def _first(text: str, phrases: Collection[str]) -> slice | None:
+    """Where the first of some phrases stands in a text as whole words, the longest of them."""
+    words = [word.span() for word in re.finditer(r"\w+", text)]
+    for n, (start, _) in enumerate(words):
+        for _, end in reversed(words[n : n + _LONGEST_SENSE]):
+            if text[start:end].casefold() in phrases:
+                return slice(start, end)
+    return None
 
 
 def _nil(every: Sequence[Term], known: set[str]) -> Iterator[Item]:
