@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,30 @@ def test_another_file_is_refused_without_quoting_it(tmp_path, read, line):
     with pytest.raises(InputError) as caught:
         list(read(write(tmp_path / "other.txt", [line])))
     assert line not in str(caught.value)
+
+
+TABLE = "LOINC_NUM,CLASS,CLASSTYPE,LONG_COMMON_NAME\n"
+ROWS = "id\teffectiveTime\tactive\t\n"
+
+
+@pytest.mark.parametrize(
+    ("read", "good"),
+    [(conso_terms, conso("1", "RXNORM", "1", "furosemide") + "\n"),
+     (loinc_terms, TABLE), (snomed_terms, ROWS)],
+)  # fmt: skip
+def test_what_is_not_utf8_is_named_by_its_line(tmp_path, read, good):
+    path = tmp_path / "file"
+    path.write_bytes(good.encode() + b"caf\xe9\n")
+    with pytest.raises(InputError, match=r"file, line 2: not UTF-8"):
+        list(read(path))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("x" * (csv.field_size_limit() + 1), "line 2: not CSV"), ("1-8,CHEM", "line 2: fewer")],
+)
+def test_a_damaged_table_is_an_error_of_the_input(tmp_path, row, message):
+    path = tmp_path / "Loinc.csv"
+    path.write_text(TABLE + row + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        list(loinc_terms(path))

@@ -47,6 +47,7 @@ _TAG: Final = re.compile(r" \(([a-z/ ]+)\)$")
 _FULL_NAME: Final = "900000000000003001"
 _VITAL_CLASSES: Final = ("BP.", "BDYTMP", "BDYWGT", "BDYHGT", "HRTRATE", "RESP.RATE", "VITALS")
 _LABORATORY: Final = "1"
+_COLUMNS: Final = frozenset({"LOINC_NUM", "LONG_COMMON_NAME", "CLASS", "CLASSTYPE"})
 _LONGEST: Final = 120
 """Characters of a name that a text may hold; the names of panels and products are longer."""
 _ACRONYM: Final = 5
@@ -79,21 +80,15 @@ def conso_terms(path: Path) -> Iterator[Term]:
 
 def loinc_terms(path: Path) -> Iterator[Term]:
     """The names of laboratory tests and vital signs in ``Loinc.csv``."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
-        if not {"LOINC_NUM", "LONG_COMMON_NAME", "CLASS", "CLASSTYPE"} <= set(
-            rows.fieldnames or ()
-        ):
-            raise InputError(f"{path} lacks the columns of Loinc.csv; give the table of a release")
-        for row in rows:
-            kind = _loinc_type(row)
-            if not kind or row.get("STATUS") in ("DEPRECATED", "DISCOURAGED"):
-                continue
-            concept = Concept("LOINC", row["LOINC_NUM"], row["LONG_COMMON_NAME"])
-            names = ("LONG_COMMON_NAME", "DisplayName", "CONSUMER_NAME", "SHORTNAME")
-            for text in dict.fromkeys(row.get(name) or "" for name in names):
-                score = _SCORE if text == row["LONG_COMMON_NAME"] else _OTHER_SCORE
-                yield from _term(text, kind, concept, score)
+    for row in _table(path):
+        kind = _loinc_type(row)
+        if not kind or row.get("STATUS") in ("DEPRECATED", "DISCOURAGED"):
+            continue
+        concept = Concept("LOINC", row["LOINC_NUM"], row["LONG_COMMON_NAME"])
+        names = ("LONG_COMMON_NAME", "DisplayName", "CONSUMER_NAME", "SHORTNAME")
+        for text in dict.fromkeys(row.get(name) or "" for name in names):
+            score = _SCORE if text == row["LONG_COMMON_NAME"] else _OTHER_SCORE
+            yield from _term(text, kind, concept, score)
 
 
 def snomed_terms(path: Path) -> Iterator[Term]:
@@ -136,24 +131,54 @@ def _loinc_type(row: Mapping[str, str]) -> str:
     return "lab" if row["CLASSTYPE"] == _LABORATORY else ""
 
 
+def _lines(path: Path, *, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers from 1, their ends as they are."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield number, line.decode(encoding if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}, line {number}: not UTF-8") from error
+
+
 def _bars(path: Path, least: int) -> Iterator[list[str]]:
     """The rows of a Rich Release Format file."""
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            row = line.rstrip("\r\n").split("|")
-            if len(row) < least:
-                raise InputError(f"{path}, line {number}: {len(row)} columns, needs {least}")
-            yield row
+    for number, line in _lines(path):
+        row = line.rstrip("\r\n").split("|")
+        if len(row) < least:
+            raise InputError(f"{path}, line {number}: {len(row)} columns, needs {least}")
+        yield row
 
 
 def _tabs(path: Path) -> Iterator[list[str]]:
     """The active English rows of a SNOMED CT description file."""
-    with path.open(encoding="utf-8") as file:
-        if not file.readline().startswith("id\teffectiveTime\tactive\t"):
-            raise InputError(f"{path} is not a SNOMED CT description file (RF2)")
-        for number, line in enumerate(file, 2):
-            row = line.rstrip("\r\n").split("\t")
-            if len(row) < 9:
-                raise InputError(f"{path}, line {number}: {len(row)} columns, needs 9")
-            if row[2] == "1" and row[5] == "en":
-                yield row
+    lines = _lines(path)
+    if not next(lines, (0, ""))[1].startswith("id\teffectiveTime\tactive\t"):
+        raise InputError(f"{path} is not a SNOMED CT description file (RF2)")
+    for number, line in lines:
+        row = line.rstrip("\r\n").split("\t")
+        if len(row) < 9:
+            raise InputError(f"{path}, line {number}: {len(row)} columns, needs 9")
+        if row[2] == "1" and row[5] == "en":
+            yield row
+
+
+def _table(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of Loinc.csv."""
+    at = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal at  # the reader's own count stops before the line that it fails in
+        for at, line in _lines(path, encoding="utf-8-sig"):
+            yield line
+
+    rows = csv.DictReader(lines())
+    try:
+        if not set(rows.fieldnames or ()) >= _COLUMNS:
+            raise InputError(f"{path} lacks the columns of Loinc.csv; give the table of a release")
+        for row in rows:
+            if any(row[name] is None for name in _COLUMNS):
+                raise InputError(f"{path}, line {at}: fewer columns than the heading")
+            yield row
+    except csv.Error as error:
+        raise InputError(f"{path}, line {at}: not CSV ({error})") from error
