@@ -8,6 +8,7 @@ Letters: W words, P pieces of a text, S pieces of a window.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,9 @@ Ints = NDArray[np.int64]
 CASES: Final = ("special", "lower", "title", "upper", "mixed", "number", "code", "other")
 """How a word is written: the packaged encoders are uncased, and names live by their capitals.
 ``code`` mixes letters and digits."""
+
+_LONE: Final = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which no tokenizer takes; `aegle.corpus.clean` puts the same sign there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,11 @@ class Window:
 
 
 def pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
-    """The pieces of each text."""
+    """The pieces of each text; half a character counts as one that is not known."""
     found = []
+    texts = [_LONE.sub("\ufffd", text) for text in texts]
     for text, one in zip(
-        texts, tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
+        texts, tokenizer.encode_batch(texts, add_special_tokens=False), strict=True
     ):
         words = np.array([-1 if w is None else w for w in one.word_ids], np.int64)
         starts = np.flatnonzero(np.diff(words, prepend=-2) != 0)
