@@ -169,7 +169,7 @@ def _table(path: Path) -> Iterator[dict[str, str]]:
 
     def lines() -> Iterator[str]:
         nonlocal at  # the reader's own count stops before the line that it fails in
-        for at, line in _lines(path, encoding="utf-8-sig"):
+        for at, line in _lines(path, encoding="utf-8-sig"):  # noqa: B007 - told in the error
             yield line
 
     rows = csv.DictReader(lines())
