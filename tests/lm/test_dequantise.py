@@ -74,9 +74,9 @@ def test_a_folder_is_made_trainable_once(tmp_path: Path) -> None:
         (folder / name).write_text("{}")
     made = trainable(folder, tmp_path / "cache")
     assert "encoder.layer.0.output.dense.weight" in load_file(made / "model.safetensors")
-    (folder / "model.onnx").write_bytes(b"")
-    (folder / "model.onnx").touch()
     assert trainable(folder, tmp_path / "cache") == made
+    write(folder / "model.onnx", shape, shape[:4], by_column=True)
+    assert trainable(folder, tmp_path / "cache") != made, "another graph in a folder of that name"
 
 
 def test_float_weights_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def both(tiny: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> An
         "related": Classifier("pair", RELATIONS, ("left", "right"), 1.5, 0.25),
         "sorted": Classifier("text", ("A", "B")),
     }
-    export(net, told, base=tiny, data=test, told=heads, dev={}, target=folder, int8=False)
+    export(net, told, base=tiny, data=test, told=heads, scored={}, target=folder, int8=False)
     return net, test, Tagger(folder, threads=1)
 
 

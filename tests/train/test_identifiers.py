@@ -14,8 +14,9 @@ from aegle.train.data import jsonl
 from aegle.train.data.identifiers import LABELS, dev_templates, read, write
 from aegle.train.data.values import Values, luhn
 
+WORDS = [letter * 3 + other * 4 for letter in "abcdefgh" for other in "qrstuv"]
 ROWS = [
-    {"template_id": n, "masked": f"template {n}: {{{{PERSON}}}} of {{{{GPE}}}}"} for n in range(40)
+    {"template_id": n, "masked": f"{WORDS[n]}: {{{{PERSON}}}} of {{{{GPE}}}}"} for n in range(40)
 ]
 
 
@@ -75,6 +76,17 @@ def test_only_dev_templates_are_filled(made: Path) -> None:
     }
     assert numbers <= dev
     assert len(numbers) > len(dev) / 2
+
+
+def test_a_template_that_says_what_a_held_out_one_says_is_not_filled(tmp_path: Path) -> None:
+    held_out = next(row for row in ROWS if row["template_id"] not in dev_templates(ROWS))
+    twin = {**ROWS[0], "masked": held_out["masked"].replace(":", ";").upper()}
+    assert ROWS[0]["template_id"] in dev_templates(ROWS)
+    path = tmp_path / "twins.json"
+    path.write_text(json.dumps([twin, *ROWS[1:]]))
+    groups = {one.group for one in read(path, because="made up", count=400, seed=3)}
+    assert f"template/{twin['template_id']}" not in groups
+    assert len(groups) > 100
 
 
 def test_numbers_have_true_check_digits() -> None:

@@ -80,8 +80,9 @@ def test_the_served_model_says_what_the_network_said(trained: Any, corpora: Path
 
 def test_a_card_tells_data_licence_and_scores(trained: Any) -> None:
     card = json.loads((trained[0] / "model" / "card.json").read_text())
+    assert check_manifest(trained[0] / "model-float" / "manifest.json")
     assert [one["licence"] for one in card["data"]] == ["made here"] * 2
-    assert set(card["dev_f1"]) == {"drugs", "hosts"}
+    assert set(card["dev_f1"]) == set(card["test_f1"]) == {"drugs", "hosts"}
     assert 0.25 <= card["heads"]["drugs"]["temperature"] <= 8
 
 
@@ -138,6 +139,22 @@ def test_a_student_learns_with_its_teacher_whose_opinions_are_kept(
             data=corpora,
             folder=tmp_path,
         )
+
+
+def test_what_only_teaches_is_not_exported(tiny: Path, corpora: Path, tmp_path: Path) -> None:
+    told = recipe(serve=False, optimiser={"epochs": 1, "batch_words": 512})
+    _, test = run(told, base=tiny, data=corpora, folder=tmp_path)
+    assert not (tmp_path / "model").exists()
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["test"]["drugs"]["value"] == test["drugs"].f1.value
+
+
+def test_a_recipe_without_dev_texts_is_refused(tiny: Path, corpora: Path, tmp_path: Path) -> None:
+    part = {"task": "drugs", "train": "drugs-train.txt", "test": "drugs-test.txt"}
+    why = {"licence": "made here", "safe_because": "made here", "names": {"Drug": "Drug"}}
+    told = recipe(corpora=[{**part, **why, "shares": (1.0, 0.0, 0.0)}])
+    with pytest.raises(InputError, match="dev part"):
+        run(told, base=tiny, data=corpora, folder=tmp_path)
 
 
 def test_uncertainty_balance_smoothing_and_class_weights_train(

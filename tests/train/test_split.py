@@ -53,3 +53,13 @@ def test_a_text_seen_in_another_corpus_falls_with_its_group() -> None:
     kept, dropped = without_seen(train, [example("held", LONG.upper()), example("x", "too short")])
     assert [one.group for one in kept] == ["q", "r"]
     assert [one.group for one in dropped] == ["p", "p"]
+
+
+def test_tokens_and_sentences_held_out_are_known_in_a_raw_text() -> None:
+    raw = (
+        "Levodopa-induced dyskinesia (LID). In 12 patients l-dopa/carbidopa was stopped. None fell."
+    )
+    tokens = ["Levodopa - induced dyskinesia ( LID ) .", "In 12 patients l - dopa / carbidopa was"]
+    held_out = [example("h", one) for one in [*tokens, "stopped .", "None fell ."]]
+    kept, dropped = without_seen([example("raw", raw)], held_out)
+    assert (kept, len(dropped)) == ([], 1)

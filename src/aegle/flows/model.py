@@ -108,7 +108,7 @@ def train(
             how["progress"] = lambda done, total: progress("train", done, total)
             fitted, test = run(told, base=base, data=data, folder=folder, **how)
             result = _result(told, folder, fitted, test, follow)
-            follow.finish(told.name, folder / "model", result)
+            follow.finish(told.name, result)
         write_json(folder / RESULT, result)
     return result
 
@@ -264,15 +264,18 @@ class _Follow:
             self._tracker.log(self._waiting, step=self._step)
         self._waiting = {}
 
-    def finish(self, name: str, model: Path, result: dict[str, Any]) -> None:
-        """The test scores, and the model as the challenger."""
+    def finish(self, name: str, result: dict[str, Any]) -> None:
+        """The test scores, and the model, if it is to serve, as the challenger."""
         for task, one in result["test"].items():
             self(f"test/{task}", one["f1"]["value"], result["steps"])
         self.flush()
         if self._tracker:
-            tags = {"manifest.sha256": sha256_file(model / "manifest.json")}
-            result["version"] = self._tracker.register(name, f"path:{model.resolve()}", tags=tags)
-            self._tracker.alias(name, CHALLENGER, result["version"])
+            if result["serves"]:
+                model = Path(result["model"])
+                tags = {"manifest.sha256": sha256_file(model / "manifest.json")}
+                version = self._tracker.register(name, f"path:{model.resolve()}", tags=tags)
+                self._tracker.alias(name, CHALLENGER, version)
+                result["version"] = version
             self._tracker.end()
 
 
@@ -301,10 +304,11 @@ def _result(
     told: Any, folder: Path, fitted: Any, test: Mapping[str, Any], follow: _Follow
 ) -> dict[str, Any]:
     seconds = time.perf_counter() - follow.began
-    card = read_json(folder / "model" / "card.json")
+    model = folder / "model" if told.serve else folder
     return {
         "name": told.name,
-        "model": str(folder / "model"),
+        "model": str(model),
+        "serves": told.serve,
         "best_epoch": fitted.best_epoch,
         "epochs": len(fitted.history),
         "steps": fitted.steps,
@@ -313,6 +317,6 @@ def _result(
         "tokens_per_s": round(follow.tokens / seconds, 1),
         **plugins.load("aegle.train.memory:peaks")(),
         "history": fitted.history,
-        "dev": card["dev_f1"],
+        "dev": read_json(folder / "scores.json")["dev"],
         "test": {task: asdict(one) for task, one in test.items()},
     }

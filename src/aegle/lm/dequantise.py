@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from safetensors.numpy import save
 
-from aegle.core.artifacts import write_bytes
+from aegle.core.artifacts import sha256_file, write_bytes
 from aegle.core.errors import InputError
 
 WEIGHTS: Final = "model.safetensors"
@@ -33,7 +33,7 @@ def trainable(folder: Path, cache: Path) -> Path:
 
     Args:
         folder: ``config.json``, ``tokenizer.json`` and ``model.onnx`` of a quantised BERT.
-        cache: where the float weights are written, once.
+        cache: where the float weights are written, once for each content of a graph.
 
     Raises:
         InputError: neither weights nor a graph that can be read.
@@ -42,7 +42,7 @@ def trainable(folder: Path, cache: Path) -> Path:
         return folder
     if not (folder / _GRAPH).is_file():
         raise InputError(f"{folder} holds neither {WEIGHTS} nor {_GRAPH}")
-    target = cache / f"{folder.name}-float"
+    target = cache / f"{sha256_file(folder / _GRAPH)[:16]}-float"
     if not (target / WEIGHTS).is_file():
         target.mkdir(parents=True, exist_ok=True)
         weights = dequantised(folder / _GRAPH)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from tokenizers import Tokenizer
 
-from aegle.core.examples import Example, Label
+from aegle.core.examples import Example, Label, Pair
 from aegle.core.text import SafeText
 from aegle.lm.pieces import Ints, Pieces, Window, owners, pieces, windows
 from aegle.lm.spans import tags_of
@@ -117,6 +117,15 @@ class TagData:
             size: padded pieces in a batch, about.
             seed: of the order of windows and batches; None keeps lengths in order.
         """
+        for group in self._groups(size, seed):
+            yield self._batch(group)
+
+    def count(self, *, size: int) -> int:
+        """How many batches there are, about: their number varies a little with the seed."""
+        return len(self._groups(size, 0))
+
+    def _groups(self, size: int, seed: int | None) -> list[list[int]]:
+        """The windows of each batch."""
         lengths = np.array([window.end - window.start for window in self.cut])
         order: Ints = np.arange(len(lengths))
         rng = np.random.default_rng(seed) if seed is not None else None
@@ -139,8 +148,7 @@ class TagData:
             groups.append(group)
         if rng is not None:
             groups = [groups[i] for i in rng.permutation(len(groups))]
-        for group in groups:
-            yield self._batch(group)
+        return groups
 
     def class_counts(self) -> Ints:
         """How often each tag occurs."""
@@ -205,12 +213,22 @@ def with_context(examples: Sequence[Example], words: int) -> list[Example]:
 
 def _join(some: Sequence[Example]) -> Example:
     labels: list[Label] = []
+    pairs: list[Pair] = []
+    things: list[tuple[int, ...]] = []
     at = 0
     for one in some:
+        first = len(labels)
         labels += [Label(at + label.start, at + label.end, label.label) for label in one.labels]
+        pairs += [Pair(_moved(p.head, first), _moved(p.tail, first), p.label) for p in one.pairs]
+        things += [_moved(thing, first) for thing in one.things]
         at += len(one.text) + 1
     text = SafeText("\n".join(one.text for one in some), by="joined")
-    return Example(f"{some[0].id}+{len(some) - 1}", some[0].group, text, tuple(labels))
+    name = f"{some[0].id}+{len(some) - 1}"
+    return Example(name, some[0].group, text, tuple(labels), tuple(pairs), tuple(things))
+
+
+def _moved(places: tuple[int, ...], by: int) -> tuple[int, ...]:
+    return tuple(place + by for place in places)
 
 
 def mixed(
@@ -223,14 +241,15 @@ def mixed(
 ) -> Iterator[Batch]:
     """One epoch over several corpora: each step's corpus is drawn by its size to a power.
 
-    As many steps as all corpora have batches; a corpus that runs out begins anew in another order.
+    As many steps as all corpora have batches, the same in each epoch; a corpus that runs out begins
+    anew in another order.
     A share makes a corpus count for so many times its size.
     """
     names = sorted(data)
-    counts = [sum(1 for _ in data[name].batches(size=size, seed=seed)) for name in names]
+    counts = np.array([data[name].count(size=size) for name in names], float)
     share = np.array([(shares or {}).get(name, 1.0) for name in names])
-    weights = np.array(counts, float) ** temperature * share
-    steps = round(float(np.sum(np.array(counts) * share)))
+    weights = counts**temperature * share
+    steps = max(1, round(float(np.sum(counts * share))))
     rng = np.random.default_rng(seed)
     running: dict[str, Iterator[Batch]] = {}
     rounds = dict.fromkeys(names, 0)

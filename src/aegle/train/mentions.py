@@ -31,6 +31,7 @@ class Mentions:
         names_M: text and number there of each mention.
         things_I2: thing and mention of each membership.
         rows_K: the window of each thing.
+        numbers_K: its number in its text.
         kinds_K: its label's place.
         pairs_P2: the two things of each pair.
         near_P: how near they stand, `aegle.lm.heads.nearness`.
@@ -42,6 +43,7 @@ class Mentions:
     names_M2: Ints
     things_I2: Ints
     rows_K: Ints
+    numbers_K: Ints
     kinds_K: Ints
     pairs_P2: Ints
     near_P: Ints
@@ -133,6 +135,7 @@ class _Gathered:
         self.names: list[tuple[int, int]] = []
         self.things: list[tuple[int, int]] = []
         self.rows: list[int] = []
+        self.numbers: list[int] = []
         self.kinds: list[int] = []
         self.pairs: list[tuple[int, int]] = []
         self.near: list[int] = []
@@ -161,6 +164,7 @@ class _Gathered:
             if mentions:
                 at[number] = len(self.rows)
                 self.rows.append(row)
+                self.numbers.append(number)
                 self.kinds.append(told.kinds[number])
                 self.things += [(at[number], mention) for mention in mentions]
         starts = {
@@ -185,6 +189,7 @@ class _Gathered:
             table(self.names, 2),
             table(self.things, 2),
             column(self.rows),
+            column(self.numbers),
             column(self.kinds),
             table(self.pairs, 2),
             column(self.near),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -77,7 +78,9 @@ def score(net: Network, data: TagData, *, size: int) -> dict[str, Scores]:
 
 
 Told = tuple[int, int, int, Floats]
-"""Text, mention (or thing and thing), what it is, and the logits."""
+"""Text, mention (of a pair: low thing x `_THINGS` + high thing), what it is, and the logits."""
+
+_THINGS: Final = 1 << 20
 
 
 def class_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
@@ -110,7 +113,7 @@ def class_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> S
 
 
 def pair_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
-    """(text, pair's number, class, logits) of each pair of things that share a window."""
+    """(text, pair, class, logits) of each pair of things that share a window."""
     out: list[Told] = []
     for batch, states in _states(net, data, size):
         related, logits = relation_logits(net, batch, states)
@@ -121,27 +124,35 @@ def pair_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
         of_thing = np.zeros(len(told.rows_K), np.int64)
         of_thing[told.things_I2[:, 0]] = texts
         rows = logits.float().cpu().numpy()
-        for number, (left, target) in enumerate(
-            zip(told.pairs_P2[:, 0].tolist(), related.tolist(), strict=True)
-        ):
-            out.append((int(of_thing[left]), number, target, rows[number]))
+        things = np.sort(told.numbers_K[told.pairs_P2], 1)
+        keys = things[:, 0] * _THINGS + things[:, 1]
+        out += [
+            (int(of_thing[left]), key, target, row)
+            for left, key, target, row in zip(
+                told.pairs_P2[:, 0], keys.tolist(), related.tolist(), rows, strict=True
+            )
+        ]
     return out
 
 
 def pair_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Scores:
-    """Micro scores of the relations found, by group; those across windows count as missed."""
-    gold: list[set[tuple[int, int]]] = [set() for _ in data.examples]
-    found: list[set[tuple[int, int]]] = [set() for _ in data.examples]
-    for text, number, target, row in told:
-        if target:
-            gold[text].add((number, target))
-        best = int((row + bias * (np.arange(len(row)) == 0)).argmax())
-        if best:
-            found[text].add((number, best))
-    for text, one in enumerate(data.told):
-        seen = len(gold[text])
-        gold[text] |= {(-1 - extra, 0) for extra in range(len(one.related) - seen)}
-    return scores(gold, found, groups=[one.group for one in data.examples])
+    """Micro scores of the relations found, by group; those across windows count as missed.
+
+    Of a pair that shares several windows the surest decision counts.
+    """
+    found: list[dict[int, tuple[float, int]]] = [{} for _ in data.examples]
+    for text, key, _, row in told:
+        shifted = row + bias * (np.arange(len(row)) == 0)
+        best = int(shifted.argmax())
+        sure = -float(np.log(np.exp(shifted - shifted.max()).sum()))
+        if key not in found[text] or sure > found[text][key][0]:
+            found[text][key] = (sure, best)
+    gold = [
+        {(low * _THINGS + high, kind) for (low, high), kind in one.related.items()}
+        for one in data.told
+    ]
+    said = [{(key, best) for key, (_, best) in some.items() if best} for some in found]
+    return scores(gold, said, groups=[one.group for one in data.examples])
 
 
 def _states(net: Network, data: TagData, size: int) -> Iterator[tuple[Batch, Tensor]]:

@@ -110,6 +110,7 @@ class Recipe(_Part):
     max_pieces: int = Field(192, ge=16, le=510)
     overlap: int = Field(64, ge=0)
     cases: bool = Field(True, description="tell the encoder how a word is written")
+    serve: bool = Field(True, description="export what serves; a teacher only teaches")
     freeze_words: bool = Field(False, description="leave the word table as it is")
     dropout: float = Field(0.1, ge=0, lt=1)
     tasks: dict[str, Task]
@@ -134,6 +135,8 @@ class Recipe(_Part):
             related = self.tasks.get(corpus.pairs) if corpus.pairs else None
             if corpus.pairs and (related is None or related.kind != "pair"):
                 raise ValueError(f"{corpus.pairs!r} is no task of the kind pair")
+            if corpus.context and task.kind != "tags":
+                raise ValueError(f"context joins texts of tag tasks, {corpus.task!r} is none")
             if task.kind == "pair":
                 raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
         if self.overlap >= self.max_pieces:

@@ -11,13 +11,14 @@ import torch
 from aegle.core.artifacts import sha256_file, write_json
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
+from aegle.lm.bert import Shape
 from aegle.lm.encoder import read_tokenizer
 from aegle.metrics.extraction import Scores
 from aegle.train.batches import TagData, with_context
 from aegle.train.calibrate import calibrate
 from aegle.train.data.formats import read_corpus, relabel
 from aegle.train.data.split import halves, split, split_in_order, without_seen
-from aegle.train.export import export
+from aegle.train.export import export, plain
 from aegle.train.fit import Fitted, Log, fit
 from aegle.train.network import Network
 from aegle.train.predict import score
@@ -25,6 +26,8 @@ from aegle.train.recipe import Corpus, Recipe
 from aegle.train.teach import ABOUT, Teacher
 
 PARTS = ("train", "dev", "test")
+SCORES = "scores.json"
+"""In a finished run's folder: dev and test F1 of each head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def _parts(corpus: Corpus, data: Path, seed: int) -> Parts:
                 format=corpus.format,
                 because=corpus.safe_because,
                 columns=corpus.columns,
+                seed=seed,
             ),
             corpus.names,
         )
@@ -109,7 +113,7 @@ def tag_data(
             some,
             labels=recipe.tasks[task].labels,
             tokenizer=tokenizer,  # type: ignore[arg-type]
-            size=recipe.max_pieces - 2,
+            size=recipe.max_pieces,
             overlap=recipe.overlap,
             kind=recipe.tasks[task].kind,
             pairs=pairs.get(task, ""),
@@ -133,7 +137,8 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     finish: bool = True,
 ) -> tuple[Fitted, dict[str, Scores]]:
-    """Train a recipe and write its model to ``folder/model``; (how it went, test scores).
+    """Train a recipe; (how it went, test scores). What serves ends in ``folder/model``, the same in
+    32 bits, to compare with, in ``folder/model-float``.
 
     Args:
         recipe: what to do.
@@ -147,9 +152,13 @@ def run(
         InputError: a corpus, the base or the checkpoint can't be read.
         StoppedError: ``stop`` said so.
     """
+    if recipe.serve:
+        Shape.read(base / "config.json")  # what can't be served is refused before, not after
     tokenizer = read_tokenizer(base / "tokenizer.json")
     parts = read_parts(recipe, data)
     train, dev, test = (tag_data(recipe, parts, part, tokenizer) for part in PARTS)
+    if not dev:
+        raise InputError("no corpus of the recipe has a dev part; dev scores choose the epoch")
     net = _network(recipe, base, device)
     write_json(folder / ABOUT, {"recipe": recipe.model_dump(mode="json"), "base": str(base)})
     how = {"resume": resume, "log": log, "progress": progress, "stop": stop}
@@ -157,19 +166,34 @@ def run(
     fitted = fit(net, recipe, train=train, dev=dev, folder=folder, **how)  # type: ignore[arg-type]
     if not finish:
         return fitted, {}
+    return fitted, _finish(net, recipe, base, data, folder, parts, (train, dev, test))
+
+
+def _finish(
+    net: Network,
+    recipe: Recipe,
+    base: Path,
+    data: Path,
+    folder: Path,
+    parts: Mapping[int, Parts],
+    texts: tuple[Mapping[str, TagData], ...],
+) -> dict[str, Scores]:
+    """Score, calibrate, export; the test scores."""
+    train, dev, test = texts
     size = recipe.optimiser.batch_words * 4
-    export(
-        net,
-        recipe,
-        base=base,
-        data=train,
-        told=calibrate(net, recipe, train, dev, size=size),
-        dev=_scores(net, dev, size),
-        target=folder / "model",
-        made_from=_hashes(recipe, data),
-        dropped={str(number): one.dropped for number, one in parts.items()},
-    )
-    return fitted, _scores(net, test, size)
+    scored = {"dev": _scores(net, dev, size), "test": _scores(net, test, size)}
+    write_json(folder / SCORES, plain(scored))
+    if recipe.serve:
+        made = {
+            "data": train,
+            "told": calibrate(net, recipe, train, dev, size=size),
+            "scored": scored,
+            "made_from": _hashes(recipe, data),
+            "dropped": {str(number): one.dropped for number, one in parts.items()},
+        }
+        for name, int8 in (("model", True), ("model-float", False)):
+            export(net, recipe, base=base, target=folder / name, int8=int8, **made)  # type: ignore[arg-type]
+    return scored["test"]
 
 
 def _scores(net: Network, parts: Mapping[str, TagData], size: int) -> dict[str, Scores]:

@@ -94,7 +94,7 @@ class Teacher:
             data.examples,
             labels=data.labels,
             tokenizer=read_tokenizer(self._base / "tokenizer.json"),
-            size=self._mine.max_pieces - 2,
+            size=self._mine.max_pieces,
             overlap=self._mine.overlap,
         )
         logits = word_logits(net, theirs, size=8192, tasks=self._tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
@@ -26,7 +26,12 @@ FORMATS: Final[Mapping[str, Reader]] = {
 
 
 def read_corpus(
-    path: Path, *, format: str, because: str, columns: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    format: str,
+    because: str,
+    columns: Mapping[str, str] | None = None,
+    seed: int = 17,
 ) -> list[Example]:
     """The examples of a file, or of a folder in the order of its files' names.
 
@@ -36,6 +41,7 @@ def read_corpus(
         because: why the texts may be used without de-identification (``published, CC BY 4.0``), or
             the step that de-identified them; it goes into the model's card.
         columns: of a table, see `aegle.train.data.table.read`.
+        seed: of texts that are made, not read.
 
     Raises:
         InputError: an unknown format, no reason, no such path, no example, a damaged file.
@@ -49,7 +55,9 @@ def read_corpus(
         )
     if not path.exists():
         raise InputError(f"{path}: no such corpus")
-    more = {"columns": columns} if columns else {}
+    more: dict[str, Any] = {"columns": columns} if columns else {}
+    if format == "identifiers":
+        more["seed"] = seed
     examples = list(reader(path, because=because, **more))
     if not examples:
         raise InputError(f"{path} holds no example in the format {format!r}")

@@ -11,6 +11,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +36,9 @@ TYPES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """The types of presidio_synth by our labels."""
 
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_ALIKE: Final = 0.75
+"""Templates that share so much of their letters with a held-out one are not learned from."""
 _SLOT: Final = re.compile(r"\{(?P<slot>[a-z]+)(?:\.(?P<form>[a-z_]+))?(?:#(?P<number>\d))?\}")
 _MASK: Final = re.compile(r"\{\{(?P<type>[A-Z_]+)\}\}")
 _PARTS: Final = re.compile(r"_ADDRESS\}\}[\s>]+\{\{(?:STREET_ADDRESS|GPE)")
@@ -102,14 +106,29 @@ def _records(templates: Path | None, count: int, seed: int) -> Iterator[dict[str
 
 
 def _masked(path: Path) -> list[tuple[str, str]]:
-    """Group and masked form of each dev template."""
+    """Group and masked form of each dev template that no held-out one is like."""
     try:
         rows = json.loads(path.read_text("utf-8"))
         dev = dev_templates(rows)
         by_number = {row["template_id"]: str(row["masked"]) for row in rows}
+        held_out = [_bare(text) for number, text in by_number.items() if number not in dev]
+        dev = {one for one in dev if not _alike(_bare(by_number[one]), held_out)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path.name} is no list of template_id and masked texts") from error
     return [(f"template/{one}", by_number[one]) for one in sorted(dev)]
+
+
+def _bare(masked: str) -> str:
+    """A template's words alone: what two of them share but for signs and what fills them."""
+    return " ".join(_LETTERS.findall(_MASK.sub(" ", masked).casefold()))
+
+
+def _alike(bare: str, others: Sequence[str]) -> bool:
+    """Whether a template says nearly what one of the others says."""
+    return any(
+        bare == other or SequenceMatcher(None, bare, other, autojunk=False).ratio() >= _ALIKE
+        for other in others
+    )
 
 
 def _slotted(masked: str) -> str:
