@@ -8,8 +8,12 @@ Zero-shot: labels of the corpus are answered by labels of the model, as ``--labe
 (``THEIRS=OURS``, ``THEIRS=LABELSET.OURS``, or a YAML or JSON file) or by equal names; several label
 sets may serve one corpus. Labels that are not mapped don't count, and are named. With ``--train`` a
 head for the corpus's own labels is trained first, from the model's encoder or ``--start``; dev
-chooses the epoch, test is scored once. Files and folders are train, dev and test by their names
-(valid.tsv, test/..., eng.testb, ...); a corpus without such names is split by document.
+chooses the epoch, test is scored once, and ``--split train`` or ``all`` is refused. Files and
+folders are train, dev and test by their names (valid.tsv, test/..., eng.testb, ...); a corpus
+without such names is split by document.
+
+The sets of ``--set`` are scored on the labels that the recipe merges theirs into; `ner_known` says
+which are merged.
 
 Of annotations that overlap the longest counts (a tagger says one thing about a word); those in
 pieces are left out. Both are counted. The interval is a bootstrap over documents, or over ten
@@ -131,6 +135,8 @@ def known(name: str, args: argparse.Namespace) -> tuple[str, Tagger, list[Exampl
     """The same of a set that the recipe names."""
     tagger = Tagger(folder_of(args.model), threads=args.threads)
     examples, served = ner_known.read(name, args.data, tagger.heads.keys(), args.split)
+    for ours, theirs in ner_known.merged(served).items():
+        print(f"{name}: {', '.join(theirs)} are scored as one label, {ours}")
     return name, tagger, examples, served
 
 
@@ -192,7 +198,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Print tables and, last, one JSON object."""
-    args = arguments().parse_args()
+    parser = arguments()
+    args = parser.parse_args()
+    if args.train and args.split in ("train", "all"):
+        parser.error(f"--split {args.split} with --train scores what was just learned")
     args.start = args.start or args.model
     try:
         if args.set or args.all:

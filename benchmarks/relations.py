@@ -2,6 +2,9 @@
 
     python benchmarks/relations.py --data DATA --model FOLDER [--part test]
 
+``--part dev`` is the recipe's own dev part: what ``learn_dev`` leaves of the corpus's dev file. The
+rest of that file is trained on and never asked.
+
 The concepts of an abstract and all their mentions are given; each pair of concepts gets one of
 eight types or none. A relation is right when pair and type are (direction doesn't count, as BioRED
 annotates none). Two concepts of the very same mentions can't be told apart, and both count. The
@@ -48,6 +51,19 @@ def corpus_of(name: str) -> Corpus:
         if one.pairs and Path(one.train).parts[0] == name:
             return one
     raise InputError(f"{RECIPE.name} names no relations of {name!r}")
+
+
+def read(corpus: Corpus, data: Path, part: str) -> list[Example]:
+    """The corpus's test file, or what of its dev file the recipe doesn't train on."""
+    path = data / getattr(corpus, part)
+    examples = read_corpus(path, format=corpus.format, because=corpus.safe_because)
+    if part == "test" or not corpus.learn_dev:
+        return examples
+    from aegle.train.run import read_parts  # needs torch, which the test part doesn't
+
+    alone = read_recipe(RECIPE).model_copy(update={"corpora": (corpus,)})
+    held_out = {one.group for one in read_parts(alone, data)[0].dev}
+    return [one for one in examples if one.group in held_out]
 
 
 def things_of(example: Example, names: Mapping[str, str]) -> list[Mentions]:
@@ -120,8 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         corpus = corpus_of("biored")
-        path = args.data / getattr(corpus, args.part)
-        examples = read_corpus(path, format=corpus.format, because=corpus.safe_because)
+        examples = read(corpus, args.data, args.part)
         tagger = Tagger(folder_of(args.model), threads=args.threads)
         if corpus.pairs not in tagger.classifiers:
             raise InputError(f"the model has no head {corpus.pairs!r}")
@@ -145,6 +160,7 @@ def main() -> None:
         json.dumps(
             {
                 "dataset": "biored",
+                "part": args.part,
                 "f1": round(whole.f1.value, 4),
                 "low": round(whole.f1.low, 4),
                 "high": round(whole.f1.high, 4),
