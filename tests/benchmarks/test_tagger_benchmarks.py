@@ -57,13 +57,31 @@ def test_things_of_other_labels_are_not_asked() -> None:
     assert relations.things_of(one, {"D": "disease"}) == [(1,), (2,)]
 
 
-def test_a_denied_past_is_both() -> None:
+def test_the_dev_part_holds_nothing_that_the_recipe_trains_on(data: Path) -> None:
+    from aegle.train.run import read_parts
+
+    corpus = relations.corpus_of("biored")
+    recipe = relations.read_recipe(relations.RECIPE).model_copy(update={"corpora": (corpus,)})
+    learned = {one.group for one in read_parts(recipe, data)[0].train}
+    dev = relations.read(corpus, data, "dev")
+    assert dev
+    assert not learned & {one.group for one in dev}
+    assert any(one.pairs for one in dev)
+
+
+def test_a_denied_past_is_both_and_stored_as_denied() -> None:
     told = {"present": 0.1, "negated": 0.6, "historical": 0.3}
-    assert assertion.judged(None, told) == (True, True)
-    assert assertion.judged(frozenset({"negated"}), None) == (True, False)
-    assert assertion.judged(frozenset({"negated", "historical"}), told) == (True, True)
+    past = {"present": 0.1, "negated": 0.3, "historical": 0.6}
+    both = frozenset({"negated", "historical"})
+    assert assertion.judged(None, told) == (True, True, False)
+    assert assertion.judged(None, past) == (False, True, True)
+    assert assertion.judged(frozenset({"negated"}), None) == (True, False, False)
+    assert assertion.judged(both, None) == (True, True, False)
+    assert assertion.judged(frozenset({"historical"}), None) == (False, True, True)
+    assert assertion.judged(both, told) == (True, True, False)
+    assert assertion.judged(frozenset({"historical"}), past) == (False, True, True)
     sure = {"present": 0.999, "negated": 0.0005, "historical": 0.0005}
-    assert assertion.judged(frozenset(), sure) == (False, False)
+    assert assertion.judged(frozenset(), sure) == (False, False, False)
 
 
 def test_a_served_tagger_is_the_same_encoder_in_torch(tiny: Path, tmp_path: Path) -> None:
@@ -135,6 +153,20 @@ def test_a_folder_is_learned_and_then_read_zero_shot(
     with pytest.raises(SystemExit, match="no part 'dev'"):
         said(capsys, monkeypatch, "--data", str(data / "test.conll"), "--model", model,
              "--split", "dev")  # fmt: skip
+
+
+def test_what_was_just_learned_is_not_scored(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("all", "train"):
+        with pytest.raises(SystemExit):
+            said(capsys, monkeypatch, "--data", "x", "--train", "--split", part)
+        assert "just learned" in capsys.readouterr().err
+
+
+def test_labels_that_are_scored_as_one_are_told(data: Path) -> None:
+    _, served = ner.ner_known.read("annoctr", data, {"security"}, "test")
+    assert ner.ner_known.merged(served) == {"organization": ["GROUP", "ORG"]}
 
 
 def test_every_known_set_is_in_the_recipe_or_said(data: Path) -> None:
