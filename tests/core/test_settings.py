@@ -36,6 +36,9 @@ def test_an_unknown_key_suggests_the_right_one(tmp_path: Path) -> None:
         ({"retrieve.k": 0}, "greater than or equal to 1"),
         ({"seed.x": 1}, "'seed"),
         ({"observe.level": "loud"}, "debug"),
+        ({"knowledge.thresholds.gene": 1.5}, "from 0 to 1, that of 'gene' is 1.5"),
+        ({"knowledge.thresholds.gene": -0.1}, "from 0 to 1"),
+        ({"knowledge.thresholds": {"gene": float("nan")}}, "from 0 to 1"),
     ],
 )
 def test_a_wrong_value_says_what_was_given(options: dict[str, object], message: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from aegle.core.errors import SettingsError
 
@@ -77,6 +77,14 @@ class Knowledge(_Table):
         description="release files of further terminologies: MRCONSO.RRF or RXNCONSO.RRF, "
         "Loinc.csv, sct2_Description_Snapshot*.txt, CAPEC (STIX), d3fend.ttl",
     )
+
+    @field_validator("thresholds")
+    @classmethod
+    def _probable(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        for type, least in thresholds.items():
+            if not 0 <= least <= 1:
+                raise ValueError(f"a probability is from 0 to 1, that of {type!r} is {least}")
+        return thresholds
 
 
 class Retrieve(_Table):

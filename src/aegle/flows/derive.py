@@ -91,14 +91,13 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
     if not asked or not tasks:
         return [None] * len(documents)
     readings = iter(tagger.read([document.text for document in asked], tasks=tasks))
-    thresholds = kit.settings.knowledge.thresholds
     return [
         Told(
             next(readings),
             one,
             made_by,
             tagger.classifiers,
-            thresholds,
+            kit.thresholds,
             kit.linkers[_domain(kit, document)],
         )
         if one

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegle.core import observe, plugins
-from aegle.core.errors import NotFoundError
+from aegle.core.errors import NotFoundError, SettingsError
 from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule, Tags
 from aegle.core.ports import (
     Closes,
@@ -307,6 +308,28 @@ class Kit:
         }
 
     @cached_property
+    def thresholds(self) -> Mapping[str, float]:
+        """Entity type -> the least probability at which the tagger is believed, as the user set it.
+
+        Raises:
+            SettingsError: no pack of this workspace takes such a type from the tagger.
+        """
+        told = self.settings.knowledge.thresholds
+        known = {
+            type
+            for tags in self.tags.values()
+            for one in tags
+            for labels in one.sets.values()
+            for types in labels.types.values()
+            for type in types
+        } | {""}
+        for type in told.keys() - known:
+            close = difflib.get_close_matches(type, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {_listed(known)}"
+            raise SettingsError(f"knowledge.thresholds: no entity type {type!r}; {hint}")
+        return told
+
+    @cached_property
     def patterns(self) -> dict[str, list[Pattern]]:
         """Patterns by domain; the neutral ones serve every domain."""
         return {name: self._of_pack("patterns", name) for name in self.packs}
@@ -320,6 +343,10 @@ class Kit:
     def rules(self) -> dict[str, list[Rule]]:
         """Relation rules by domain."""
         return {name: self._of_pack("rules", name) for name in self.packs}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(filter(None, names)))
 
 
 def _construct(make: Callable[..., Reader], options: Mapping[str, Any]) -> Reader:
