@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import wraps
@@ -31,12 +32,39 @@ def lexicons(
         if not path.is_file():
             raise NotFoundError(f"knowledge.terminologies: no file {file}")
         name, target = _reader(path, packs)
-        about = path.stat()
-        state = f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
-        version = hashlib.sha256(state.encode()).hexdigest()[:12]
         make = _reading(plugins.load(target), path)
-        found.setdefault(name, []).append(Lexicon.cached(cache, f"{name}-added", version, make))
+        lexicon = Lexicon.cached(cache, f"{name}-added", _state(path), make)
+        found.setdefault(name, []).append(lexicon)
     return found
+
+
+def contents(files: Sequence[str], cache: Path) -> list[str]:
+    """The name and a digest of the content of each file, in order; without one if it is missing.
+
+    A release has gigabytes, so a digest is kept until the file's size or time changes.
+    """
+    return [_content(Path(file).expanduser(), cache) for file in files]
+
+
+def _content(path: Path, cache: Path) -> str:
+    if not path.is_file():
+        return f"{path.name}:"
+    kept = cache / f"{_state(path)}.sha256"
+    if not kept.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        cache.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        part.write_text(digest, encoding="ascii")
+        part.replace(kept)
+    return f"{path.name}:{kept.read_text(encoding='ascii')}"
+
+
+def _state(path: Path) -> str:
+    """What changes when a file is written."""
+    about = path.stat()
+    state = f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
+    return hashlib.sha256(state.encode()).hexdigest()[:12]
 
 
 def _reader(path: Path, packs: Mapping[str, Pack]) -> tuple[str, str]:

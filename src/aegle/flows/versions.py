@@ -8,27 +8,53 @@ and graph anew from the stored text.
 from __future__ import annotations
 
 import json
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final
 
 from aegle.core import observe
+from aegle.core.pack import Tags
 from aegle.facts import made
+from aegle.facts.assertion import Weights
+from aegle.facts.link import LEAST
+from aegle.flows import terminologies
 from aegle.flows.kit import Kit
+from aegle.lm import catalog
 
 _BEFORE: Final = "before versions were kept"
 
 
 def current(kit: Kit) -> str:
     """The versions that make facts now, as JSON with sorted keys."""
+    files = kit.settings.knowledge.terminologies
     made_by = {
         "lexicon": made.LEXICON,
+        "link": made.LINK,
         "pattern": made.PATTERN,
         "rule": made.RULE,
-        "tag": made.TAG if kit.tagger_version else "",
-        "tagger": kit.tagger_version,
-        "thresholds": kit.settings.knowledge.thresholds if kit.tagger_version else {},
+        "source": made.SOURCE,
+        "subject": made.SUBJECT,
+        "terminologies": terminologies.contents(files, catalog.cache_folder() / "lexicons"),
         **{f"terms.{name}": pack.terms_version for name, pack in kit.packs.items()},
+        **(_by_tagger(kit) if kit.tagger_version else {}),
     }
     return json.dumps(made_by, sort_keys=True)
+
+
+def _by_tagger(kit: Kit) -> dict[str, Any]:
+    """What only counts where a tagger reads."""
+    return {
+        "assertion": asdict(Weights()),
+        "least_link": LEAST,
+        "tag": made.TAG,
+        "tagger": kit.tagger_version,
+        "tags": {name: [_needed(one) for one in tags] for name, tags in kit.tags.items()},
+        "thresholds": kit.thresholds,
+    }
+
+
+def _needed(tags: Tags) -> dict[str, float]:
+    """The least probabilities that a pack asks for: of entities by type, and of its pairs."""
+    return {**tags.thresholds, **({"(pairs)": tags.pairs.threshold} if tags.pairs else {})}
 
 
 def former(kit: Kit) -> list[str]:
