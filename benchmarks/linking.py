@@ -1,9 +1,15 @@
 """How often a name is linked to the right concept: ICD-10-CM as people write it, ATT&CK in reports.
 
 ``--dataset icd10cm``: names with slips, held-out synonyms, abbreviations, and names of nothing that
-is known (linking_set.py says how they are made). acc@k: a right code is among the first k. Peers on
-the same items: exact lexicon, words by BM25, rapidfuzz where it is installed. ``--dense`` ranks the
-best by spelling again with the packaged encoder, ``--whole`` also compares every name's vector.
+is known (linking_set.py says how they are made). acc@k: a right code is among the first k. The
+result, ``acc_at_1`` and ``acc_at_5``, is of slips and synonyms (``names``): of the abbreviations,
+``defined`` texts have the one form that our rule reads, and ``inventory`` items are made from the
+very inventory that is at hand, so these two tell how well a written-out name is found, not how well
+abbreviations are understood. They stand beside, and in ``all``.
+
+Peers: exact lexicon, words by BM25, rapidfuzz where it is installed. All are asked for the same
+name, with the short forms in it written out as ours does it. ``--dense`` ranks the best by spelling
+again with the packaged encoder, ``--whole`` also compares every name's vector.
 
 ``--dataset tram2``: sentences of reports to ATT&CK techniques (linking_attack.py).
 
@@ -18,11 +24,12 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from aegle.backends.encoder_onnx import OnnxEncoder
-from aegle.facts.abbreviations import Senses, long_forms
+from aegle.facts.abbreviations import Senses, expand, long_forms
 from aegle.facts.candidates import Embed, plain
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import LEAST, Linker
@@ -34,19 +41,25 @@ from linking_set import KINDS, Item, LinkingSet, build, half
 
 Ranked = list[tuple[str, float]]
 """Codes with scores, best first."""
-Peer = Callable[[Item], Ranked]
+Peer = Callable[[str], Ranked]
+"""A name, its short forms written out -> codes."""
+HEADLINE: Final = ("typo", "synonym")
 
 
-def linker_peer(linker: Linker, made: LinkingSet) -> Peer:
-    """Our linker with what the item's document defines, or what the inventory says."""
-    senses = Senses(made.senses)
+def written_out(item: Item, senses: Senses) -> str:
+    """The item's name with what its document defines, or what the inventory says."""
+    known = long_forms(item.document)
+    if item.kind == "inventory":
+        at = item.document.rindex(item.text)
+        known = senses.read(item.document, at, at + len(item.text))
+    return expand(item.text, known)
 
-    def rank(item: Item) -> Ranked:
-        known = long_forms(item.document)
-        if item.kind == "inventory":
-            at = item.document.rindex(item.text)
-            known = senses.read(item.document, at, at + len(item.text))
-        found = linker.candidates(item.text, "condition", known=known)
+
+def linker_peer(linker: Linker) -> Peer:
+    """Our linker."""
+
+    def rank(name: str) -> Ranked:
+        found = linker.candidates(name, "condition")
         return [(one.concepts[0].code, one.score) for one in found]
 
     return rank
@@ -55,8 +68,8 @@ def linker_peer(linker: Linker, made: LinkingSet) -> Peer:
 def exact_peer(lexicon: Lexicon) -> Peer:
     """The lexicon's look-up, as before there were candidates."""
 
-    def rank(item: Item) -> Ranked:
-        terms = sorted(lexicon.look_up(item.text), key=lambda term: -term.score)
+    def rank(name: str) -> Ranked:
+        terms = sorted(lexicon.look_up(name), key=lambda term: -term.score)
         return [(term.concept.code, 1.0) for term in terms if term.concept][:5]
 
     return rank
@@ -88,8 +101,10 @@ def bm25_peer(made: LinkingSet) -> Peer:
     index = bm25s.BM25()
     index.index([name.split() for name in names], show_progress=False)
 
-    def rank(item: Item) -> Ranked:
-        found, scores = index.retrieve([plain(item.text).split()], k=20, show_progress=False)
+    def rank(name: str) -> Ranked:
+        found, scores = index.retrieve(
+            [plain(name).split()], k=min(20, len(names)), show_progress=False
+        )
         return first_codes(found[0], scores[0], codes) if scores[0][0] > 0 else []
 
     return rank
@@ -101,9 +116,9 @@ def fuzzy_peer(made: LinkingSet) -> Peer:
 
     names, codes = names_of(made)
 
-    def rank(item: Item) -> Ranked:
+    def rank(name: str) -> Ranked:
         found = process.extract(
-            plain(item.text), names, scorer=fuzz.token_sort_ratio, processor=None, limit=20
+            plain(name), names, scorer=fuzz.token_sort_ratio, processor=None, limit=20
         )
         return first_codes([at for _, _, at in found], [s / 100 for _, s, _ in found], codes)
 
@@ -115,23 +130,33 @@ def whole_peer(made: LinkingSet, embed: Embed) -> Peer:
     names, codes = names_of(made)
     vectors = np.concatenate([embed(names[i : i + 512]) for i in range(0, len(names), 512)])
 
-    def rank(item: Item) -> Ranked:
-        scores = vectors @ embed([plain(item.text)])[0]
+    def rank(name: str) -> Ranked:
+        scores = vectors @ embed([plain(name)])[0]
         best = np.argsort(-scores)[:20]
         return first_codes(list(best), list(scores[best]), codes)
 
     return rank
 
 
-def measure(peer: Peer, items: Sequence[Item], least: float) -> dict[str, object]:
-    """acc@1, acc@5 by kind and together with intervals; NIL by a threshold; processor time."""
+def measure(
+    peer: Peer, items: Sequence[Item], names: Sequence[str], least: float
+) -> dict[str, object]:
+    """acc@1, acc@5 by kind, of `HEADLINE` as ``names``, of all; NIL by a threshold; processor time.
+
+    Args:
+        peer: who is asked.
+        items: what is right.
+        names: what is asked for each.
+        least: the score under which a peer is taken to know nothing.
+    """
     began = time.process_time()
-    ranked = [peer(item) for item in items]
+    ranked = [peer(name) for name in names]
     ms = (time.process_time() - began) * 1000 / len(items)
     out: dict[str, object] = {}
     rows = list(zip(items, ranked, strict=True))
-    for kind in (*KINDS[:-1], "all"):
-        chosen = [(i, r) for i, r in rows if i.codes and kind in (i.kind, "all")]
+    of_kind = {kind: (kind,) for kind in KINDS[:-1]} | {"names": HEADLINE, "all": KINDS}
+    for kind, kinds in of_kind.items():
+        chosen = [(i, r) for i, r in rows if i.codes and i.kind in kinds]
         groups = [item.group for item, _ in chosen]
         for k in (1, 5):
             hits = [bool(item.codes & {code for code, _ in r[:k]}) for item, r in chosen]
@@ -159,7 +184,7 @@ def diagnoses(args: argparse.Namespace) -> dict[str, object]:
         kinds = [[item for item in items if item.kind == kind] for kind in KINDS]
         items = [item for some in kinds for item in some[: args.limit]]
     lexicon = Lexicon.build(made.terms)
-    peers: dict[str, Peer] = {"aegle": linker_peer(Linker([lexicon]), made)}
+    peers: dict[str, Peer] = {"aegle": linker_peer(Linker([lexicon]))}
     peers["exact"] = exact_peer(lexicon)
     if find_spec("bm25s"):
         peers["bm25"] = bm25_peer(made)
@@ -167,20 +192,22 @@ def diagnoses(args: argparse.Namespace) -> dict[str, object]:
         peers["rapidfuzz"] = fuzzy_peer(made)
     if args.dense:
         encoder = OnnxEncoder(catalog.resolve("minilm"), threads=1)
-        peers["aegle+dense"] = linker_peer(Linker([lexicon], embed=encoder.embed), made)
+        peers["aegle+dense"] = linker_peer(Linker([lexicon], embed=encoder.embed))
         if args.whole:
             peers["meaning"] = whole_peer(made, encoder.embed)
     began = time.perf_counter()
-    peers["aegle"](items[0])
+    peers["aegle"](items[0].text)
     print(f"{len(made.terms)} names, {len(items)} items, index {time.perf_counter() - began:.2f} s")
+    senses = Senses(made.senses)
+    names = [written_out(item, senses) for item in items]
     tables = {}
     for name, peer in peers.items():
-        tables[name] = measure(peer, items, args.least)
+        tables[name] = measure(peer, items, names, args.least)
         print(name, json.dumps(tables[name]), flush=True)
     ours = tables["aegle+dense" if args.dense else "aegle"]
-    at_1, at_5 = ours["all@1"], ours["all@5"]
+    at_1, at_5 = ours["names@1"], ours["names@5"]
     return {"dataset": "icd10cm", "acc_at_1": at_1[0], "acc_at_5": at_5[0], "low": at_1[1],
-            "high": at_1[2], "n": sum(bool(item.codes) for item in items), **ours}  # fmt: skip
+            "high": at_1[2], "n": sum(item.kind in HEADLINE for item in items), **ours}  # fmt: skip
 
 
 def main() -> None:
