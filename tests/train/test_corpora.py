@@ -51,6 +51,25 @@ def test_iob_documents_and_blocks(tmp_path: Path) -> None:
     assert groups == ["a/0"] * 10 + ["a/1"]
 
 
+def test_doccano_says_the_same_as_our_own_records(tmp_path: Path) -> None:
+    own = {"text": "ab hit cd", "labels": [[7, 9, "B"], [0, 2, "A"]], "pairs": [[1, 0, "hits"]]}
+    theirs = {
+        "text": "ab hit cd",
+        "entities": [
+            {"id": 7, "label": "B", "start_offset": 7, "end_offset": 9},
+            {"id": 5, "label": "A", "start_offset": 0, "end_offset": 2},
+        ],
+        "relations": [{"id": 1, "from_id": 5, "to_id": 7, "type": "hits"}],
+    }
+    read = []
+    for number, told in enumerate((own, theirs)):
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps(told))
+        read += read_corpus(tmp_path / f"{number}.jsonl", format="json", because=WHY)
+    assert read[0] == read[1]
+    assert read[0].labels == (Label(0, 2, "A"), Label(7, 9, "B"))
+    assert read[0].pairs == (Pair((0,), (1,), "hits"),)
+
+
 def test_brat_leads_relations_through_events(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_text("fever since Monday")
     (tmp_path / "d.ann").write_text(

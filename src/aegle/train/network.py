@@ -172,6 +172,8 @@ class PairHead(nn.Module):
     def __init__(self, width: int, labels: int, *, kinds: int) -> None:
         super().__init__()
         self.count = kinds
+        # There are few documents with relations: without it the head learns them by heart.
+        self.dropout = nn.Dropout(0.3)
         self.ask = nn.Linear(width, width)
         self.hidden = nn.Linear(4 * width, HIDDEN)
         self.kinds = nn.Embedding(kinds * kinds, HIDDEN)
@@ -194,7 +196,7 @@ class PairHead(nn.Module):
         scores_PS = self.ask(both_PC) @ states_SC.T / states_SC.shape[1] ** 0.5
         told_PC = scores_PS.softmax(1) @ states_SC
         parts = (both_PC, left_PC * right_PC, (left_PC - right_PC).abs(), told_PC)
-        hidden_PF = self.hidden(torch.cat(parts, 1))
+        hidden_PF = self.hidden(self.dropout(torch.cat(parts, 1)))
         low, high = kinds_K[pairs_P2].sort(1).values.unbind(1)
         hidden_PF = hidden_PF + self.kinds(low * self.count + high) + self.near(near_P)
         logits: Tensor = self.out(torch.relu(hidden_PF))

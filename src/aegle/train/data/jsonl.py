@@ -15,6 +15,7 @@ from aegle.core.text import SafeText
 def read(path: Path, *, because: str) -> Iterator[Example]:
     """Records ``{"text", "labels": [[start, end, label]], "pairs": [[head, tail, label]],
     "things": [[place, ...]], "classes": [...], "id", "group"}``; all but the text may be missing.
+    doccano's ``entities`` (label, start_offset, end_offset) and ``relations`` are taken, too.
 
     Raises:
         InputError: a record that isn't so, by its number.
@@ -31,6 +32,8 @@ def read(path: Path, *, because: str) -> Iterator[Example]:
 
 def _example(told: Any, number: int, because: str) -> Example:
     name = str(told.get("id", number))
+    if "entities" in told:
+        told = _of_doccano(told)
     given = [Label(int(s), int(e), str(label)) for s, e, label in told.get("labels", ())]
     order = sorted(range(len(given)), key=lambda at: given[at])
     place = {old: new for new, old in enumerate(order)}
@@ -46,6 +49,20 @@ def _example(told: Any, number: int, because: str) -> Example:
         tuple(tuple(sorted(place[int(at)] for at in thing)) for thing in told.get("things", ())),
         tuple(map(str, told.get("classes", ()))),
     )
+
+
+def _of_doccano(told: Any) -> dict[str, Any]:
+    place = {one["id"]: at for at, one in enumerate(told["entities"])}
+    return {
+        **told,
+        "labels": [
+            (one["start_offset"], one["end_offset"], one["label"]) for one in told["entities"]
+        ],
+        "pairs": [
+            (place[one["from_id"]], place[one["to_id"]], one["type"])
+            for one in told.get("relations", ())
+        ],
+    }
 
 
 def _text(value: Any) -> str:
