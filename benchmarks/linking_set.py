@@ -8,6 +8,9 @@
   (sense_distribution_448 of clinical_abbreviations, CC BY 4.0).
 - ``nil``: names of whole categories that are HELD OUT, and names of drugs, body parts and tests.
 
+``defined`` and ``inventory`` measure how a name is found once it is written out, and are no
+headline: each definition has the form that our rule reads, and the inventory made the items.
+
 A right code is any that has the written name. Items are halved by the three-character category.
 """
 
@@ -72,7 +75,7 @@ def build(tabular: Path, inventory: Path) -> LinkingSet:
     synonyms = []
     for code, _, notes, _ in ontology.diagnoses(tabular):
         for note in notes:
-            names = {plain(text) for text, _ in ontology.short_names(note)} & set(by_name)
+            names = {plain(text) for text, _ in ontology.short_names(note)} & by_name.keys()
             alone = all(by_name[name] == {code} for name in names)
             if _drawn(note, 4) and plain(note) in names and alone and by_code[code] - names:
                 by_code[code] -= names
