@@ -8,6 +8,7 @@ head's hidden layer, L labels.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ Array = NDArray[np.float32]
 
 DISTANCES: Final = 10
 """Steps of the distance between two things: the base-2 logarithm of the words between."""
+_CELLS: Final = 1 << 21
+"""Numbers of all tables of the pairs that are judged at a time, about: 8 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,33 @@ def pair_logits(
         pairs_P2: places of the things.
         near_P: `nearness` of the nearest mentions.
     """
-    name = f"classifiers.{head}"
+    step = max(1, _CELLS // (2 * len(states_SC) + 12 * states_SC.shape[1]))
+    return np.concatenate(
+        [
+            _pair_logits(
+                weights,
+                f"classifiers.{head}",
+                things_KC=things_KC,
+                kinds_K=kinds_K,
+                states_SC=states_SC,
+                pairs_P2=pairs_P2[start : start + step],
+                near_P=near_P[start : start + step],
+            )
+            for start in range(0, max(1, len(pairs_P2)), step)
+        ]
+    )
+
+
+def _pair_logits(
+    weights: Mapping[str, Array],
+    name: str,
+    *,
+    things_KC: Array,
+    kinds_K: NDArray[np.int64],
+    states_SC: Array,
+    pairs_P2: NDArray[np.int64],
+    near_P: NDArray[np.int64],
+) -> Array:
     left_PC, right_PC = things_KC[pairs_P2[:, 0]], things_KC[pairs_P2[:, 1]]
     both_PC = left_PC + right_PC
     asked_PC = _dense(weights, f"{name}.ask", both_PC)
@@ -84,8 +113,16 @@ def pair_logits(
 
 def nearness(left: Sequence[int], right: Sequence[int]) -> int:
     """The step of the fewest words between two things' mentions, 0 to `DISTANCES` - 1."""
-    gap = int(np.abs(np.subtract.outer(np.asarray(left), np.asarray(right))).min())
+    few, many = sorted((left, right), key=len)
+    ordered = sorted(many)
+    gap = min(_gap(ordered, int(one)) for one in few)
     return min(gap.bit_length(), DISTANCES - 1)
+
+
+def _gap(ordered: Sequence[int], place: int) -> int:
+    """How far the nearest of some places is, which are in order."""
+    at = bisect_left(ordered, place)
+    return min(abs(int(one) - place) for one in ordered[max(at - 1, 0) : at + 1])
 
 
 def softmax(x: Array) -> Array:
