@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aegle.core.examples import Example
-from aegle.lm.tagger import Found, Tagger
+from aegle.lm.reading import Found
+from aegle.lm.tagger import Tagger
 from aegle.metrics.extraction import Scores, by_label, scores
 from ner_labels import Ours
 

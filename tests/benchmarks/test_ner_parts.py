@@ -11,7 +11,7 @@ import ner_corpus
 import ner_labels
 import ner_score
 from aegle.core.errors import InputError
-from aegle.lm.tagger import Found
+from aegle.lm.reading import Found
 from aegle.metrics.extraction import by_label, scores
 
 HEADS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from aegle.lm.pieces import CASES, case, owners, pieces, windows
+from aegle.lm.pieces import CASES, blocks, case, owners, pieces, windows
 from aegle.lm.spans import decode, tags_of, to_characters
 
 
@@ -121,3 +121,17 @@ def test_a_bias_against_nothing_finds_more() -> None:
 def test_an_overlap_that_never_ends_is_refused() -> None:
     with pytest.raises(ValueError, match="less than the size"):
         list(windows(pieces(TOKENIZER, ["ab"]), size=4, overlap=4))
+
+
+@given(st.text("ab \n", max_size=60), st.integers(2, 12))
+def test_blocks_make_up_their_text(text: str, size: int) -> None:
+    cut = list(blocks(text, size=size))
+    assert "".join(text[a:b] for a, b in cut) == text
+    assert all(b - a <= size for a, b in cut)
+    assert all(b > a for a, b in cut) or not text
+
+
+def test_blocks_end_after_lines() -> None:
+    text = "one two\nthree four\n\nfive six seven"
+    assert [text[a:b] for a, b in blocks(text, size=21)] == [text[:20], text[20:]]
+    assert next(text[a:b] for a, b in blocks(text, size=12)) == "one two\n"

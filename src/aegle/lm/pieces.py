@@ -53,6 +53,25 @@ class Window:
     end: int
 
 
+def blocks(text: str, *, size: int) -> Iterator[tuple[int, int]]:
+    """Characters [start, end) of parts of at most ``size`` that make up a text.
+
+    Each ends after an empty line, else a line, else a space of its second half, else anywhere. A
+    text of no characters is one part.
+    """
+    start = 0
+    while len(text) - start > size:
+        end = start + size
+        for mark in ("\n\n", "\n", " "):
+            at = text.rfind(mark, start + size // 2, end)
+            if at >= 0:
+                end = at + len(mark)
+                break
+        yield start, end
+        start = end
+    yield start, len(text)
+
+
 def pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
     """The pieces of each text; half a character counts as one that is not known."""
     found = []

@@ -6,7 +6,8 @@ Letters: S pieces of a window, W words of a text, T tags of a task.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +18,19 @@ from safetensors.numpy import load_file
 from aegle.core.artifacts import read_json
 from aegle.core.errors import BackendError, InputError, NotFoundError
 from aegle.lm.encoder import open_session, read_tokenizer
-from aegle.lm.heads import (
-    Classifier,
-    nearness,
-    pair_logits,
-    read_weights,
-    softmax,
-    span_logits,
-)
-from aegle.lm.pieces import Ints, Pieces, Window, owners, pieces, windows, words_of
+from aegle.lm.heads import Classifier, read_weights
+from aegle.lm.pieces import Ints, Pieces, Window, blocks, owners, pieces, windows
+from aegle.lm.reading import Found, Halves, Reading, States
 from aegle.lm.spans import Floats, decode, to_characters
 
 CARD: Final = "card.json"
 GRAPH: Final = "model.onnx"
 HEADS: Final = "heads.safetensors"
+BLOCK: Final = 100_000
+"""Characters that are read at a time: a longer text is cut at an empty line, a line or a space, and
+a name across the cut is not seen whole."""
+_HELD: Final = 2_000_000
+"""Characters of a text whose states are kept."""
 _BATCH_PIECES: Final = 4096
 
 
@@ -50,112 +50,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Characters [start, end) of a text with a label and the probability of it."""
+class _Part:
+    """What was read of a block: its text's number, what stands in it, its words and states."""
 
-    start: int
-    end: int
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A text read once: what stands in it, and its states for the questions that follow.
-
-    Attributes:
-        found: label set -> spans, in order, without overlap.
-    """
-
+    text: int
+    block: str
     found: Mapping[str, Sequence[Found]]
-    _states_WC: Floats
-    _spans_W2: Ints
-    _heads: Mapping[str, Classifier]
-    _weights: Mapping[str, Floats]
-
-    def spans(self, head: str, spans: Sequence[tuple[int, int]]) -> Floats:
-        """(spans, labels) probabilities of what each stretch of characters is.
-
-        Raises:
-            NotFoundError: no such head.
-        """
-        told = self._told(head, "span")
-        pooled_MC = np.stack([self._mean([span]) for span in spans]) if spans else self._none()
-        return softmax(span_logits(self._weights, head, pooled_MC) / told.temperature)
-
-    def classes(self, head: str) -> Floats:
-        """(labels,) probabilities of what the whole text is.
-
-        Raises:
-            NotFoundError: no such head.
-        """
-        told = self._told(head, "text")
-        pooled_1C = (
-            self._states_WC.mean(0, keepdims=True)
-            if len(self._states_WC)
-            else np.zeros((1, self._states_WC.shape[1]), np.float32)
-        )
-        scaled: Floats = softmax(span_logits(self._weights, head, pooled_1C) / told.temperature)[0]
-        return scaled
-
-    def pairs(self, head: str, things: Sequence[tuple[str, Sequence[tuple[int, int]]]]) -> Floats:
-        """(things, things, 1 + labels) probabilities, symmetric; the first is "nothing".
-
-        Args:
-            head: its name.
-            things: of each its label and all stretches of characters that name it.
-
-        Raises:
-            NotFoundError: no such head, or a label that its things can't have.
-        """
-        told = self._told(head, "pair")
-        if strange := sorted({kind for kind, _ in things} - set(told.things)):
-            raise NotFoundError(f"the head {head!r} relates no {', '.join(strange)}")
-        count = len(things)
-        out = np.zeros((count, count, 1 + len(told.labels)), np.float32)
-        out[..., 0] = 1
-        low, high = np.triu_indices(count, 1)
-        if not len(low) or not len(self._states_WC):
-            return out
-        starts = [[self._words(span)[0] for span in spans] for _, spans in things]
-        logits = pair_logits(
-            self._weights,
-            head,
-            things_KC=np.stack([self._mean(spans) for _, spans in things]),
-            kinds_K=np.array([told.things.index(kind) for kind, _ in things], np.int64),
-            states_SC=self._states_WC,
-            pairs_P2=np.stack([low, high], 1),
-            near_P=np.array(
-                [nearness(starts[a], starts[b]) for a, b in zip(low, high, strict=True)]
-            ),
-        )
-        logits /= told.temperature
-        logits[:, 0] += told.bias
-        out[low, high] = out[high, low] = softmax(logits)
-        return out
-
-    def _told(self, head: str, kind: str) -> Classifier:
-        told = self._heads.get(head)
-        if told is None or told.kind != kind:
-            known = [name for name, one in self._heads.items() if one.kind == kind]
-            raise NotFoundError(f"no {kind} head {head!r}; there are: {', '.join(known) or 'none'}")
-        return told
-
-    def _words(self, span: tuple[int, int]) -> tuple[int, int]:
-        return words_of(self._spans_W2, *span)
-
-    def _mean(self, spans: Sequence[tuple[int, int]]) -> Floats:
-        """(C,): the mean over mentions of the means over their words, as in training."""
-        means = [
-            self._states_WC[first:after].mean(0)
-            for first, after in map(self._words, spans)
-            if first < after
-        ]
-        out: Floats = np.mean(means, 0) if means else np.zeros(self._states_WC.shape[1], np.float32)
-        return out
-
-    def _none(self) -> Floats:
-        return np.zeros((0, self._states_WC.shape[1]), np.float32)
+    spans_W2: Ints
+    states_WC: Halves
 
 
 class Tagger:
@@ -221,37 +123,83 @@ class Tagger:
             NotFoundError: no such label set.
             BackendError: the model failed.
         """
-        return [dict(one.found) for one in self._read(texts, tasks, states=False, bias=bias)]
+        out: list[dict[str, list[Found]]] = [
+            {task: [] for task in self._wanted(tasks)} for _ in texts
+        ]
+        for part in self._parts(texts, tasks, states=False, bias=bias):
+            for task, found in part.found.items():
+                out[part.text][task] += found
+        return out
 
     def read(self, texts: Sequence[str], *, tasks: Sequence[str] = ()) -> list[Reading]:
         """As `tag`, with what the other heads say of mentions, pairs and texts; one pass.
+
+        A reading keeps 2 bytes a word for each of the states' numbers, 0.8 KB for 384 of them. Of a
+        text of more than 2,000,000 characters no states are kept: the blocks that are asked about
+        are read again, so that a text of any length takes no more than that.
 
         Raises:
             NotFoundError: no such label set.
             BackendError: the model failed.
         """
-        return self._read(texts, tasks, states=True)
+        parts: list[list[_Part]] = [[] for _ in texts]
+        for part in self._parts(texts, tasks, states=True):
+            parts[part.text].append(part)
+        return [self._joined(some, self._wanted(tasks)) for some in parts]
 
-    def _read(
-        self, texts: Sequence[str], tasks: Sequence[str], *, states: bool, bias: float = 0.0
-    ) -> list[Reading]:
+    def _joined(self, parts: Sequence[_Part], tasks: Sequence[str]) -> Reading:
+        @lru_cache(maxsize=2)
+        def again(place: int) -> Halves:
+            cut = pieces(self._tokenizer, [parts[place].block])
+            return self._words(cut, states=True)[1][0].astype(np.float16)
+
+        held = all(len(part.states_WC) == len(part.spans_W2) for part in parts)
+        return Reading(
+            {task: [one for part in parts for one in part.found[task]] for task in tasks},
+            States(
+                [len(part.spans_W2) for part in parts],
+                self._width,
+                (lambda place: parts[place].states_WC) if held else again,
+            ),
+            np.concatenate([part.spans_W2 for part in parts]),
+            self.classifiers,
+            self._weights,
+        )
+
+    def _wanted(self, tasks: Sequence[str]) -> tuple[str, ...]:
         wanted = tuple(tasks) or tuple(self.heads)
         if strange := [name for name in wanted if name not in self.heads]:
             raise NotFoundError(
                 f"no label set {', '.join(strange)}; there are: {', '.join(self.heads)}"
             )
-        cut_texts = pieces(self._tokenizer, texts)
-        logits, told = self._words(cut_texts, states=states)
-        return [
-            Reading(
-                {task: self._spans(task, rows, one, bias) for task in wanted},
-                state,
-                one.spans_W2,
-                self.classifiers,
-                self._weights,
-            )
-            for rows, state, one in zip(logits, told, cut_texts, strict=True)
-        ]
+        return wanted
+
+    def _parts(
+        self, texts: Sequence[str], tasks: Sequence[str], *, states: bool, bias: float = 0.0
+    ) -> Iterator[_Part]:
+        """The blocks of texts in order; as many are read together as make one long one."""
+        wanted = self._wanted(tasks)
+        for group in _together(texts):
+            cut_texts = pieces(self._tokenizer, [texts[n][start:end] for n, start, end in group])
+            logits, told = self._words(cut_texts, states=states)
+            for (number, start, end), rows, state, one in zip(
+                group, logits, told, cut_texts, strict=True
+            ):
+                found = {
+                    task: [
+                        replace(span, start=span.start + start, end=span.end + start)
+                        for span in self._spans(task, rows, one, bias)
+                    ]
+                    for task in wanted
+                }
+                kept = state if len(texts[number]) <= _HELD else state[:0]
+                yield _Part(
+                    number,
+                    texts[number][start:end],
+                    found,
+                    one.spans_W2 + start,
+                    kept.astype(np.float16),
+                )
 
     def word_logits(self, texts: Sequence[Pieces]) -> list[Floats]:
         """(W, all tags) of each text: the raw logits, heads side by side."""
@@ -303,6 +251,21 @@ class Tagger:
         except Exception as error:  # ONNX Runtime's errors share no base class but this one
             raise BackendError(f"the tagger failed ({type(error).__name__})") from error
         return found
+
+
+def _together(texts: Sequence[str]) -> Iterator[list[tuple[int, int, int]]]:
+    """Blocks (text, start, end) in order, about as many characters at a time as one may have."""
+    group: list[tuple[int, int, int]] = []
+    size = 0
+    for number, text in enumerate(texts):
+        for start, end in blocks(text, size=BLOCK):
+            if group and size + end - start > BLOCK:
+                yield group
+                group, size = [], 0
+            group.append((number, start, end))
+            size += end - start
+    if group:
+        yield group
 
 
 def fill(
