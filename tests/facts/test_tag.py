@@ -21,7 +21,7 @@ from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import Linker
 from aegle.facts.tag import Told
 from aegle.lm.heads import Classifier
-from aegle.lm.tagger import Found
+from aegle.lm.reading import Found
 
 LEXICON = Lexicon.build(
     [
@@ -67,7 +67,7 @@ class Given:
         rows = [(0.01, 0.99) if start in self.negated else (0.9, 0.1) for start, _ in spans]
         return np.array(rows, np.float32)
 
-    def pairs(self, head: str, things: Sequence[tuple[str, Sequence[tuple[int, int]]]]):
+    def pairs(self, head: str, things: Sequence[tuple[str, Sequence[tuple[int, int]]]], within):
         table = np.zeros((len(things), len(things), 3), np.float32)
         table[..., 0] = 1
         for i, (_, left) in enumerate(things):

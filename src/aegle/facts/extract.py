@@ -92,7 +92,7 @@ def extract(
         sentences=parts,
         headings=[start for start, _ in context.sections(doc.text)],
         rules=rules,
-        told=paired(doc, ordered, told, parts) if told else (),
+        told=paired(doc, split, ordered, told, parts) if told else (),
     )
 
 

@@ -1,11 +1,13 @@
 """Pairs: relations that a tagger's head tells of the things that a document speaks of.
 
 The head judges things, not mentions: all that a text says of two of them, in whichever sentence.
-So each relation is tied to the two mentions that stand nearest to each other, as its evidence.
+It learned so within a few hundred words; a longer text is judged in stretches that overlap by half.
+Each relation is tied to the two mentions of its stretch that stand nearest, as its evidence.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +16,12 @@ from typing import Final
 from aegle.core.pack import PairSet
 from aegle.core.records import Document, Entity, Span
 from aegle.facts.tag import Told
+from aegle.facts.words import Words
 
+_STRETCH: Final = 350
+"""Words judged at once: about the 500 pieces of a window, within which the head learned."""
 _MOST: Final = 40
-"""Things of a document that are judged, the most mentioned first: pairs grow with the square."""
+"""Things of a stretch that are judged, the most mentioned first: pairs grow with the square."""
 _FARTHEST: Final = 1_500
 """Characters between two mentions that can still be shown as evidence of one relation."""
 _NOT_SAID: Final = frozenset({"negated", "family", "hypothetical"})
@@ -35,13 +40,17 @@ class Pair:
 
 
 def paired(
-    doc: Document, entities: Sequence[Entity], told: Told, sentences: Sequence[Span]
+    doc: Document, split: Words, entities: Sequence[Entity], told: Told, sentences: Sequence[Span]
 ) -> list[Pair]:
     """What the domains' pair heads relate in a document.
 
+    Of two things that several stretches relate the surest answer stands; that another stretch
+    relates them not is no answer, as what ties them may stand outside of it.
+
     Args:
         doc: the document.
-        entities: what it names.
+        split: its words.
+        entities: what it names, in order of their start.
         told: what the tagger says of it.
         sentences: its sentences in order.
     """
@@ -54,10 +63,34 @@ def paired(
         if head is None:
             continue
         kinds = {type: kind for type, kind in wanted.things.items() if kind in head.things}
-        things = _things(entities, kinds)
-        if len(things) > 1:
-            found += _judged(told, wanted, head.labels, things, sentences)
+        best: dict[frozenset[str], Pair] = {}
+        for stretch, inside in _stretches(split, entities):
+            things = _things(inside, kinds)
+            if len(things) < 2:
+                continue
+            for pair in _judged(told, wanted, head.labels, things, sentences, stretch):
+                keys = frozenset((pair.head.key, pair.tail.key))
+                if keys not in best or best[keys].score < pair.score:
+                    best[keys] = pair
+        found += best.values()
     return found
+
+
+def _stretches(
+    split: Words, entities: Sequence[Entity]
+) -> Iterator[tuple[tuple[int, int], Sequence[Entity]]]:
+    """Characters of stretches that overlap by half, with the entities that begin in each."""
+    starts = [one.start for one in entities]
+    first = 0
+    while True:
+        after = min(first + _STRETCH, len(split))
+        last = after == len(split)
+        start = split.starts[first] if first else 0
+        end = len(split.text) if last else split.starts[after]
+        yield (start, end), entities[bisect_left(starts, start) : bisect_left(starts, end)]
+        if last:
+            return
+        first += _STRETCH // 2
 
 
 def _things(entities: Sequence[Entity], kinds: Mapping[str, str]) -> list[list[Entity]]:
@@ -71,12 +104,12 @@ def _things(entities: Sequence[Entity], kinds: Mapping[str, str]) -> list[list[E
 
 def _judged(
     told: Told, wanted: PairSet, labels: Sequence[str], things: Sequence[Sequence[Entity]],
-    sentences: Sequence[Span],
+    sentences: Sequence[Span], stretch: tuple[int, int],
 ) -> Iterator[Pair]:  # fmt: skip
     asked = [
         (wanted.things[some[0].type], [(one.start, one.end) for one in some]) for some in things
     ]
-    table = told.reading.pairs(wanted.head, asked)
+    table = told.reading.pairs(wanted.head, asked, within=stretch)
     extractor = f"{wanted.head}/{told.extractor}"
     for i, left in enumerate(things):
         for j in range(i + 1, len(things)):
@@ -94,10 +127,20 @@ def _judged(
 
 
 def _nearest(left: Sequence[Entity], right: Sequence[Entity]) -> tuple[Entity, Entity]:
-    """The two mentions with the fewest characters between, in the order of the text."""
-    pairs = ((one, other) for one in left for other in right)
-    near = min(pairs, key=lambda two: (abs(two[0].start - two[1].start), two[0].start))
-    return (near[0], near[1]) if near[0].start <= near[1].start else (near[1], near[0])
+    """The two mentions with the fewest characters between, in the order of the text.
+
+    Each side is in order of its start.
+    """
+    starts = [one.start for one in right]
+    best: tuple[int, int] | None = None
+    near = (left[0], right[0])
+    for one in left:
+        at = bisect_left(starts, one.start)
+        for other in right[max(at - 1, 0) : at + 1]:
+            rank = (abs(one.start - other.start), one.start)
+            if best is None or rank < best:
+                best, near = rank, (one, other)
+    return near if near[0].start <= near[1].start else (near[1], near[0])
 
 
 def _evidence(one: Entity, other: Entity, sentences: Sequence[Span]) -> Span:

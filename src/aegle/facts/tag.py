@@ -24,8 +24,8 @@ from aegle.facts.words import Phrases, Words, phrase_key, words
 
 if TYPE_CHECKING:  # a question needs no tagger, and its tokenizer takes long to load
     from aegle.lm.heads import Classifier
+    from aegle.lm.reading import Found
     from aegle.lm.spans import Floats
-    from aegle.lm.tagger import Found
 
 _DEFAULT: Final = 0.5
 _PLAIN: Final = frozenset(
@@ -46,8 +46,17 @@ class Reading(Protocol):
     def spans(self, head: str, spans: Sequence[tuple[int, int]]) -> Floats:
         """(spans, labels): probabilities of a head that judges spans."""
 
-    def pairs(self, head: str, things: Sequence[tuple[str, Sequence[tuple[int, int]]]]) -> Floats:
-        """(things, things, 1 + labels): probabilities of a head that judges pairs; 0 is none."""
+    def pairs(
+        self,
+        head: str,
+        things: Sequence[tuple[str, Sequence[tuple[int, int]]]],
+        *,
+        within: tuple[int, int] | None = None,
+    ) -> Floats:
+        """(things, things, 1 + labels): probabilities of a head that judges pairs; 0 is none.
+
+        By the words of characters ``within``; the whole text when None.
+        """
 
 
 @dataclass(frozen=True, slots=True)
