@@ -1,4 +1,4 @@
-"""Calibration on dev: temperatures that make scores probabilities, and a relation's threshold."""
+"""Calibration on dev: temperatures that make scores probabilities, and what decides for none."""
 
 from __future__ import annotations
 
@@ -13,10 +13,20 @@ from aegle.lm.spans import Floats
 from aegle.lm.tagger import Head
 from aegle.train.batches import TagData
 from aegle.train.network import Network
-from aegle.train.predict import class_logits, pair_logits, pair_scores, word_logits
+from aegle.train.predict import (
+    class_logits,
+    pair_logits,
+    pair_scores,
+    tag_scores,
+    word_logits,
+)
 from aegle.train.recipe import Recipe
 
 _BIASES: Final = np.arange(-3, 3.01, 0.25)
+_SHIFTS: Final = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0)
+"""Of equal F1 the smallest shift is taken."""
+_ENOUGH: Final = 200
+"""Entities that dev must hold for a shift to be more than chance."""
 
 
 def calibrate(
@@ -32,7 +42,7 @@ def calibrate(
     for task, data in train.items():
         labels, some = recipe.tasks[task].labels, dev.get(task)
         if data.kind == "tags":
-            told[task] = Head(labels, _of_tags(net, some, size))
+            told[task] = Head(labels, *_of_tags(net, some, size))
         else:
             told[task] = Classifier(data.kind, labels, temperature=_of_classes(net, some, size))
         if data.pairs:
@@ -42,10 +52,16 @@ def calibrate(
     return told
 
 
-def _of_tags(net: Network, dev: TagData | None, size: int) -> float:
+def _of_tags(net: Network, dev: TagData | None, size: int) -> tuple[float, float]:
+    """(temperature, what is added to "no entity") by the likelihood and the F1 of dev."""
     if dev is None:
-        return 1.0
-    return temperature(word_logits(net, dev, size=size)[dev.task], dev.tags)
+        return 1.0, 0.0
+    logits = word_logits(net, dev, size=size)[dev.task]
+    warm = temperature(logits, dev.tags)
+    if sum(len(one.labels) for one in dev.examples) < _ENOUGH:
+        return warm, 0.0
+    scaled = [rows / np.float32(warm) for rows in logits]
+    return warm, float(max(_SHIFTS, key=lambda b: tag_scores(scaled, dev, bias=b).f1.value))
 
 
 def _of_classes(net: Network, dev: TagData | None, size: int) -> float:

@@ -51,13 +51,12 @@ def word_logits(
     return out
 
 
-def tag_scores(net: Network, data: TagData, *, size: int) -> Scores:
-    """Exact-span micro scores of a network on a corpus."""
-    logits = word_logits(net, data, size=size)[data.task]
+def tag_scores(logits: Sequence[Floats], data: TagData, *, bias: float = 0.0) -> Scores:
+    """Exact-span micro scores of a corpus's word logits; ``bias``: see `aegle.lm.spans.decode`."""
     found = [
         {
             (start, end, data.labels[label])
-            for start, end, label, _ in to_characters(decode(rows), text.spans_W2)
+            for start, end, label, _ in to_characters(decode(rows, bias=bias), text.spans_W2)
         }
         for rows, text in zip(logits, data.texts, strict=True)
     ]
@@ -69,7 +68,7 @@ def score(net: Network, data: TagData, *, size: int) -> dict[str, Scores]:
     """Scores of every head that a corpus tells of: its own, and its pairs'."""
     found = {}
     if data.kind == "tags":
-        found[data.task] = tag_scores(net, data, size=size)
+        found[data.task] = tag_scores(word_logits(net, data, size=size)[data.task], data)
     else:
         found[data.task] = class_scores(class_logits(net, data, size=size), data)
     if data.pairs:
