@@ -172,8 +172,8 @@ class _Run:
 
     def score(self, epoch: int) -> None:
         found: dict[str, Scores] = {}
-        for one in self.dev.values():
-            found |= score(self.net, one, size=self.how.batch_words * 4)
+        for texts in self.dev.values():
+            found |= score(self.net, texts, size=self.how.batch_words * 4)
         mean = macro_f1(found)
         self.fitted.history.append(
             {"epoch": epoch, "mean": mean, **{task: one.f1.value for task, one in found.items()}}

@@ -131,9 +131,11 @@ class Network(nn.Module):
         things_I2, rows_K, kinds_K, pairs_P2, near_P = told
         things_KC = _means(pooled_MC[things_I2[:, 1]], things_I2[:, 0], len(rows_K))
         head = self.classifiers[task]
+        if not isinstance(head, PairHead):
+            raise TypeError(f"the head {task!r} relates no pairs")
         parts = []
         rows_P = rows_K[pairs_P2[:, 0]]
-        for row in rows_P.unique().tolist():
+        for row in sorted(set(rows_P.tolist())):
             mine = rows_P == row
             parts.append(
                 head(
@@ -145,7 +147,7 @@ class Network(nn.Module):
                 )
             )
         # Pairs stand in the order of their windows, so that the parts follow one another.
-        return torch.cat(parts) if parts else states_BSC.new_zeros(0, int(head.out.out_features))
+        return torch.cat(parts) if parts else states_BSC.new_zeros(0, head.labels)
 
 
 class SpanHead(nn.Module):
@@ -171,7 +173,7 @@ class PairHead(nn.Module):
 
     def __init__(self, width: int, labels: int, *, kinds: int) -> None:
         super().__init__()
-        self.count = kinds
+        self.count, self.labels = kinds, labels
         # There are few documents with relations: without it the head learns them by heart.
         self.dropout = nn.Dropout(0.3)
         self.ask = nn.Linear(width, width)
