@@ -30,7 +30,7 @@ _WORD_BASE: Final = 1 << 32
 _OWNER_BITS: Final = 28
 """Bits of a name's position beside a part's code in one number."""
 _WORD_WEIGHT: Final = 1.5
-"""How much a shared word counts beside a shared run of the same rarity; chosen on dev."""
+"""How much a shared word counts beside a shared run of the same rarity; set once."""
 _FIRST_SHARE: Final = 0.8
 """The share of a name's weight, rarest parts first, that candidates are searched by. The common
 rest only ranks what that found: it is most of the postings and a little of the weight."""
