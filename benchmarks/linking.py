@@ -32,7 +32,8 @@ from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.facts.abbreviations import Senses, expand, long_forms
 from aegle.facts.candidates import Embed, plain
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import LEAST, Linker
+from aegle.facts.link import LEAST
+from aegle.facts.linker import Linker
 from aegle.lm import catalog
 from aegle.metrics.stats import mean
 from aegle.packs.healthcare.ontology import tabular_list

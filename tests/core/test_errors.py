@@ -35,5 +35,5 @@ def test_a_missing_extra_names_the_command() -> None:
     error = errors.MissingExtraError("docx", "documents")
     assert "pip install 'aegle[documents]'" in str(error)
     assert set(plugins.EXTRAS.values()) == {
-        "documents", "ocr", "telemetry", "hub", "train",
+        "documents", "ocr", "telemetry", "hub", "train", "track", "search",
     }  # fmt: skip

@@ -18,7 +18,7 @@ from aegle.core.text import SafeText
 from aegle.facts.assertion import ORDER, Weights, decide, strongest
 from aegle.facts.extract import extract
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Linker
+from aegle.facts.linker import Linker
 from aegle.facts.tag import Told
 from aegle.lm.heads import Classifier
 from aegle.lm.reading import Found

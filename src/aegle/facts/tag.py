@@ -18,7 +18,8 @@ from aegle.core.records import Document
 from aegle.facts.abbreviations import long_forms
 from aegle.facts.keys import SUBSTANCES, known_as, substance_key
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Choice, Linker, normal_name
+from aegle.facts.link import Choice, normal_name
+from aegle.facts.linker import Linker
 from aegle.facts.merge import Candidate
 from aegle.facts.words import Phrases, Words, phrase_key, words
 

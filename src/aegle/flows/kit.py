@@ -33,13 +33,13 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Linker
 from aegle.flows import terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
 
 if TYPE_CHECKING:
+    from aegle.facts.linker import Linker
     from aegle.graph.walk import Walker
     from aegle.lm.tagger import Tagger
 
@@ -289,7 +289,8 @@ class Kit:
     @cached_property
     def linkers(self) -> dict[str, Linker]:
         """What names stand for that no terminology has as they are written, by domain."""
-        return {name: Linker(lexicons) for name, lexicons in self.lexicons.items()}
+        make = plugins.load("aegle.facts.linker:Linker")
+        return {name: make(lexicons) for name, lexicons in self.lexicons.items()}
 
     def _of_pack(self, attribute: str, domain: str) -> list[Any]:
         every = [

@@ -9,7 +9,7 @@ from aegle.core.pack import Term
 from aegle.core.records import Concept
 from aegle.facts.abbreviations import long_forms
 from aegle.facts.lexicon import Lexicon
-from aegle.facts.link import Linker
+from aegle.facts.linker import Linker
 
 
 def icd(text: str, code: str, name: str, score: float = 0.95, type: str = "condition") -> Term:
