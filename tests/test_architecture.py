@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,8 @@ def test_every_module_has_a_line_in_the_map(path: Path) -> None:
     doc = ast.get_docstring(tree(path))
     assert doc, "no module docstring"
     assert len(doc.splitlines()[0]) <= 100
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    names = sorted(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, after in pairwise(names) if name == after] == []
