@@ -52,7 +52,7 @@ def bar() -> Iterator[Report]:
             if step not in tasks and time.monotonic() - began < _SHOW_AFTER_S:
                 return
             if not shown:
-                shown.append(stack.enter_context(_bars()))
+                shown.append(stack.enter_context(bars()))
             if step not in tasks:
                 tasks[step] = shown[0].add_task(step, total=total)
             shown[0].update(tasks[step], completed=done, total=total)
@@ -60,7 +60,8 @@ def bar() -> Iterator[Report]:
         yield report
 
 
-def _bars() -> Any:
+def bars(*more: str) -> Any:
+    """Bars on stderr, one a task, ended by what the task's fields of these names hold."""
     # rich takes longer to load than a short command to run: only what shows a bar or table loads it
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,6 +71,7 @@ def _bars() -> Any:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
+        *(TextColumn(f"{{task.fields[{name}]}}") for name in more),
     )
     return Progress(*columns, console=Console(stderr=True), transient=True)
 

@@ -144,7 +144,7 @@ class _Watch:
 
     def __enter__(self) -> _Watch:
         if sys.stderr.isatty():
-            self._bars = _bars()
+            self._bars = show.bars("told")
             self._bars.start()
         return self
 
@@ -188,20 +188,6 @@ class _Watch:
             self._bars.console.print(line, highlight=False)
         else:
             show.note(line)
-
-
-def _bars() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[told]}"),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _trained(result: dict[str, Any]) -> None:

@@ -69,9 +69,13 @@ def halves(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """(first, second) by the first bit of the SHA-256 of the text: the same halves everywhere."""
     parts: tuple[list[Example], list[Example]] = ([], [])
     for one in examples:
-        digest = hashlib.sha256(one.text.encode("utf-8", "surrogatepass")).digest()
-        parts[digest[0] >= 128].append(one)
+        parts[in_second_half(one.text)].append(one)
     return parts
+
+
+def in_second_half(text: str) -> bool:
+    """Whether `halves` puts a text into the second."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[0] >= 128
 
 
 def without_seen(
