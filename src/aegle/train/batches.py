@@ -51,6 +51,11 @@ class Batch:
     pairs: str = ""
 
 
+def plain_name(number: int) -> str:
+    """In the place of a task: the recipe's texts without labels of this number."""
+    return f"unlabelled {number}"
+
+
 class TagData:
     """A corpus in pieces, cut into windows once.
 
@@ -61,7 +66,7 @@ class TagData:
         tokenizer: of the base.
         size: most pieces of a window, special tokens not counted.
         overlap: pieces that neighbouring windows share.
-        kind: of the task.
+        kind: of the task; "plain" for texts without labels.
         pairs: the pair head that learns from the examples' pairs, if any.
         relations: its labels.
     """
@@ -100,7 +105,7 @@ class TagData:
         self.told = [
             self._told(one, text, place)
             for one, text in zip(self.examples, self.texts, strict=True)
-            if kind != "tags" or pairs
+            if kind in ("span", "text") or pairs
         ]
 
     def _told(self, one: Example, text: Pieces, place: Mapping[str, int]) -> Text:

@@ -40,6 +40,8 @@ def calibrate(
     """Task -> its labels with a temperature and a bias fitted on dev; as they are without dev."""
     told: dict[str, Head | Classifier] = {}
     for task, data in train.items():
+        if data.kind == "plain":
+            continue
         labels, some = recipe.tasks[task].labels, dev.get(task)
         if data.kind == "tags":
             told[task] = Head(labels, *_of_tags(net, some, size))

@@ -15,11 +15,12 @@ from torch import Tensor
 from aegle.core.errors import StoppedError
 from aegle.metrics.extraction import Scores
 from aegle.train import checkpoint
-from aegle.train.batches import Batch, TagData, mixed
+from aegle.train.batches import Batch, TagData, mixed, plain_name
 from aegle.train.loss import Criterion
 from aegle.train.network import Network
 from aegle.train.predict import macro_f1, score
 from aegle.train.recipe import Optimiser, Recipe
+from aegle.train.teach import Opinions
 
 BEST: Final = "best.safetensors"
 
@@ -46,7 +47,7 @@ def fit(
     folder: Path,
     resume: bool = False,
     log: Log = lambda name, value, step: None,
-    opinions: Callable[[Batch], Mapping[str, Tensor]] | None = None,
+    opinions: Callable[[Batch], Opinions] | None = None,
     stop_after: int = 0,
     save_every: int = 500,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -65,7 +66,7 @@ def fit(
         folder: where checkpoints lie.
         resume: go on from the last checkpoint there.
         log: where figures go.
-        opinions: the teacher's logits of a batch's words by task.
+        opinions: the teachers', of a batch.
         stop_after: stop at this step as if interrupted (tests).
         save_every: steps between checkpoints within an epoch.
         progress: takes steps done and all steps.
@@ -89,7 +90,7 @@ class _Run:
         dev: Mapping[str, TagData],
         folder: Path,
         log: Log,
-        opinions: Callable[[Batch], Mapping[str, Tensor]] | None,
+        opinions: Callable[[Batch], Opinions] | None,
         progress: Callable[[int, int], None],
     ) -> None:
         self.net, self.recipe, self.train, self.dev = net, recipe, train, dev
@@ -111,7 +112,7 @@ class _Run:
             size=self.how.batch_words,
             temperature=self.recipe.loss.temperature,
             seed=self.recipe.seed + epoch,
-            shares={corpus.task: corpus.share for corpus in self.recipe.corpora},
+            shares=shares(self.recipe),
         )
 
     def go(
@@ -155,7 +156,7 @@ class _Run:
         rate = schedule(number, self.total, self.how.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * rate
-        theirs = self.opinions(batch) if self.opinions and batch.kind == "tags" else None
+        theirs = self.opinions(batch) if self.opinions else None
         with autocast(self.net, self.how.precision):
             loss = self.criterion(self.net, batch, theirs)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,6 +193,12 @@ def schedule(step: int, total: int, warmup: float) -> float:
     if step < first:
         return (step + 1) / first
     return max(0.0, (total - step) / max(1, total - first))
+
+
+def shares(recipe: Recipe) -> dict[str, float]:
+    """How many times its size each task's corpora, and each file without labels, count."""
+    plain = {plain_name(number): one.share for number, one in enumerate(recipe.unlabelled)}
+    return {one.task: one.share for one in recipe.corpora} | plain
 
 
 def autocast(net: Network, precision: str) -> AbstractContextManager[Any]:

@@ -14,6 +14,7 @@ from aegle.train.batches import Batch
 from aegle.train.heads import mention_logits, relation_logits, tensors
 from aegle.train.network import Network
 from aegle.train.recipe import Recipe
+from aegle.train.teach import Opinions
 
 
 def class_weights(counts_T: Ints, power: float) -> Tensor:
@@ -40,57 +41,66 @@ class Criterion:
         power = recipe.loss.class_balance
         self._classes = {task: class_weights(count, power) for task, count in counts.items()}
 
-    def __call__(
-        self, net: Network, batch: Batch, opinions: Mapping[str, Tensor] | None = None
-    ) -> Tensor:
-        """The loss; ``opinions`` are the teacher's logits (N, T) of this batch's words by task."""
+    def __call__(self, net: Network, batch: Batch, opinions: Opinions | None = None) -> Tensor:
+        """The loss; ``opinions`` are the teachers' of this batch."""
         inputs = tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS)
         states_BSC = net.states(*inputs)
-        if batch.kind == "tags":
+        if batch.kind in ("tags", "plain"):
             total = self._tags(net, batch, states_BSC, opinions)
         else:
-            total = self._mentions(net, batch, states_BSC)
+            total = self._mentions(net, batch, states_BSC, opinions)
         if batch.pairs:
-            total = total + self._pairs(net, batch, states_BSC)
+            total = total + self._pairs(net, batch, states_BSC, opinions)
         return total
 
     def _tags(
-        self,
-        net: Network,
-        batch: Batch,
-        states_BSC: Tensor,
-        opinions: Mapping[str, Tensor] | None,
+        self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None
     ) -> Tensor:
         rows, places, tags = tensors(net, batch.rows_N, batch.places_N, batch.tags_N)
         states_NC = states_BSC[rows, places]
+        parts = [
+            self._divergence(net.tag(task, states_NC), theirs)
+            for task, theirs in (opinions.words if opinions else {}).items()
+        ]
+        taught = torch.stack(parts).mean() if parts else None
+        if batch.kind == "plain":
+            return states_BSC.sum() * 0 if taught is None else taught
         loss = functional.cross_entropy(
             net.tag(batch.task, states_NC).float(),
             tags,
             weight=self._classes[batch.task].to(states_NC.device),
             label_smoothing=self._recipe.loss.smoothing,
         )
-        total = self._weighed(net, batch.task, loss)
-        told = self._recipe.distillation
-        if told is not None and opinions:
-            taught = self._taught(net, states_NC, opinions, told.temperature)
-            total = (1 - told.weight) * total + told.weight * taught
-        return total
+        return self._both(self._weighed(net, batch.task, loss), taught)
 
-    def _mentions(self, net: Network, batch: Batch, states_BSC: Tensor) -> Tensor:
+    def _mentions(
+        self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None
+    ) -> Tensor:
         targets_M, logits_ML = mention_logits(net, batch, states_BSC)
         if not len(targets_M):
             return states_BSC.sum() * 0
         smoothing = self._recipe.loss.smoothing
         loss = functional.cross_entropy(logits_ML.float(), targets_M, label_smoothing=smoothing)
-        return self._weighed(net, batch.task, loss)
+        theirs = opinions.mentions if opinions else None
+        taught = None if theirs is None else self._divergence(logits_ML, theirs)
+        return self._both(self._weighed(net, batch.task, loss), taught)
 
-    def _pairs(self, net: Network, batch: Batch, states_BSC: Tensor) -> Tensor:
+    def _pairs(
+        self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None
+    ) -> Tensor:
         related_P, logits_PL = relation_logits(net, batch, states_BSC)
         if not len(related_P):
             return states_BSC.sum() * 0
-        return self._weighed(
-            net, batch.pairs, functional.cross_entropy(logits_PL.float(), related_P)
-        )
+        loss = functional.cross_entropy(logits_PL.float(), related_P)
+        theirs = opinions.pairs if opinions else None
+        taught = None if theirs is None else self._divergence(logits_PL, theirs)
+        return self._both(self._weighed(net, batch.pairs, loss), taught)
+
+    def _both(self, loss: Tensor, taught: Tensor | None) -> Tensor:
+        told = self._recipe.distillation
+        if told is None or taught is None:
+            return loss
+        return (1 - told.weight) * loss + told.weight * taught
 
     def _weighed(self, net: Network, task: str, loss: Tensor) -> Tensor:
         if self._recipe.loss.balance == "uncertainty":
@@ -99,23 +109,15 @@ class Criterion:
             loss = loss * torch.exp(-scale) + scale / 2
         return loss * self._recipe.tasks[task].weight
 
-    @staticmethod
-    def _taught(
-        net: Network, states_NC: Tensor, opinions: Mapping[str, Tensor], temperature: float
-    ) -> Tensor:
-        """Mean divergence from the teacher over heads, Hinton et al. (2015).
+    def _divergence(self, mine: Tensor, theirs: Tensor) -> Tensor:
+        """Mean Kullback-Leibler divergence from what the teachers think, Hinton et al. (2015).
 
-        A word that the teacher cuts otherwise has no opinion: its row is NaN.
+        Rows of NaN, of which they think nothing, do not count.
         """
-        parts = []
-        for task, theirs_NT in opinions.items():
-            known = ~theirs_NT.isnan().any(1)
-            if not known.any():
-                continue
-            mine = functional.log_softmax(net.tag(task, states_NC[known]).float() / temperature, 1)
-            theirs = functional.log_softmax(theirs_NT[known].float() / temperature, 1)
-            parts.append(
-                functional.kl_div(mine, theirs, reduction="batchmean", log_target=True)
-                * temperature**2
-            )
-        return torch.stack(parts).mean() if parts else states_NC.sum() * 0
+        told = self._recipe.distillation
+        warm = told.temperature if told else 1.0
+        known = ~theirs[:, :1].isnan()
+        wanted = functional.log_softmax(theirs.float().nan_to_num(0.0) / warm, 1)
+        said = functional.log_softmax(mine.float() / warm, 1)
+        each = functional.kl_div(said, wanted, reduction="none", log_target=True) * known
+        return each.sum() / known.sum().clamp(min=1) * warm**2

@@ -17,7 +17,7 @@ from transformers import AutoModel
 from aegle.core.errors import InputError
 from aegle.lm.heads import DISTANCES
 from aegle.lm.pieces import CASES
-from aegle.train.recipe import Task
+from aegle.train.recipe import Recipe, Task
 
 HIDDEN = 256
 """Width of the hidden layer of a head that is no tag head."""
@@ -86,6 +86,19 @@ class Network(nn.Module):
         self.scales = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in tasks})
         if freeze_words:
             self.encoder.get_input_embeddings().weight.requires_grad_(False)
+
+    @classmethod
+    def of(cls, recipe: Recipe, base: Path) -> Network:
+        """The network that a recipe speaks of, its heads as they begin."""
+        related = [one.task for one in recipe.corpora if one.pairs]
+        return cls(
+            base,
+            recipe.tasks,
+            cases=recipe.cases,
+            dropout=recipe.dropout,
+            freeze_words=recipe.freeze_words,
+            things=max((len(recipe.tasks[task].labels) for task in related), default=0),
+        )
 
     def states(self, ids_BS: Tensor, mask_BS: Tensor, cases_BS: Tensor) -> Tensor:
         """(B, S, C): the encoder's last layer."""

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aegle.lm.pieces import Ints
 from aegle.lm.spans import Floats, decode, to_characters
 from aegle.metrics.extraction import Scores, scores
 from aegle.train.batches import Batch, TagData
 from aegle.train.heads import mention_logits, relation_logits, tensors
+from aegle.train.mentions import Mentions
 from aegle.train.network import Network
 
 
@@ -28,27 +30,23 @@ def word_logits(
         tasks: which heads; the data's own when empty.
     """
     wanted = tasks or (data.task,)
-    out: dict[str, list[Floats]] = {
-        task: [
-            np.zeros((len(text.first_W), int(net.heads[task].out_features)), np.float32)  # type: ignore[arg-type]
-            for text in data.texts
-        ]
+    starts = word_starts(data)
+    out = {
+        task: np.zeros((int(starts[-1]), int(net.heads[task].out_features)), np.float32)  # type: ignore[arg-type]
         for task in wanted
     }
-    device = next(net.parameters()).device
-    training = net.training
-    net.eval()
-    with torch.no_grad():
-        for batch in data.batches(size=size, seed=None):
-            parts = (batch.ids_BS, batch.mask_BS, batch.cases_BS)
-            states = net.states(*(torch.from_numpy(part).to(device) for part in parts))
-            chosen = states[torch.from_numpy(batch.rows_N), torch.from_numpy(batch.places_N)]
-            for task in wanted:
-                logits = net.tag(task, chosen).float().cpu().numpy()
-                for (text, word), row in zip(batch.words_N2.tolist(), logits, strict=True):
-                    out[task][text][word] = row
-    net.train(training)
-    return out
+    for batch, states in _states(net, data, size):
+        rows, places = tensors(net, batch.rows_N, batch.places_N)
+        chosen = states[rows, places]
+        which = starts[batch.words_N2[:, 0]] + batch.words_N2[:, 1]
+        for task in wanted:
+            out[task][which] = net.tag(task, chosen).float().cpu().numpy()
+    return {task: np.split(rows_WT, starts[1:-1]) for task, rows_WT in out.items()}
+
+
+def word_starts(data: TagData) -> Ints:
+    """(texts + 1,) where each text's words begin when all stand in one row."""
+    return np.concatenate([[0], np.cumsum([len(text.first_W) for text in data.texts])])
 
 
 def tag_scores(logits: Sequence[Floats], data: TagData, *, bias: float = 0.0) -> Scores:
@@ -119,19 +117,23 @@ def pair_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
         told = batch.mentions
         if told is None or not len(related):
             continue
-        texts = told.names_M2[told.things_I2[:, 1], 0]
-        of_thing = np.zeros(len(told.rows_K), np.int64)
-        of_thing[told.things_I2[:, 0]] = texts
         rows = logits.float().cpu().numpy()
-        things = np.sort(told.numbers_K[told.pairs_P2], 1)
-        keys = things[:, 0] * _THINGS + things[:, 1]
         out += [
-            (int(of_thing[left]), key, target, row)
-            for left, key, target, row in zip(
-                told.pairs_P2[:, 0], keys.tolist(), related.tolist(), rows, strict=True
+            (text, key, target, row)
+            for (text, key), target, row in zip(
+                pair_keys(told).tolist(), related.tolist(), rows, strict=True
             )
         ]
     return out
+
+
+def pair_keys(told: Mentions) -> Ints:
+    """(P, 2): the text of each pair, and its number there as in `Told`."""
+    of_thing_K = np.zeros(len(told.rows_K), np.int64)
+    of_thing_K[told.things_I2[:, 0]] = told.names_M2[told.things_I2[:, 1], 0]
+    things_P2 = np.sort(told.numbers_K[told.pairs_P2], 1)
+    keys_P = things_P2[:, 0] * _THINGS + things_P2[:, 1]
+    return np.stack([of_thing_K[told.pairs_P2[:, 0]], keys_P], 1)
 
 
 def pair_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Scores:

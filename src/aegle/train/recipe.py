@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from aegle.core.errors import InputError
 
@@ -60,6 +60,17 @@ class Corpus(_Part):
     )
 
 
+class Unlabelled(_Part):
+    """Texts without labels: of them a teacher's opinions are learned; without one they lie idle."""
+
+    train: str
+    format: str = "plain"
+    columns: dict[str, str] = Field(default_factory=dict, description="text, group: as in a corpus")
+    share: float = Field(1.0, gt=0, description="its steps count so many times its size")
+    safe_because: str = Field(description="why the texts may be used as they are")
+    licence: str
+
+
 class Loss(_Part):
     """How errors count."""
 
@@ -94,11 +105,18 @@ class Optimiser(_Part):
 
 
 class Distillation(_Part):
-    """A trained teacher whose opinions on every text are learned, of all heads that both have."""
+    """Trained teachers whose opinions on every text are learned, of all heads that all have."""
 
-    teacher: str = Field(description="a run's folder")
+    teacher: tuple[str, ...] = Field(
+        min_length=1, description="a run's folder, or several: their mean opinion counts"
+    )
     weight: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
     temperature: float = Field(2.0, gt=0)
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _one_or_more(cls, told: Any) -> Any:
+        return (told,) if isinstance(told, str) else told
 
 
 class Recipe(_Part):
@@ -115,6 +133,7 @@ class Recipe(_Part):
     dropout: float = Field(0.1, ge=0, lt=1)
     tasks: dict[str, Task]
     corpora: tuple[Corpus, ...] = Field(min_length=1)
+    unlabelled: tuple[Unlabelled, ...] = ()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     distillation: Distillation | None = None
@@ -206,7 +225,7 @@ def _explain(error: ValidationError) -> str:
         return f"{where}: {first['msg']}"
     known = {
         name
-        for part in (Recipe, Task, Corpus, Loss, Optimiser, Distillation)
+        for part in (Recipe, Task, Corpus, Unlabelled, Loss, Optimiser, Distillation)
         for name in part.model_fields
     }
     close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)

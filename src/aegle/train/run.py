@@ -14,7 +14,7 @@ from aegle.core.examples import Example
 from aegle.lm.bert import Shape
 from aegle.lm.encoder import read_tokenizer
 from aegle.metrics.extraction import Scores
-from aegle.train.batches import TagData, with_context
+from aegle.train.batches import TagData, plain_name, with_context
 from aegle.train.calibrate import calibrate
 from aegle.train.data.formats import read_corpus, relabel
 from aegle.train.data.split import halves, split, split_in_order, without_seen
@@ -59,6 +59,24 @@ def read_parts(recipe: Recipe, data: Path) -> dict[int, Parts]:
             )
         clean[number] = Parts(kept, parts.dev, parts.test, len(dropped))
     return clean
+
+
+def read_unlabelled(
+    recipe: Recipe, data: Path, parts: Mapping[int, Parts]
+) -> dict[str, list[Example]]:
+    """`plain_name` -> the recipe's texts without labels but those that a dev or test part holds.
+
+    Raises:
+        InputError: a file can't be read.
+    """
+    held_out = [one for some in parts.values() for one in (*some.dev, *some.test)]
+    found = {}
+    for number, told in enumerate(recipe.unlabelled):
+        some = read_corpus(
+            data / told.train, format=told.format, because=told.safe_because, columns=told.columns
+        )
+        found[plain_name(number)] = without_seen(some, held_out)[0]
+    return found
 
 
 def _parts(corpus: Corpus, data: Path, seed: int) -> Parts:
@@ -124,6 +142,24 @@ def tag_data(
     }
 
 
+def _plain_data(
+    recipe: Recipe, texts: Mapping[str, Sequence[Example]], tokenizer: object
+) -> dict[str, TagData]:
+    return {
+        name: TagData(
+            name,
+            some,
+            labels=(),
+            tokenizer=tokenizer,  # type: ignore[arg-type]
+            size=recipe.max_pieces,
+            overlap=recipe.overlap,
+            kind="plain",
+        )
+        for name, some in texts.items()
+        if some
+    }
+
+
 def run(
     recipe: Recipe,
     *,
@@ -159,6 +195,8 @@ def run(
     train, dev, test = (tag_data(recipe, parts, part, tokenizer) for part in PARTS)
     if not dev:
         raise InputError("no corpus of the recipe has a dev part; dev scores choose the epoch")
+    if recipe.distillation:
+        train |= _plain_data(recipe, read_unlabelled(recipe, data, parts), tokenizer)
     net = _network(recipe, base, device)
     write_json(folder / ABOUT, {"recipe": recipe.model_dump(mode="json"), "base": str(base)})
     how = {"resume": resume, "log": log, "progress": progress, "stop": stop}
@@ -210,22 +248,13 @@ def _teacher(
     if told is None:
         return None
     where = str(next(net.parameters()).device)
-    return Teacher(Path(told.teacher), recipe, train, cache=folder, device=where)
+    return Teacher(list(map(Path, told.teacher)), recipe, train, cache=folder, device=where)
 
 
 def _network(recipe: Recipe, base: Path, device: str) -> Network:
     where = device if device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
-    return Network(
-        base,
-        recipe.tasks,
-        cases=recipe.cases,
-        dropout=recipe.dropout,
-        freeze_words=recipe.freeze_words,
-        things=max(
-            (len(recipe.tasks[one.task].labels) for one in recipe.corpora if one.pairs), default=0
-        ),
-    ).to(where)
+    return Network.of(recipe, base).to(where)
 
 
 def _hashes(recipe: Recipe, data: Path) -> tuple[str, ...]:

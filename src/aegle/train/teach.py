@@ -1,112 +1,200 @@
-"""A teacher's opinions on every word of the training texts, of every head, computed once."""
+"""Teachers' opinions on every word, mention and pair of the training texts, computed once."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from aegle.core.artifacts import read_json
 from aegle.core.errors import InputError
 from aegle.lm.encoder import read_tokenizer
-from aegle.lm.pieces import Pieces
+from aegle.lm.pieces import Ints, Pieces
 from aegle.lm.spans import Floats
 from aegle.train.batches import Batch, TagData
 from aegle.train.checkpoint import read_tensors, write_tensors
 from aegle.train.network import Network
-from aegle.train.predict import word_logits
+from aegle.train.predict import Told, class_logits, pair_keys, pair_logits, word_logits, word_starts
 from aegle.train.recipe import Recipe
 
 ABOUT: Final = "network.json"
 """In a run's folder: its recipe and base, from which its network is built anew."""
+_SIZE: Final = 16_384
+"""Padded pieces that a teacher reads at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """Log-probabilities of a batch; a row of NaN where the teachers have no opinion.
+
+    Attributes:
+        words: (N, T) by tag task.
+        mentions: (M, L) of a span or text task.
+        pairs: (P, 1 + L) of a pair task.
+    """
+
+    words: Mapping[str, Tensor] = field(default_factory=dict)
+    mentions: Tensor | None = None
+    pairs: Tensor | None = None
 
 
 class Teacher:
-    """Logits of a trained network on the texts of a student's corpora.
+    """The mean log-probabilities of trained networks on the texts of a student's corpora.
 
-    The teacher may cut words into other pieces than the student; words are matched by their
+    A teacher may cut words into other pieces than the student; words are matched by their
     characters, and one that it cuts otherwise has no opinion.
 
     Args:
-        folder: the teacher's run, with ``network.json`` and ``best.safetensors``.
-        recipe: the student's; opinions are kept of the heads that both have.
+        folders: the teachers' runs, with ``network.json`` and ``best.safetensors``.
+        recipe: the student's; opinions are kept of the heads that all have.
         data: the student's training data.
-        cache: folder where the logits are kept for the next run.
-        device: where the teacher computes.
+        cache: folder where opinions are kept for the next run.
+        device: where teachers compute, and where opinions are held.
 
     Raises:
         InputError: no such run, or no head in common.
     """
 
     def __init__(
-        self, folder: Path, recipe: Recipe, data: Mapping[str, TagData], *, cache: Path, device: str
+        self,
+        folders: Sequence[Path],
+        recipe: Recipe,
+        data: Mapping[str, TagData],
+        *,
+        cache: Path,
+        device: str,
     ) -> None:
-        told = read_json(folder / ABOUT) if (folder / ABOUT).is_file() else None
-        if told is None:
-            raise InputError(f"{folder} is no finished run: it has no {ABOUT}")
-        self._mine = Recipe.model_validate(told["recipe"])
-        self._tasks = tuple(
+        runs = [_Run.open(folder) for folder in folders]
+        shared = [
             task
-            for task, mine in self._mine.tasks.items()
-            if task in recipe.tasks and recipe.tasks[task].labels == mine.labels
-        )
-        if not self._tasks:
-            raise InputError(f"{folder}: the teacher and the recipe share no task with its labels")
-        self._folder, self._base, self._device = folder, Path(told["base"]), device
-        self._logits = {name: self._opinions(one, cache) for name, one in data.items()}
+            for task, mine in recipe.tasks.items()
+            if all(task in one.recipe.tasks for one in runs)
+            and all(one.recipe.tasks[task].labels == mine.labels for one in runs)
+        ]
+        if not shared:
+            names = ", ".join(map(str, folders))
+            raise InputError(f"{names}: teachers and the recipe share no task with its labels")
+        self._tags = [task for task in shared if recipe.tasks[task].kind == "tags"]
+        self._device = device
+        self._starts = {name: word_starts(one) for name, one in data.items()}
+        self._words: dict[str, dict[str, Tensor]] = {name: {} for name in data}
+        self._rows: dict[str, dict[str, _Rows]] = {name: {} for name in data}
+        for name, one in data.items():
+            self._gather(name, one, runs, shared, cache)
 
-    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        """(N, T) of each task for the words of a batch; rows of NaN where there is no opinion."""
-        known = self._logits[batch.task]
-        return {
-            task: torch.from_numpy(
-                np.stack([known[task][text][word] for text, word in batch.words_N2.tolist()])
-            ).to(self._device)
-            for task in self._tasks
-        }
+    def __call__(self, batch: Batch) -> Opinions:
+        """Of the words, mentions and pairs of a batch."""
+        texts, words = batch.words_N2.T
+        which = torch.from_numpy(self._starts[batch.task][texts] + words).to(self._device)
+        told, rows = batch.mentions, self._rows[batch.task]
+        mentions = pairs = None
+        if told is not None and batch.task in rows:
+            mentions = rows[batch.task].of(told.names_M2).to(self._device)
+        if told is not None and batch.pairs in rows:
+            pairs = rows[batch.pairs].of(pair_keys(told)).to(self._device)
+        if batch.kind not in ("tags", "plain"):
+            return Opinions(mentions=mentions)
+        by_task = self._words[batch.task]
+        return Opinions({task: rows_WT[which] for task, rows_WT in by_task.items()}, None, pairs)
 
-    def _opinions(self, data: TagData, cache: Path) -> dict[str, list[Floats]]:
-        key = hashlib.sha256(
-            "\0".join(
-                [str(self._folder), *self._tasks, *(one.text for one in data.examples)]
-            ).encode()
-        ).hexdigest()[:16]
+    def _gather(
+        self, name: str, data: TagData, runs: Sequence[_Run], shared: Sequence[str], cache: Path
+    ) -> None:
+        asked = self._tags if data.kind in ("tags", "plain") else []
+        more = [task for task in (name, data.pairs) if task in shared and task not in self._tags]
+        if not asked and not more:
+            return
+        said = [one.opinions(data, asked, more, cache, self._device) for one in runs]
+        for task in asked:
+            self._words[name][task] = _mean([one[task] for one in said], self._device)
+        for task in more:
+            # Which mentions share a window may differ between teachers: what all speak of counts.
+            keys = set.intersection(*(set(one[f"{task}.keys"].tolist()) for one in said))
+            order = torch.tensor(sorted(keys), dtype=torch.int64)
+            parts = [one[task][_places(one[f"{task}.keys"], order)] for one in said]
+            self._rows[name][task] = _Rows.build(order, _mean(parts, "cpu"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows by text and number."""
+
+    place: Mapping[int, int]
+    rows: Tensor
+
+    @classmethod
+    def build(cls, keys: Tensor, rows: Tensor) -> _Rows:
+        none = torch.full((1, rows.shape[1]), torch.nan, dtype=rows.dtype)
+        return cls({key: at for at, key in enumerate(keys.tolist())}, torch.cat([rows, none]))
+
+    def of(self, names_M2: Ints) -> Tensor:
+        last = len(self.rows) - 1
+        which = [self.place.get(key, last) for key in _key(names_M2).tolist()]
+        return self.rows[torch.tensor(which, dtype=torch.int64)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A teacher's folder."""
+
+    folder: Path
+    recipe: Recipe
+    base: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> _Run:
+        if not (folder / ABOUT).is_file():
+            raise InputError(f"{folder} is no finished run: it has no {ABOUT}")
+        told = read_json(folder / ABOUT)
+        return cls(folder, Recipe.model_validate(told["recipe"]), Path(told["base"]))
+
+    def opinions(
+        self, data: TagData, asked: Sequence[str], more: Sequence[str], cache: Path, device: str
+    ) -> dict[str, Tensor]:
+        names = [str(self.folder), *asked, *more, *(one.text for one in data.examples)]
+        key = hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
         file = cache / f"opinions-{key}.safetensors"
         if not file.is_file():
-            write_tensors(file, self._ask(data))
-        tensors = read_tensors(file)
-        ends = np.cumsum([len(one.first_W) for one in data.texts])[:-1]
-        return {task: list(np.split(tensors[task].float().numpy(), ends)) for task in self._tasks}
+            write_tensors(file, self._ask(data, asked, more, device))
+        return read_tensors(file)
 
-    def _ask(self, data: TagData) -> dict[str, Tensor]:
-        net = Network(
-            self._base, self._mine.tasks, cases=self._mine.cases, dropout=self._mine.dropout
-        )
-        net.load_state_dict(read_tensors(self._folder / "best.safetensors"))
-        net.to(self._device)
+    def _ask(
+        self, data: TagData, asked: Sequence[str], more: Sequence[str], device: str
+    ) -> dict[str, Tensor]:
+        net = Network.of(self.recipe, self.base).to(device)
+        net.load_state_dict(read_tensors(self.folder / "best.safetensors"))
         theirs = TagData(
             data.task,
             data.examples,
             labels=data.labels,
-            tokenizer=read_tokenizer(self._base / "tokenizer.json"),
-            size=self._mine.max_pieces,
-            overlap=self._mine.overlap,
+            tokenizer=read_tokenizer(self.base / "tokenizer.json"),
+            size=self.recipe.max_pieces,
+            overlap=self.recipe.overlap,
+            kind=data.kind,
+            pairs=data.pairs,
+            relations=data.relations,
         )
-        logits = word_logits(net, theirs, size=8192, tasks=self._tasks)
         out = {}
-        for task in self._tasks:
-            rows = [
-                matched(theirs_one, mine, some)
-                for theirs_one, mine, some in zip(
-                    theirs.texts, data.texts, logits[task], strict=True
-                )
-            ]
-            out[task] = torch.from_numpy(np.concatenate(rows)).half()
+        if asked:
+            logits = word_logits(net, theirs, size=_SIZE, tasks=tuple(asked))
+            for task in asked:
+                rows = map(matched, theirs.texts, data.texts, logits[task])
+                out[task] = _logs(np.concatenate(list(rows)))
+        for task in more:
+            ask: Callable[..., list[Told]] = pair_logits if task == data.pairs else class_logits
+            first = {
+                (text, key): row for text, key, _, row in reversed(ask(net, theirs, size=_SIZE))
+            }
+            names = np.array(list(first), np.int64).reshape(-1, 2)
+            out[f"{task}.keys"] = torch.from_numpy(_key(names))
+            out[task] = _logs(np.stack(list(first.values()))) if first else torch.zeros(0, 1)
         return out
 
 
@@ -119,3 +207,25 @@ def matched(theirs: Pieces, mine: Pieces, rows_WT: Floats) -> Floats:
         if at is not None:
             out[number] = rows_WT[at]
     return out
+
+
+def _key(names_M2: Ints) -> Ints:
+    """A number for each text and number there: pairs' numbers fill 40 bits."""
+    return names_M2[:, 0] << 40 | names_M2[:, 1]
+
+
+def _places(keys: Tensor, wanted: Tensor) -> Tensor:
+    place = {key: at for at, key in enumerate(keys.tolist())}
+    return torch.tensor([place[key] for key in wanted.tolist()], dtype=torch.int64)
+
+
+def _logs(rows: Floats) -> Tensor:
+    return functional.log_softmax(torch.from_numpy(rows).float(), 1).half()
+
+
+def _mean(parts: Sequence[Tensor], device: str) -> Tensor:
+    """Of log-probabilities; teachers that are unsure together stay unsure."""
+    total = torch.zeros(parts[0].shape, device=device)
+    for one in parts:
+        total += one.to(device)
+    return (total / len(parts)).half()

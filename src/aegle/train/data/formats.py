@@ -1,4 +1,4 @@
-"""An annotated corpus by its format: columns, brat, PubTator, BioC, JSON, NegEx, tables, made."""
+"""A corpus by its format: columns, brat, PubTator, BioC, JSON, NegEx, tables, made, plain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
-from aegle.train.data import bioc, brat, identifiers, iob, jsonl, negex, pubtator, table
+from aegle.train.data import bioc, brat, identifiers, iob, jsonl, negex, plain, pubtator, table
 
 Reader = Callable[..., Iterator[Example]]
 
@@ -22,6 +22,7 @@ FORMATS: Final[Mapping[str, Reader]] = {
     "negex": negex.read,
     "table": table.read,
     "identifiers": identifiers.read,
+    "plain": plain.read,
 }
 
 
@@ -53,7 +54,7 @@ def read_corpus(
         raise InputError(
             f"{path}: say why its texts may be used (safe_because), or use a workspace"
         )
-    if not path.exists():
+    if not path.exists() and not path.parent.is_file():
         raise InputError(f"{path}: no such corpus")
     more: dict[str, Any] = {"columns": columns} if columns else {}
     if format == "identifiers":

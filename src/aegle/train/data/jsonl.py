@@ -15,7 +15,8 @@ from aegle.core.text import SafeText
 def read(path: Path, *, because: str) -> Iterator[Example]:
     """Records ``{"text", "labels": [[start, end, label]], "pairs": [[head, tail, label]],
     "things": [[place, ...]], "classes": [...], "id", "group"}``; all but the text may be missing.
-    doccano's ``entities`` (label, start_offset, end_offset) and ``relations`` are taken, too.
+    doccano's ``entities`` (label, start_offset, end_offset) and ``relations`` are taken, too, but
+    what lies after the text's end.
 
     Raises:
         InputError: a record that isn't so, by its number.
@@ -52,15 +53,16 @@ def _example(told: Any, number: int, because: str) -> Example:
 
 
 def _of_doccano(told: Any) -> dict[str, Any]:
-    place = {one["id"]: at for at, one in enumerate(told["entities"])}
+    # Its exports keep the labels of what was cut off a text after it was annotated.
+    kept = [one for one in told["entities"] if one["end_offset"] <= len(told["text"])]
+    place = {one["id"]: at for at, one in enumerate(kept)}
     return {
         **told,
-        "labels": [
-            (one["start_offset"], one["end_offset"], one["label"]) for one in told["entities"]
-        ],
+        "labels": [(one["start_offset"], one["end_offset"], one["label"]) for one in kept],
         "pairs": [
             (place[one["from_id"]], place[one["to_id"]], one["type"])
             for one in told.get("relations", ())
+            if one["from_id"] in place and one["to_id"] in place
         ],
     }
 
