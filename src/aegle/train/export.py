@@ -101,6 +101,15 @@ def card(
                 "safe_because": corpus.safe_because,
             }
             for corpus in recipe.corpora
+        ]
+        + [
+            {
+                "task": "a teacher's opinions",
+                "source": one.train,
+                "licence": one.licence,
+                "safe_because": one.safe_because,
+            }
+            for one in (recipe.unlabelled if recipe.distillation else ())
         ],
         **{f"{part}_f1": some for part, some in plain(scored).items()},
     }

@@ -110,6 +110,7 @@ class Distillation(_Part):
     teacher: tuple[str, ...] = Field(
         min_length=1, description="a run's folder, or several: their mean opinion counts"
     )
+    heads: tuple[str, ...] = Field((), description="what they teach; all that all have when empty")
     weight: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
     temperature: float = Field(2.0, gt=0)
 
@@ -124,6 +125,7 @@ class Recipe(_Part):
 
     name: str
     base: str = Field("minilm", description="a name of `aegle models`, path: or hf:")
+    begin: str = Field("", description="a former run's folder: its weights, heads too, come first")
     seed: int = 17
     max_pieces: int = Field(192, ge=16, le=510)
     overlap: int = Field(64, ge=0)

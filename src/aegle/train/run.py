@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from aegle.core.artifacts import sha256_file, write_json
+from aegle.core.artifacts import read_json, sha256_file, write_json
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.lm.bert import Shape
@@ -16,10 +16,11 @@ from aegle.lm.encoder import read_tokenizer
 from aegle.metrics.extraction import Scores
 from aegle.train.batches import TagData, plain_name, with_context
 from aegle.train.calibrate import calibrate
+from aegle.train.checkpoint import read_tensors
 from aegle.train.data.formats import read_corpus, relabel
 from aegle.train.data.split import halves, split, split_in_order, without_seen
 from aegle.train.export import export, plain
-from aegle.train.fit import Fitted, Log, fit
+from aegle.train.fit import BEST, Fitted, Log, fit
 from aegle.train.network import Network
 from aegle.train.predict import score
 from aegle.train.recipe import Corpus, Recipe
@@ -254,7 +255,29 @@ def _teacher(
 def _network(recipe: Recipe, base: Path, device: str) -> Network:
     where = device if device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
-    return Network.of(recipe, base).to(where)
+    net = Network.of(recipe, base)
+    if recipe.begin:
+        net.load_state_dict(_former(net, recipe, Path(recipe.begin)), strict=False)
+    return net.to(where)
+
+
+def _former(net: Network, recipe: Recipe, folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of a former run but those of heads whose labels are others now."""
+    if not (folder / ABOUT).is_file():
+        raise InputError(f"begin: {folder} is no finished run: it has no {ABOUT}")
+    tasks = Recipe.model_validate(read_json(folder / ABOUT)["recipe"]).tasks
+    same = {name for name, one in tasks.items() if recipe.tasks.get(name) == one}
+    own = {name: value.shape for name, value in net.state_dict().items()}
+    found = {
+        name: value
+        for name, value in read_tensors(folder / BEST).items()
+        if own.get(name) == value.shape
+        and (not name.startswith(("heads.", "classifiers.")) or name.split(".")[1] in same)
+    }
+    missing = [name for name in own if name.startswith("encoder.") and name not in found]
+    if missing:
+        raise InputError(f"begin: {folder} was trained from another base; it lacks {missing[0]}")
+    return found
 
 
 def _hashes(recipe: Recipe, data: Path) -> tuple[str, ...]:

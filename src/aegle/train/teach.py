@@ -72,9 +72,11 @@ class Teacher:
         device: str,
     ) -> None:
         runs = [_Run.open(folder) for folder in folders]
+        wanted = recipe.distillation.heads if recipe.distillation else ()
         shared = [
             task
             for task, mine in recipe.tasks.items()
+            if not wanted or task in wanted
             if all(task in one.recipe.tasks for one in runs)
             and all(one.recipe.tasks[task].labels == mine.labels for one in runs)
         ]
