@@ -64,3 +64,23 @@ def test_what_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff{")
     with pytest.raises(InputError, match=r"a\.json is not JSON"):
         artifacts.read_json(tmp_path / "a.json")
+
+
+def test_the_hash_of_a_folder_knows_names_and_contents(tmp_path: Path) -> None:
+    def made(name: str, files: dict[str, str]) -> str:
+        for file, text in files.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return artifacts.sha256_tree(tmp_path / name)
+
+    one = made("a", {"x": "1", "sub/y": "2"})
+    assert one == made("b", {"sub/y": "2", "x": "1"})
+    assert len({one, made("c", {"x": "2", "sub/y": "1"}), made("d", {"x": "1", "y": "2"})}) == 3
+    (tmp_path / "t.zip").write_bytes(b"packed")
+    assert artifacts.sha256_tree(tmp_path / "t.zip" / "member.csv") == artifacts.sha256_file(
+        tmp_path / "t.zip"
+    )
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no such file"):
+        artifacts.sha256_tree(tmp_path / "empty")

@@ -18,6 +18,7 @@ from aegle.core.errors import InputError  # noqa: E402
 from aegle.lm.encoder import read_tokenizer  # noqa: E402
 from aegle.train.checkpoint import read_tensors  # noqa: E402
 from aegle.train.data.formats import read_corpus  # noqa: E402
+from aegle.train.heads import tensors  # noqa: E402
 from aegle.train.loss import Criterion  # noqa: E402
 from aegle.train.network import Network  # noqa: E402
 from aegle.train.predict import word_logits, word_starts  # noqa: E402
@@ -205,3 +206,40 @@ def test_what_is_no_table_is_named_without_its_text(
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=why):
         read_corpus(tmp_path / name, format="plain", because="made here")
+
+
+def test_only_some_heads_learn_and_all_else_stays(
+    teachers: tuple[Path, Path], tiny: Path, corpora: Path, tmp_path: Path
+) -> None:
+    told = recipe(begin=str(teachers[0]), only_heads=["hosts"], serve=False)
+    fitted, test = run(told, base=tiny, data=corpora, folder=tmp_path)
+    before, after = (read_tensors(one / "best.safetensors") for one in (teachers[0], tmp_path))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"heads.hosts.weight", "heads.hosts.bias"}
+    assert set(fitted.history[0]) == {"epoch", "mean", "hosts"}
+    assert set(test) == {"drugs", "hosts"}, "what stays is scored too"
+    with pytest.raises(ValueError, match="only_heads"):
+        recipe(only_heads=["wards"])
+
+
+def test_kept_states_are_the_encoders_own(tiny: Path, corpora: Path) -> None:
+    told = recipe()
+    train = tag_data(
+        told, read_parts(told, corpora), "train", read_tokenizer(tiny / "tokenizer.json")
+    )
+    net = Network.of(told, tiny).eval()
+    batches = list(train["drugs"].batches(size=512, seed=1))
+    wanted = [net.states(*tensors(net, b.ids_BS, b.mask_BS, b.cases_BS)) for b in batches]
+    net.freeze(["drugs"])
+    for seed in (1, 1, 2):
+        for batch in train["drugs"].batches(size=512, seed=seed):
+            said = net.states(*tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS))
+            whole = torch.from_numpy(batch.mask_BS).bool()
+            if seed == 1:
+                here = next(
+                    w
+                    for w, b in zip(wanted, batches, strict=True)
+                    if np.array_equal(b.ids_BS, batch.ids_BS)
+                )
+                assert torch.allclose(said[whole], here[whole], atol=0.02)
+            assert not said[~whole].any()

@@ -58,6 +58,24 @@ def atomic_path(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def sha256_tree(path: Path) -> str:
+    """The SHA-256 of a file; of a folder, of its files' names and hashes; of an archive's member
+    (``FILE.zip/MEMBER``), of the archive.
+
+    Raises:
+        InputError: there is no such path, or the folder is empty.
+    """
+    if not path.exists() and path.parent.is_file():
+        path = path.parent
+    if path.is_file():
+        return sha256_file(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    if not files:
+        raise InputError(f"{path}: there is no such file, nor a folder with files")
+    lines = [f"{file.relative_to(path).as_posix()} {sha256_file(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Replace ``target`` by ``content``, whole or not at all."""
     with atomic_path(target) as part:

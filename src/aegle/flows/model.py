@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from typing import Any, Final, Protocol
 
 from aegle.backends.lock import FolderLock
 from aegle.core import plugins
-from aegle.core.artifacts import read_json, sha256_file, write_json
-from aegle.core.errors import InputError, NotFoundError, UsageError
+from aegle.core.artifacts import read_json, sha256_file, sha256_tree, write_json
+from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.ports import Progress, Tracker, quiet
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.dequantise import trainable
@@ -203,10 +202,14 @@ def _about(told: Any, data: Path, folder: Path, resume: bool) -> dict[str, Any]:
     about = {
         "recipe": told.model_dump(mode="json"),
         "hashes": {
-            f"data.{number}.{corpus.task}.{part}": _hash(data / path)
+            f"data.{number}.{corpus.task}.{part}": sha256_tree(data / path)
             for number, corpus in enumerate(told.corpora)
             for part in ("train", "dev", "test")
             if (path := getattr(corpus, part))
+        }
+        | {
+            f"data.unlabelled.{number}": sha256_tree(data / one.train)
+            for number, one in enumerate(told.unlabelled if told.distillation else ())
         },
         "run": "",
         "tracker": "",
@@ -227,17 +230,6 @@ def _about(told: Any, data: Path, folder: Path, resume: bool) -> dict[str, Any]:
         return dict(before)
     write_json(folder / ABOUT, about)
     return about
-
-
-def _hash(path: Path) -> str:
-    """The SHA-256 of a file, or of a folder's files and their names."""
-    if path.is_file():
-        return sha256_file(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    if not files:
-        raise InputError(f"{path}: there is no such corpus")
-    lines = [f"{file.relative_to(path).as_posix()} {sha256_file(file)}" for file in files]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 class _Follow:

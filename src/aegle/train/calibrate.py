@@ -23,7 +23,7 @@ from aegle.train.predict import (
 from aegle.train.recipe import Recipe
 
 _BIASES: Final = np.arange(-3, 3.01, 0.25)
-_SHIFTS: Final = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0)
+_SHIFTS: Final = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1.0, -1.0, 1.25, 1.5, 1.75, 2.0)
 """Of equal F1 the smallest shift is taken."""
 _ENOUGH: Final = 200
 """Entities that dev must hold for a shift to be more than chance."""

@@ -45,13 +45,20 @@ class Criterion:
         """The loss; ``opinions`` are the teachers' of this batch."""
         inputs = tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS)
         states_BSC = net.states(*inputs)
-        if batch.kind in ("tags", "plain"):
+        total = states_BSC.sum() * 0
+        if not self._learns(batch.task):
+            pass
+        elif batch.kind in ("tags", "plain"):
             total = self._tags(net, batch, states_BSC, opinions)
         else:
             total = self._mentions(net, batch, states_BSC, opinions)
-        if batch.pairs:
+        if batch.pairs and self._learns(batch.pairs):
             total = total + self._pairs(net, batch, states_BSC, opinions)
         return total
+
+    def _learns(self, task: str) -> bool:
+        only = self._recipe.only_heads
+        return not only or task in only
 
     def _tags(
         self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from aegle.core.artifacts import read_json, sha256_file, write_json
+from aegle.core.artifacts import read_json, sha256_tree, write_json
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.lm.bert import Shape
@@ -194,7 +194,7 @@ def run(
     tokenizer = read_tokenizer(base / "tokenizer.json")
     parts = read_parts(recipe, data)
     train, dev, test = (tag_data(recipe, parts, part, tokenizer) for part in PARTS)
-    if not dev:
+    if not any(_learns(recipe, one) for one in dev.values()):
         raise InputError("no corpus of the recipe has a dev part; dev scores choose the epoch")
     if recipe.distillation:
         train |= _plain_data(recipe, read_unlabelled(recipe, data, parts), tokenizer)
@@ -202,7 +202,9 @@ def run(
     write_json(folder / ABOUT, {"recipe": recipe.model_dump(mode="json"), "base": str(base)})
     how = {"resume": resume, "log": log, "progress": progress, "stop": stop}
     how["opinions"] = _teacher(net, recipe, train, folder)
-    fitted = fit(net, recipe, train=train, dev=dev, folder=folder, **how)  # type: ignore[arg-type]
+    learned, scored = ({n: d for n, d in x.items() if _learns(recipe, d)} for x in (train, dev))
+    fitted = fit(net, recipe, train=learned, dev=scored, folder=folder, **how)  # type: ignore[arg-type]
+    net.thaw()
     if not finish:
         return fitted, {}
     return fitted, _finish(net, recipe, base, data, folder, parts, (train, dev, test))
@@ -256,9 +258,15 @@ def _network(recipe: Recipe, base: Path, device: str) -> Network:
     where = device if device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     net = Network.of(recipe, base)
+    if recipe.only_heads:
+        net.freeze(recipe.only_heads)
     if recipe.begin:
         net.load_state_dict(_former(net, recipe, Path(recipe.begin)), strict=False)
     return net.to(where)
+
+
+def _learns(recipe: Recipe, data: TagData) -> bool:
+    return not recipe.only_heads or bool({data.task, data.pairs} & set(recipe.only_heads))
 
 
 def _former(net: Network, recipe: Recipe, folder: Path) -> dict[str, torch.Tensor]:
@@ -281,9 +289,6 @@ def _former(net: Network, recipe: Recipe, folder: Path) -> dict[str, torch.Tenso
 
 
 def _hashes(recipe: Recipe, data: Path) -> tuple[str, ...]:
-    found = []
-    for corpus in recipe.corpora:
-        path = data / corpus.train
-        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-        found += [sha256_file(file) for file in files]
-    return tuple(found)
+    paths = [one.train for one in recipe.corpora]
+    paths += [one.train for one in (recipe.unlabelled if recipe.distillation else ())]
+    return tuple(sha256_tree(data / path) for path in paths)
