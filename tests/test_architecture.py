@@ -47,7 +47,7 @@ VOUCHES = {
     # Annotated corpora: the recipe must say why their texts may be used, and the card repeats it.
     *(
         f"train/data/{name}.py"
-        for name in ("bioc", "brat", "iob", "jsonl", "negex", "pubtator", "table")
+        for name in ("bioc", "brat", "iob", "jsonl", "negex", "plain", "pubtator", "table")
     ),
     "train/data/identifiers.py",  # nobody's: made from lists
     "backends/corpus_sqlite.py",  # reads back what was safe when stored

@@ -61,16 +61,53 @@ def test_definitions_are_where_they_say(text):
 
 
 def test_senses_are_the_commonest_or_the_nearest_to_the_text():
-    senses = Senses({"cp": ["chest pain", "cerebral palsy"]})
     text = "Child with spastic CP, walks with aids; no cp."
+    commonest = Senses({"cp": ["chest pain", "cerebral palsy"]})
+    assert commonest.read(text, 0, len(text)) == {"CP": "chest pain"}
+    assert commonest.read(text, 0, 10) == {}
+    nearest = Senses({"cp": ["chest pain", "cerebral palsy"]}, embed=spastic)
+    assert nearest.read(text, 0, len(text)) == {"CP": "cerebral palsy"}
+
+
+def spastic(texts):
+    """Unit vectors by which texts about palsy are one thing and all others another."""
+    about = [any(word in text for word in ("spastic", "palsy")) for text in texts]
+    return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in about], np.float32)
+
+
+def test_where_no_sense_is_sure_enough_the_short_form_stays():
+    senses = Senses({"cp": {"chest pain": 0.5, "costal pain": 0.5}}, embed=spastic)
+    assert senses.read("Has CP.", 0, 7) == {}
+    often = Senses({"cp": {"chest pain": 0.9, "costal pain": 0.1}}, embed=spastic)
+    assert often.read("Has CP.", 0, 7) == {"CP": "chest pain"}
+    assert often.read("Has XY.", 0, 7) == {}
+
+
+def test_a_short_form_means_one_thing_in_a_text_and_its_senses_are_embedded_once():
+    asked: list[str] = []
 
     def embed(texts):
-        spastic = ("spastic", "palsy")
-        return np.array([[float(any(w in t for w in spastic)), 0.1] for t in texts], np.float32)
+        asked.extend(texts)
+        return spastic(texts)
 
-    assert senses.read(text, 0, len(text)) == {"CP": "chest pain"}
-    assert senses.read(text, 0, len(text), embed=embed) == {"CP": "cerebral palsy"}
-    assert senses.read(text, 0, 10) == {}
+    senses = Senses({"cp": ["chest pain", "cerebral palsy"], "ra": ["room air"]}, embed=embed)
+    text = "spastic CP, spastic CP. " + "x" * 400 + " CP on RA."
+    places = [(8, 10), (20, 22), (len(text) - 9, len(text))]
+    told = {"CP": "cerebral palsy", "RA": "room air"}
+    assert senses.read_all(text, places) == told
+    assert senses.read_all(text, places[1:]) == {"RA": "room air"}, "its places disagree"
+    assert senses.read_all(text, places, but={"CP", "RA"}) == {}
+    assert asked.count("chest pain") == 1
+    assert "room air" not in asked
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [("UTIs", True), ("UTI", True), ("Uti", True), ("utis", False), ("Cold", False)],
+)
+def test_a_short_form_is_written_as_no_word_is(written, known):
+    senses = Senses({"uti": ["urinary tract infection"], "cold": ["obstructive lung disease"]})
+    assert bool(senses.read(written, 0, len(written))) == known
 
 
 def test_a_text_of_brackets_takes_no_time():

@@ -7,7 +7,7 @@ import pytest
 
 from aegle.core.pack import Term
 from aegle.core.records import Concept
-from aegle.facts.abbreviations import long_forms
+from aegle.facts.abbreviations import Senses, long_forms
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.linker import Linker
 
@@ -72,6 +72,23 @@ def test_a_document_says_what_its_short_forms_stand_for(linker):
     assert linker.link("HF", "condition").key == "ICD10CM:HF0"
     assert linker.link("HF", "condition", known={"HF": "heart failure"}).key == "ICD10CM:I50.9"
     assert linker.link("left HF", "condition", known=known).key == "ICD10CM:I50.1"
+
+
+def test_what_a_document_defines_comes_before_the_inventory():
+    senses = Senses({"hf": ["hay fever"], "lhf": ["left heart failure"]})
+    linker = Linker([Lexicon.build(TERMS)], senses=senses)
+    text = "Heart failure (HF). Known LHF, HF; VHF."
+    known = linker.short_forms(text, [(0, len(text))])
+    assert (known["HF"], known["LHF"]) == ("Heart failure", "left heart failure")
+    assert linker.link("LHF", "condition", known=known).key == "ICD10CM:I50.1"
+    assert linker.link("VHF", "condition", known=known) is None
+
+
+def test_a_sense_of_another_type_is_no_link():
+    linker = Linker([Lexicon.build(TERMS)], senses=Senses({"fsm": ["furosemide"]}))
+    known = linker.short_forms("FSM", [(0, 3)])
+    assert linker.link("FSM", "condition", known=known) is None
+    assert linker.link("FSM", "medication", known=known).key == "medication:furosemide"
 
 
 def test_a_local_name_gives_the_key_and_is_no_concept(linker):

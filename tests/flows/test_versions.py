@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aegle.core.errors import SettingsError
+from aegle.core.errors import InputError, SettingsError
 from aegle.flows import commands, versions, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
@@ -70,6 +70,53 @@ def test_thresholds_linking_and_weights_count_with_a_tagger(
         patch.setattr(versions, "LEAST", 0.5)
         assert now(layout, tagger=tagger) != first
     assert now(layout, tagger=tagger) == first
+
+
+def test_abbreviations_and_what_links_count_with_a_tagger(layout: Layout, tmp_path: Path) -> None:
+    tagger = f"path:{teach(tmp_path / 't', KNOWN)}"
+    table = tmp_path / "short.csv"
+    table.write_text("ZQX,asthma\n")
+    plain = now(layout, tagger=tagger)
+    named = now(layout, tagger=tagger, abbreviations=[str(table)])
+    assert now(layout, tagger=tagger, link_by="meaning") not in {plain, named}
+    assert named != plain == now(layout, tagger=tagger, link_by="spelling")
+    table.write_text("ZQX,gout\n")
+    assert now(layout, tagger=tagger, abbreviations=[str(table)]) not in {plain, named}
+    assert now(layout, abbreviations=[str(table)], link_by="meaning") == now(layout)
+
+
+def test_short_forms_of_a_table_are_linked_by_context_and_reindex_notices_it(
+    layout: Layout, tmp_path: Path
+) -> None:
+    known = dict.fromkeys(("zqx", "yyq"), "disease")
+    tagger = f"path:{teach(tmp_path / 't', {'biomedical': known})}"
+    table = tmp_path / "short.tsv"
+    table.write_text("zqx\tasthma\t0.5\nzqx\tfracture of the foot\t0.5\n")
+    note = tmp_path / "note.txt"
+    note.write_text("Wheezing and dyspnea, takes albuterol for ZQX. Also YYQ.\n")
+
+    def run(command: str, *tables: Path, by: str = "spelling", **params: Any) -> Any:
+        options = {
+            "knowledge.tagger": tagger,
+            "knowledge.abbreviations": [str(t) for t in tables],
+            "knowledge.link_by": by,
+        }
+        return commands.run(layout.root, command, params, options=options)
+
+    run("ingest", paths=[str(note)])
+    assert not run("status")["former_facts"]
+    assert run("status", table)["former_facts"]
+    assert run("reindex", table)["changed"] == 1
+    assert not run("status", table)["former_facts"]
+    for by in ("spelling", "meaning"):
+        found = run("extract", table, by=by, path=str(note))["entities"]
+        keys = {one["text"]: one["key"] for one in found}
+        assert keys["ZQX"].startswith("ICD10CM:J45")
+        assert keys["YYQ"] == "condition:yyq"
+    assert run("status", table, by="meaning")["former_facts"]
+    table.write_text("zqx\n")
+    with pytest.raises(InputError, match=r"short\.tsv"):
+        run("extract", table, path=str(note))
 
 
 def test_a_threshold_of_no_type_is_named(layout: Layout, tmp_path: Path) -> None:

@@ -78,6 +78,17 @@ class Knowledge(_Table):
         "Loinc.csv, sct2_Description_Snapshot*.txt, CAPEC (STIX), d3fend.ttl",
     )
 
+    abbreviations: tuple[str, ...] = Field(
+        (),
+        description="tables of short form, long form and, if known, frequency (tabs, pipes or "
+        "commas) for what a tagger names; the sense is chosen by context",
+    )
+    link_by: Literal["spelling", "meaning"] = Field(
+        "spelling",
+        description="how names that no terminology has are compared; meaning: by "
+        "`backends.encoder_model`, too, which is 30 times as slow",
+    )
+
     @field_validator("thresholds")
     @classmethod
     def _probable(cls, thresholds: dict[str, float]) -> dict[str, float]:

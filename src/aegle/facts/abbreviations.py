@@ -11,11 +11,12 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aegle.facts.candidates import Embed
 
@@ -27,7 +28,17 @@ _AFTER: Final = re.compile(r"[;,]")
 _REACH: Final = 160
 """Characters before a bracket in which the long form is looked for."""
 _WINDOW: Final = 200
-"""Characters around a mention that tell which sense it has."""
+"""Characters on either side of a short form that tell which sense it has."""
+_PLACES: Final = 4
+"""Places of a short form in a text that are looked at."""
+_SPREAD: Final = 0.1
+"""The difference of two cosines that outweighs shares of 1 to e; flat from 0.08 to 0.2."""
+_RARE: Final = 0.01
+"""The share that a sense is given on top, so that none is out of the question."""
+_SURE: Final = 0.6
+"""The probability that a sense needs. docs/decisions/0042-linking.md has the figures."""
+_LONGEST_TITLE: Final = 3
+"""Letters of a short form that may be written like a name: ``Hgb``, but ``Cold`` is a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +76,84 @@ def expand(name: str, known: Mapping[str, str]) -> str:
 
 
 class Senses:
-    """Long forms of short ones from an inventory, chosen by what stands around the mention."""
+    """Long forms of short ones from an inventory, chosen by what stands around them in a text."""
 
-    def __init__(self, inventory: Mapping[str, Sequence[str]]) -> None:
-        """Short form -> its long forms, the commonest first. The short form's case is ignored."""
-        self._inventory = {short.casefold(): tuple(long) for short, long in inventory.items()}
+    def __init__(
+        self,
+        inventory: Mapping[str, Mapping[str, float] | Sequence[str]],
+        *,
+        embed: Embed | None = None,
+    ) -> None:
+        """Short form -> its long forms with the share that each has, or the commonest first.
 
-    def read(
-        self, text: str, start: int, end: int, *, embed: Embed | None = None
-    ) -> dict[str, str]:
-        """Short form -> long form for those in ``text[start:end]`` that the inventory knows.
-
-        An encoder chooses the sense that is nearest to the text around; without one, or for a short
-        form with a single sense, the commonest is taken. Small words are left alone: a short form
-        is written with a capital.
+        The short form's case is ignored. ``embed`` gives unit vectors of texts; without it the
+        commonest sense is taken.
         """
-        known: dict[str, str] = {}
-        around = text[max(0, start - _WINDOW) : end + _WINDOW]
-        for match in _FORM.finditer(text, start, end):
-            short = match.group()
-            senses = self._inventory.get(short.casefold(), ())
-            if not senses or short.islower():
-                continue
-            known[short] = senses[0]
-            if embed is not None and len(senses) > 1:
-                vectors = embed([around, *senses])
-                known[short] = senses[int(np.argmax(vectors[1:] @ vectors[0]))]
-        return known
+        self._inventory = {short.casefold(): _ranked(long) for short, long in inventory.items()}
+        self._embed = embed
+        self._vectors: dict[str, NDArray[np.float32]] = {}
+
+    def read(self, text: str, start: int, end: int) -> dict[str, str]:
+        """Short form -> long form for those in ``text[start:end]`` that the inventory knows."""
+        return self.read_all(text, [(start, end)])
+
+    def read_all(
+        self, text: str, places: Iterable[tuple[int, int]], *, but: Container[str] = ()
+    ) -> dict[str, str]:
+        """Short form -> long form for those that stand in some places of a text.
+
+        In one text a short form means one thing: what is around its first places decides. A sense
+        counts by its share and by how near it is to that in meaning; where none is sure enough, the
+        short form stays what it is.
+
+        Args:
+            text: the whole text.
+            places: characters [start, end) in which short forms are looked for.
+            but: short forms that need no sense.
+        """
+        found: dict[str, list[tuple[int, int]]] = {}
+        for start, end in places:
+            for match in _FORM.finditer(text, start, end):
+                if match.group() not in but:
+                    found.setdefault(match.group(), []).append(match.span())
+        chosen = ((short, self._choose(text, short, spans)) for short, spans in found.items())
+        return {short: long for short, long in chosen if long}
+
+    def _choose(self, text: str, short: str, spans: Sequence[tuple[int, int]]) -> str:
+        key = self._key(short)
+        if not key:
+            return ""
+        senses, logs_S = self._inventory[key]
+        if self._embed is None or len(senses) == 1:
+            return senses[0]
+        around = [text[max(0, start - _WINDOW) : end + _WINDOW] for start, end in spans[:_PLACES]]
+        if key not in self._vectors:
+            self._vectors[key] = self._embed(senses)
+        nearness_S = (self._vectors[key] @ self._embed(around).T).mean(axis=1)
+        scores_S = logs_S + nearness_S / _SPREAD
+        odds_S = np.exp(scores_S - scores_S.max())
+        best = int(np.argmax(odds_S))
+        return senses[best] if odds_S[best] >= _SURE * odds_S.sum() else ""
+
+    def _key(self, short: str) -> str:
+        """The inventory's form of a short form, empty when it has none or it may be a plain word.
+
+        A short form is written with a capital, a longer one with one that no sentence gives it.
+        """
+        if short.islower() or (len(short) > _LONGEST_TITLE and short[1:].islower()):
+            return ""
+        forms = (short, short[:-1]) if short.endswith("s") and short[:-1].isupper() else (short,)
+        return next((one.casefold() for one in forms if one.casefold() in self._inventory), "")
+
+
+def _ranked(
+    long: Mapping[str, float] | Sequence[str],
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """S senses, the commonest first, and the logarithms of their shares."""
+    shares = long if isinstance(long, Mapping) else dict.fromkeys(long, 1.0)
+    senses = tuple(sorted(shares, key=lambda one: -shares[one]))
+    shares_S = np.array([shares[one] for one in senses], np.float64)
+    return senses, np.log(shares_S / max(float(shares_S.sum()), _RARE) + _RARE)
 
 
 def _defined(text: str, match: re.Match[str]) -> Definition | None:

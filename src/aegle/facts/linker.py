@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from aegle.core.pack import Term
-from aegle.facts.abbreviations import expand
+from aegle.facts.abbreviations import Senses, expand, long_forms
 from aegle.facts.candidates import Embed, Names, Vectors, likeness, plain
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import LEAST, Choice, choose
@@ -30,6 +31,8 @@ _LETTERED: Final = 12
 """The first of them that are compared letter by letter; more find no more slips on dev."""
 _MEANING: Final = 0.5
 """The share of meaning in a score, the rest is spelling; chosen on dev."""
+_REMEMBERED: Final = 1 << 14
+"""Names whose candidates are kept at hand: texts repeat them."""
 _SURENESS: Final = 0.1
 """How much of a term's own score counts: of equal names, the default code's is the better."""
 
@@ -46,15 +49,31 @@ class Linker:
         *,
         embed: Embed | None = None,
         least: float = LEAST,
+        senses: Senses | None = None,
     ) -> None:
         """``embed`` gives unit vectors of texts; without it names are compared by spelling only.
 
-        ``least`` is the score, in [0, 1], under which a candidate is no link.
+        ``least`` is the score, in [0, 1], under which a candidate is no link; ``senses`` tells what
+        short forms stand for that a document does not define.
         """
         self._lexicons = tuple(lexicons)
         self._embed = embed
         self._least = least
+        self._senses = senses
+        self._near = lru_cache(maxsize=_REMEMBERED)(self._nearest)
         self._shelves: dict[frozenset[str], _Shelf] = {}
+
+    def short_forms(self, text: str, places: Sequence[tuple[int, int]]) -> dict[str, str]:
+        """What the short forms of a document stand for: as it defines them, else by the inventory.
+
+        Args:
+            text: the document's text.
+            places: characters [start, end) of its names, where the inventory is asked.
+        """
+        defined = long_forms(text)
+        if self._senses is None:
+            return defined
+        return self._senses.read_all(text, places, but=defined) | defined
 
     def link(
         self, name: str, type: str, *, known: Mapping[str, str] | None = None
@@ -64,7 +83,7 @@ class Linker:
         Args:
             name: the mention's text.
             type: the mention's entity type; concepts of other families of types are left out.
-            known: the document's short forms and what they stand for (`abbreviations.long_forms`).
+            known: the document's short forms and what they stand for (`short_forms`).
         """
         full = expand(name, known or {})
         exact = self._exact(full, type) or (self._exact(name, type) if full != name else None)
@@ -79,7 +98,7 @@ class Linker:
         """The ``k`` likeliest concepts, best first, whatever they score."""
         full = expand(name, known or {})
         exact = self._exact(full, type)
-        near = self._near(full, type, k + 1)
+        near = list(self._near(full, type, k + 1))
         if exact is not None:
             near = [exact, *(one for one in near if one.key != exact.key)]
         return near[:k]
@@ -100,9 +119,9 @@ class Linker:
             concepts += [concept for concept in other.concepts if concept.system not in systems]
         return replace(known[0], concepts=tuple(concepts))
 
-    def _near(self, name: str, type: str, k: int) -> list[Choice]:
+    def _nearest(self, name: str, type: str, k: int) -> Sequence[Choice]:
         if sum(char.isalpha() for char in name) < _SHORTEST:
-            return []
+            return ()
         family = family_of(type)
         shelf = self._shelves.get(family)
         if shelf is None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aegle.core.pack import Tags
 from aegle.core.records import Document
-from aegle.facts.abbreviations import long_forms
 from aegle.facts.keys import SUBSTANCES, known_as, substance_key
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import Choice, normal_name
@@ -113,7 +112,8 @@ def tagged(doc: Document, split: Words, told: Told, lexicons: Sequence[Lexicon])
         if other is None or surer or (seen.enough and not other.enough):
             best[place] = seen
     agreed = sorted(_agreed(split, list(best.values())), key=lambda one: (one.start, one.end))
-    short = long_forms(doc.text) if told.linker and agreed else {}
+    places = [(one.start, one.end) for one in agreed]
+    short = told.linker.short_forms(doc.text, places) if told.linker and agreed else {}
     return [_candidate(doc.text, one, told, lexicons, short) for one in agreed]
 
 

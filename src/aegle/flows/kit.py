@@ -289,8 +289,8 @@ class Kit:
     @cached_property
     def linkers(self) -> dict[str, Linker]:
         """What names stand for that no terminology has as they are written, by domain."""
-        make = plugins.load("aegle.facts.linker:Linker")
-        return {name: make(lexicons) for name, lexicons in self.lexicons.items()}
+        how = self.settings.knowledge
+        return terminologies.linkers(self.lexicons, how, lambda texts: self.encoder.embed(texts))
 
     def _of_pack(self, attribute: str, domain: str) -> list[Any]:
         every = [

@@ -1,4 +1,4 @@
-"""The terminologies that a user adds: release files as lexicons, kept beside the packs' own."""
+"""The terminologies and abbreviations that a user adds, as lexicons and linkers use them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aegle.core import plugins
 from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.pack import Pack, Term
+from aegle.core.ports import Vectors
+from aegle.core.settings import Knowledge
+from aegle.facts.inventory import inventory
 from aegle.facts.lexicon import Lexicon
+
+if TYPE_CHECKING:  # the linker needs numpy, and most commands need no linker
+    from aegle.facts.abbreviations import Senses
+    from aegle.facts.linker import Linker
 
 
 def lexicons(
@@ -28,14 +36,37 @@ def lexicons(
     """
     found: dict[str, list[Lexicon]] = {}
     for file in files:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise NotFoundError(f"knowledge.terminologies: no file {file}")
+        path = _there("terminologies", file)
         name, target = _reader(path, packs)
         make = _reading(plugins.load(target), path)
         lexicon = Lexicon.cached(cache, f"{name}-added", _state(path), make)
         found.setdefault(name, []).append(lexicon)
     return found
+
+
+def linkers(
+    lexicons: Mapping[str, Sequence[Lexicon]],
+    how: Knowledge,
+    embed: Callable[[Sequence[str]], Vectors],
+) -> dict[str, Linker]:
+    """A linker for each domain's lexicons, as the settings want it.
+
+    Args:
+        lexicons: domain -> its lexicons.
+        how: the settings: tables of abbreviations, and what candidates are ranked by.
+        embed: the workspace's encoder; called only where a choice is made by meaning.
+
+    Raises:
+        NotFoundError: a table is not there.
+        InputError: a file is no table of abbreviations.
+    """
+    make = plugins.load("aegle.facts.linker:Linker")
+    senses: Senses | None = None
+    if how.abbreviations:
+        tables = [_there("abbreviations", file) for file in how.abbreviations]
+        senses = plugins.load("aegle.facts.abbreviations:Senses")(inventory(tables), embed=embed)
+    ranking = embed if how.link_by == "meaning" else None
+    return {name: make(one, embed=ranking, senses=senses) for name, one in lexicons.items()}
 
 
 def contents(files: Sequence[str], cache: Path) -> list[str]:
@@ -44,6 +75,14 @@ def contents(files: Sequence[str], cache: Path) -> list[str]:
     A release has gigabytes, so a digest is kept until the file's size or time changes.
     """
     return [_content(Path(file).expanduser(), cache) for file in files]
+
+
+def _there(setting: str, file: str) -> Path:
+    """A file that a setting names."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise NotFoundError(f"knowledge.{setting}: no file {file}")
+    return path
 
 
 def _content(path: Path, cache: Path) -> str:

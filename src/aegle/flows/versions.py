@@ -49,6 +49,21 @@ def _by_tagger(kit: Kit) -> dict[str, Any]:
         "tagger": kit.tagger_version,
         "tags": {name: [_needed(one) for one in tags] for name, tags in kit.tags.items()},
         "thresholds": kit.thresholds,
+        **_by_meaning(kit),
+    }
+
+
+def _by_meaning(kit: Kit) -> dict[str, Any]:
+    """What links names beyond spelling, where the settings want it."""
+    how, backends = kit.settings.knowledge, kit.settings.backends
+    if not how.abbreviations and how.link_by == "spelling":
+        return {}
+    return {
+        "abbreviations": terminologies.contents(
+            how.abbreviations, catalog.cache_folder() / "lexicons"
+        ),
+        "link_by": how.link_by,
+        "link_encoder": f"{backends.encoder}:{backends.encoder_model}",
     }
 
 
