@@ -21,6 +21,7 @@ from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.train.batches import with_context
 from aegle.train.data.formats import read_corpus, relabel
+from aegle.train.parts import read_parts
 from aegle.train.recipe import Corpus, Recipe, read_recipe
 from ner_labels import Ours
 
@@ -87,8 +88,6 @@ def _part(recipe: Recipe, corpus: Corpus, data: Path, part: str) -> list[Example
         file = data / getattr(corpus, part)
         read = read_corpus(file, format=corpus.format, because=corpus.safe_because)
         return with_context(relabel(read, names), corpus.context)
-    from aegle.train.run import read_parts  # needs torch, which the other ways don't
-
     task = recipe.tasks[corpus.task].model_copy(update={"labels": tuple(set(names.values()))})
     alone = recipe.model_copy(
         update={

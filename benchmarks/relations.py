@@ -31,6 +31,7 @@ from aegle.core.examples import Example
 from aegle.lm.tagger import Tagger
 from aegle.metrics.extraction import scores
 from aegle.train.data.formats import read_corpus
+from aegle.train.parts import read_parts
 from aegle.train.recipe import Corpus, read_recipe
 from ner_known import RECIPE
 from tagger_weights import folder_of
@@ -59,8 +60,6 @@ def read(corpus: Corpus, data: Path, part: str) -> list[Example]:
     examples = read_corpus(path, format=corpus.format, because=corpus.safe_because)
     if part == "test" or not corpus.learn_dev:
         return examples
-    from aegle.train.run import read_parts  # needs torch, which the test part doesn't
-
     alone = read_recipe(RECIPE).model_copy(update={"corpora": (corpus,)})
     held_out = {one.group for one in read_parts(alone, data)[0].dev}
     return [one for one in examples if one.group in held_out]

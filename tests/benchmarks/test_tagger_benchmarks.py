@@ -27,6 +27,7 @@ from aegle.lm.bert import Shape
 from aegle.lm.pieces import CASES
 from aegle.lm.tag_graph import build_tagger
 from aegle.train.network import Network
+from aegle.train.parts import read_parts
 from aegle.train.recipe import Task
 
 TEXT = SafeText("ab cd ef", by="test")
@@ -58,8 +59,6 @@ def test_things_of_other_labels_are_not_asked() -> None:
 
 
 def test_the_dev_part_holds_nothing_that_the_recipe_trains_on(data: Path) -> None:
-    from aegle.train.run import read_parts
-
     corpus = relations.corpus_of("biored")
     recipe = relations.read_recipe(relations.RECIPE).model_copy(update={"corpora": (corpus,)})
     learned = {one.group for one in read_parts(recipe, data)[0].train}

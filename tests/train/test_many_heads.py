@@ -18,9 +18,10 @@ from aegle.lm.heads import Classifier  # noqa: E402
 from aegle.lm.tagger import Head, Tagger  # noqa: E402
 from aegle.train.export import export  # noqa: E402
 from aegle.train.network import Network  # noqa: E402
+from aegle.train.parts import read_parts, tag_data  # noqa: E402
 from aegle.train.predict import class_logits, pair_logits, word_logits  # noqa: E402
 from aegle.train.recipe import Recipe  # noqa: E402
-from aegle.train.run import read_parts, run, tag_data  # noqa: E402
+from aegle.train.run import run  # noqa: E402
 
 RELATIONS = ("binds", "cuts")
 

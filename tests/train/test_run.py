@@ -19,8 +19,9 @@ from aegle.lm.tagger import Tagger  # noqa: E402
 from aegle.train.checkpoint import read_tensors  # noqa: E402
 from aegle.train.fit import fit, schedule  # noqa: E402
 from aegle.train.network import Network  # noqa: E402
+from aegle.train.parts import read_parts, tag_data  # noqa: E402
 from aegle.train.recipe import Recipe  # noqa: E402
-from aegle.train.run import read_parts, run, tag_data  # noqa: E402
+from aegle.train.run import run  # noqa: E402
 
 
 def recipe(**changes: Any) -> Recipe:

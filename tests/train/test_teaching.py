@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
-from aegle.core.errors import InputError  # noqa: E402
+from aegle.core.errors import InputError, StoppedError  # noqa: E402
 from aegle.lm.encoder import read_tokenizer  # noqa: E402
 from aegle.train.checkpoint import read_tensors  # noqa: E402
 from aegle.train.data.formats import read_corpus  # noqa: E402
-from aegle.train.heads import tensors  # noqa: E402
+from aegle.train.former import begin  # noqa: E402
 from aegle.train.loss import Criterion  # noqa: E402
 from aegle.train.network import Network  # noqa: E402
+from aegle.train.parts import read_parts, read_unlabelled, tag_data  # noqa: E402
 from aegle.train.predict import word_logits, word_starts  # noqa: E402
 from aegle.train.recipe import Recipe  # noqa: E402
-from aegle.train.run import read_parts, read_unlabelled, run, tag_data  # noqa: E402
-from aegle.train.teach import Teacher  # noqa: E402
+from aegle.train.run import run  # noqa: E402
+from aegle.train.teach import Teacher, _by_key  # noqa: E402
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -122,8 +124,9 @@ def test_texts_without_labels_are_learned_of_teachers_alone(
 ) -> None:
     texts = [f"abcd xeda bc{number} abc01" for number in range(20)]
     held_out = read_parts(recipe(), corpora)[0].test
-    long = " ".join(str(one.text) for one in held_out if one.group == held_out[0].group)
-    rows = [{"body": text} for text in [*texts, long]]
+    document = " ".join(str(one.text) for one in held_out if one.group == held_out[0].group)
+    around = " ".join(f"word{n}" for n in range(80))
+    rows = [{"body": text} for text in [*texts, document, f"{around} {document} {around}"]]
     (corpora / "more.jsonl").write_text("\n".join(map(json.dumps, rows)))
     told = recipe(
         unlabelled=[
@@ -208,38 +211,138 @@ def test_what_is_no_table_is_named_without_its_text(
         read_corpus(tmp_path / name, format="plain", because="made here")
 
 
-def test_only_some_heads_learn_and_all_else_stays(
+def test_a_run_is_not_scored_on_what_a_former_one_learned(
+    tiny: Path, corpora: Path, tmp_path: Path
+) -> None:
+    words = [f"{a}{b}" for a in "abcde" for b in "abcde"]
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(40):
+        chosen = " O\n".join(rng.choice(words, 9))
+        lines += [f"-DOCSTART- O\n\n{chosen} O\nxa{number} B-Drug\n"]
+    (tmp_path / "one.txt").write_text("\n".join(lines))
+    corpus = {
+        "task": "drugs",
+        "train": "one.txt",
+        "names": {"Drug": "Drug"},
+        "licence": "made",
+        "safe_because": "made",
+    }
+    told = {"tasks": {"drugs": {"labels": ["Drug"]}}, "corpora": [corpus], "serve": False}
+    first = tmp_path / "first"
+    run(recipe(**told), base=tiny, data=tmp_path, folder=first)
+    same = recipe(**told, begin=str(first), optimiser={"epochs": 1})
+    run(same, base=tiny, data=tmp_path, folder=tmp_path / "second")
+    for more in ({"begin": str(first)}, {"distillation": {"teacher": str(tmp_path / "second")}}):
+        with pytest.raises(InputError, match="texts that are dev or test here"):
+            run(recipe(**told, **more, seed=3), base=tiny, data=tmp_path, folder=tmp_path / "third")
+
+
+def test_only_a_finished_run_of_the_same_encoder_is_begun_with(
     teachers: tuple[Path, Path], tiny: Path, corpora: Path, tmp_path: Path
 ) -> None:
-    told = recipe(begin=str(teachers[0]), only_heads=["hosts"], serve=False)
-    fitted, test = run(told, base=tiny, data=corpora, folder=tmp_path)
-    before, after = (read_tensors(one / "best.safetensors") for one in (teachers[0], tmp_path))
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {"heads.hosts.weight", "heads.hosts.bias"}
-    assert set(fitted.history[0]) == {"epoch", "mean", "hosts"}
-    assert set(test) == {"drugs", "hosts"}, "what stays is scored too"
-    with pytest.raises(ValueError, match="only_heads"):
-        recipe(only_heads=["wards"])
+    stopped = tmp_path / "stopped"
+    with pytest.raises(StoppedError):
+        run(recipe(), base=tiny, data=corpora, folder=stopped, stop=lambda: True)
+    net = Network.of(recipe(), tiny)
+    for other, why in (
+        (recipe(begin=str(stopped)), "no finished run"),
+        (recipe(begin=str(teachers[0]), base="path:/other"), "trained from 'minilm'"),
+        (recipe(begin=str(teachers[0]), cases=False), "with cases True"),
+    ):
+        with pytest.raises(InputError, match=why):
+            begin(net, other, Path(other.begin))
 
 
-def test_kept_states_are_the_encoders_own(tiny: Path, corpora: Path) -> None:
-    told = recipe()
+def test_heads_of_the_same_labels_are_taken_whatever_they_weigh(
+    teachers: tuple[Path, Path], tiny: Path
+) -> None:
+    tasks = {"drugs": {"labels": ["Drug"], "weight": 2.0}, "hosts": {"labels": ["Host", "Ward"]}}
+    told = recipe(tasks=tasks, begin=str(teachers[0]))
+    torch.manual_seed(1)
+    net = Network.of(told, tiny)
+    fresh = net.heads["hosts"].weight.clone()
+    begin(net, told, teachers[0])
+    weights = read_tensors(teachers[0] / "best.safetensors")
+    assert torch.equal(net.heads["drugs"].weight, weights["heads.drugs.weight"])
+    assert torch.equal(net.heads["hosts"].weight, fresh)
+
+
+def test_opinions_are_asked_anew_of_other_weights_and_for_other_words(
+    teachers: tuple[Path, Path], tiny: Path, corpora: Path, tmp_path: Path
+) -> None:
+    told = recipe(distillation={"teacher": str(tmp_path / "t")})
+    shutil.copytree(teachers[0], tmp_path / "t")
+    cache = tmp_path / "cache"
+    cache.mkdir()
     train = tag_data(
         told, read_parts(told, corpora), "train", read_tokenizer(tiny / "tokenizer.json")
     )
-    net = Network.of(told, tiny).eval()
-    batches = list(train["drugs"].batches(size=512, seed=1))
-    wanted = [net.states(*tensors(net, b.ids_BS, b.mask_BS, b.cases_BS)) for b in batches]
-    net.freeze(["drugs"])
-    for seed in (1, 1, 2):
-        for batch in train["drugs"].batches(size=512, seed=seed):
-            said = net.states(*tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS))
-            whole = torch.from_numpy(batch.mask_BS).bool()
-            if seed == 1:
-                here = next(
-                    w
-                    for w, b in zip(wanted, batches, strict=True)
-                    if np.array_equal(b.ids_BS, batch.ids_BS)
-                )
-                assert torch.allclose(said[whole], here[whole], atol=0.02)
-            assert not said[~whole].any()
+    for count, best in ((1, None), (1, None), (2, teachers[1])):
+        if best:
+            shutil.copyfile(best / "best.safetensors", tmp_path / "t" / "best.safetensors")
+        Teacher([tmp_path / "t"], told, train, cache=cache, device="cpu")
+        assert len(list(cache.glob("*"))) == count * len(train)
+
+
+def test_a_mention_in_several_windows_has_one_opinion_the_mean() -> None:
+    rows = [np.array(row, np.float32) for row in ([2.0, 0.0], [0.0, 1.0], [3.0, 3.0])]
+    told = [(4, 7, 0, rows[0]), (1, 2, 0, rows[2]), (4, 7, 0, rows[1])]
+    keys, logs = _by_key(told, 2)
+    first, second = (torch.log_softmax(torch.from_numpy(row), 0) for row in rows[:2])
+    assert keys.tolist() == [(1 << 40) + 2, (4 << 40) + 7]
+    assert torch.allclose(logs[1].float(), (first + second) / 2, atol=1e-3)
+    none, empty = _by_key([], 3)
+    assert len(none) == 0 and empty.shape == (0, 3)
+
+
+def test_a_head_that_nobody_teaches_learns_its_labels_in_full(
+    teachers: tuple[Path, Path], tiny: Path, corpora: Path, tmp_path: Path
+) -> None:
+    told = recipe(
+        distillation={"teacher": str(teachers[0]), "heads": ["hosts"], "weight": 1.0},
+        optimiser={"lr": 3e-3, "head_lr": 1e-2, "epochs": 6, "batch_words": 512},
+        serve=False,
+    )
+    _, test = run(told, base=tiny, data=corpora, folder=tmp_path)
+    assert test["drugs"].f1.value > 0.9
+    with pytest.raises(ValueError, match="there is no task drgus"):
+        recipe(distillation={"teacher": "t", "heads": ["drgus"]})
+
+
+HOSTILE = [
+    "['Mr Secret Name\nhas HIV'",
+    "['Fever' as told by wife] Patient has sepsis and 'AKI'.",
+    "['a\nb' \"c\"]",
+    '["\\ud83d\\ude00", "a/b"]',
+]
+
+
+def test_what_only_looks_like_a_list_is_read_as_it_stands(tmp_path: Path) -> None:
+    rows = [
+        {"text": one, "group": group}
+        for one, group in zip(HOSTILE, (None, "", "a", 1), strict=True)
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    columns = {"text": "text", "group": "group"}
+    found = read_corpus(tmp_path / "t.json", format="plain", because="made", columns=columns)
+    assert [str(one.text) for one in found] == [*HOSTILE[:2], "a\nb c", "\U0001f600 a/b"]
+    assert [one.group for one in found] == ["row 1", "row 2", "a", "1"]
+
+
+@pytest.mark.parametrize("rows", [["text", "more"], {"data": [{"text": "x"}]}, 7])
+def test_rows_that_name_no_columns_are_refused(tmp_path: Path, rows: object) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError):
+        read_corpus(tmp_path / "t.json", format="plain", because="made")
+
+
+def test_only_an_archive_has_members(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as packed:
+        packed.writestr("sub/t.jsonl", '{"text": "a note"}')
+    (one,) = read_corpus(tmp_path / "t.zip" / "sub" / "t.jsonl", format="plain", because="made")
+    assert str(one.text) == "a note"
+    (tmp_path / "x.csv").write_text("text\na\n")
+    for path, form in ((tmp_path / "x.csv" / "oops", "plain"), (tmp_path / "t.zip" / "a", "iob")):
+        with pytest.raises(InputError, match="no such corpus"):
+            read_corpus(path, format=form, because="made")

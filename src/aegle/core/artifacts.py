@@ -65,8 +65,8 @@ def sha256_tree(path: Path) -> str:
     Raises:
         InputError: there is no such path, or the folder is empty.
     """
-    if not path.exists() and path.parent.is_file():
-        path = path.parent
+    archives = [one for one in path.parents if one.suffix == ".zip" and one.is_file()]
+    path = archives[0] if archives else path
     if path.is_file():
         return sha256_file(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from aegle.lm.tag_graph import build_tagger
 from aegle.lm.tagger import CARD, GRAPH, HEADS, Head
 from aegle.metrics.extraction import Scores
 from aegle.train.batches import TagData
+from aegle.train.former import data_rows
 from aegle.train.network import Network
 from aegle.train.recipe import Recipe
 
@@ -35,6 +36,7 @@ def export(
     int8: bool = True,
     made_from: tuple[str, ...] = (),
     dropped: Mapping[str, int] | None = None,
+    origins: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write ``model.onnx``, ``heads.safetensors``, ``tokenizer.json``, ``card.json``, a manifest.
 
@@ -48,6 +50,7 @@ def export(
         target: the folder.
         int8: quantise the encoder.
         made_from: hashes of the training data.
+        origins: `Former.origin` of the runs that it was begun with or taught by.
         dropped: corpus -> training examples left out because a held-out text holds them.
 
     Raises:
@@ -64,7 +67,8 @@ def export(
     write_bytes(target / HEADS, save(small))
     shutil.copyfile(base / "tokenizer.json", target / "tokenizer.json")
     ends = next(iter(data.values())).ends
-    write_json(target / CARD, card(recipe, told=told, scored=scored, ends=ends))
+    said = card(recipe, told=told, scored=scored, ends=ends, origins=origins)
+    write_json(target / CARD, said)
     files = [
         replace(describe(target / name, made_from=made_from), path=name)
         for name in (GRAPH, HEADS, "tokenizer.json", CARD)
@@ -79,6 +83,7 @@ def card(
     told: Mapping[str, Head | Classifier],
     scored: Mapping[str, Mapping[str, Scores]],
     ends: tuple[int, int, int],
+    origins: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """What a tagger is, was trained on, and scored before it was quantised; `aegle.lm.tagger` reads
     it. Scores are micro F1 with 95% intervals by document."""
@@ -93,24 +98,8 @@ def card(
         "classifiers": {
             name: asdict(one) for name, one in told.items() if isinstance(one, Classifier)
         },
-        "data": [
-            {
-                "task": corpus.task,
-                "source": corpus.train,
-                "licence": corpus.licence,
-                "safe_because": corpus.safe_because,
-            }
-            for corpus in recipe.corpora
-        ]
-        + [
-            {
-                "task": "a teacher's opinions",
-                "source": one.train,
-                "licence": one.licence,
-                "safe_because": one.safe_because,
-            }
-            for one in (recipe.unlabelled if recipe.distillation else ())
-        ],
+        "data": data_rows(recipe),
+        "origins": list(origins),
         **{f"{part}_f1": some for part, some in plain(scored).items()},
     }
 

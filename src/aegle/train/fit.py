@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +16,12 @@ from aegle.core.errors import StoppedError
 from aegle.metrics.extraction import Scores
 from aegle.train import checkpoint
 from aegle.train.batches import Batch, TagData, mixed, plain_name
+from aegle.train.former import BEST
 from aegle.train.loss import Criterion
 from aegle.train.network import Network
 from aegle.train.predict import macro_f1, score
 from aegle.train.recipe import Optimiser, Recipe
 from aegle.train.teach import Opinions
-
-BEST: Final = "best.safetensors"
 
 Log = Callable[[str, float, int], None]
 """Takes a figure's name, its value and the step."""

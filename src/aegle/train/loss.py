@@ -45,20 +45,13 @@ class Criterion:
         """The loss; ``opinions`` are the teachers' of this batch."""
         inputs = tensors(net, batch.ids_BS, batch.mask_BS, batch.cases_BS)
         states_BSC = net.states(*inputs)
-        total = states_BSC.sum() * 0
-        if not self._learns(batch.task):
-            pass
-        elif batch.kind in ("tags", "plain"):
+        if batch.kind in ("tags", "plain"):
             total = self._tags(net, batch, states_BSC, opinions)
         else:
             total = self._mentions(net, batch, states_BSC, opinions)
-        if batch.pairs and self._learns(batch.pairs):
+        if batch.pairs:
             total = total + self._pairs(net, batch, states_BSC, opinions)
         return total
-
-    def _learns(self, task: str) -> bool:
-        only = self._recipe.only_heads
-        return not only or task in only
 
     def _tags(
         self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None
@@ -78,7 +71,12 @@ class Criterion:
             weight=self._classes[batch.task].to(states_NC.device),
             label_smoothing=self._recipe.loss.smoothing,
         )
-        return self._both(self._weighed(net, batch.task, loss), taught)
+        own = self._weighed(net, batch.task, loss)
+        if opinions and batch.task not in opinions.words and taught is not None:
+            # Teachers speak of other heads only: nobody stands in for this one's labels.
+            told = self._recipe.distillation
+            return own + (told.weight if told else 0.0) * taught
+        return self._both(own, taught)
 
     def _mentions(
         self, net: Network, batch: Batch, states_BSC: Tensor, opinions: Opinions | None

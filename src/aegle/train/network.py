@@ -6,7 +6,7 @@ Letters: B windows, S pieces, C width, N chosen places, T tags of a head; those 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -84,7 +84,6 @@ class Network(nn.Module):
             }
         )
         self.scales = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in tasks})
-        self._kept: dict[bytes, Tensor] | None = None
         if freeze_words:
             self.encoder.get_input_embeddings().weight.requires_grad_(False)
 
@@ -101,48 +100,8 @@ class Network(nn.Module):
             things=max((len(recipe.tasks[task].labels) for task in related), default=0),
         )
 
-    def freeze(self, heads: Collection[str]) -> None:
-        """Only these heads learn from now on; what the encoder says of a window is kept.
-
-        It takes two bytes a word piece and column of its width, until `thaw`.
-        """
-        for name, value in self.named_parameters():
-            part, _, rest = name.partition(".")
-            mine = part in ("heads", "classifiers", "scales") and rest.split(".")[0] in heads
-            value.requires_grad_(mine)
-        self._kept = {}
-
-    def thaw(self) -> None:
-        """Keep no states; what learns stays so."""
-        self._kept = None
-
-    def train(self, mode: bool = True) -> Network:
-        """As every module; an encoder that learns nothing drops nothing out."""
-        super().train(mode)
-        if self._kept is not None:
-            self.encoder.eval()
-        return self
-
     def states(self, ids_BS: Tensor, mask_BS: Tensor, cases_BS: Tensor) -> Tensor:
         """(B, S, C): the encoder's last layer."""
-        if self._kept is None:
-            return self._encode(ids_BS, mask_BS, cases_BS)
-        lengths = mask_BS.sum(1).tolist()
-        both_B2S = torch.stack([ids_BS, cases_BS], 1).cpu().numpy()
-        keys = [row[:, :end].tobytes() for row, end in zip(both_B2S, lengths, strict=True)]
-        new = [row for row, key in enumerate(keys) if key not in self._kept]
-        if new:
-            with torch.no_grad():
-                fresh = self._encode(ids_BS[new], mask_BS[new], cases_BS[new]).bfloat16()
-            for row, states_SC in zip(new, fresh, strict=True):
-                self._kept[keys[row]] = states_SC[: lengths[row]].clone()
-        width = int(self.encoder.config.hidden_size)
-        out = torch.zeros(*ids_BS.shape, width, device=ids_BS.device)
-        for row, key in enumerate(keys):
-            out[row, : lengths[row]] = self._kept[key]
-        return out
-
-    def _encode(self, ids_BS: Tensor, mask_BS: Tensor, cases_BS: Tensor) -> Tensor:
         words_BSC = self.encoder.get_input_embeddings()(ids_BS)
         if self.cases is not None:
             words_BSC = words_BSC + self.cases(cases_BS)

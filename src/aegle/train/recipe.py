@@ -136,9 +136,6 @@ class Recipe(_Part):
     tasks: dict[str, Task]
     corpora: tuple[Corpus, ...] = Field(min_length=1)
     unlabelled: tuple[Unlabelled, ...] = ()
-    only_heads: tuple[str, ...] = Field(
-        (), description="these heads learn alone, on the encoder as it is (see begin)"
-    )
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     distillation: Distillation | None = None
@@ -163,9 +160,10 @@ class Recipe(_Part):
                 raise ValueError(f"context joins texts of tag tasks, {corpus.task!r} is none")
             if task.kind == "pair":
                 raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
-        unknown = sorted(set(self.only_heads) - set(self.tasks))
+        taught = self.distillation.heads if self.distillation else ()
+        unknown = sorted(set(taught) - set(self.tasks))
         if unknown:
-            raise ValueError(f"only_heads: there is no task {', '.join(unknown)}")
+            raise ValueError(f"distillation.heads: there is no task {', '.join(unknown)}")
         if self.overlap >= self.max_pieces:
             raise ValueError("overlap must be less than max_pieces")
         return self

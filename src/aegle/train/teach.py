@@ -13,19 +13,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aegle.core.artifacts import read_json
+from aegle.core.artifacts import sha256_file
 from aegle.core.errors import InputError
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.pieces import Ints, Pieces
 from aegle.lm.spans import Floats
 from aegle.train.batches import Batch, TagData
 from aegle.train.checkpoint import read_tensors, write_tensors
-from aegle.train.network import Network
+from aegle.train.former import BEST, Former, same_heads
+from aegle.train.network import Network, outputs
 from aegle.train.predict import Told, class_logits, pair_keys, pair_logits, word_logits, word_starts
 from aegle.train.recipe import Recipe
 
-ABOUT: Final = "network.json"
-"""In a run's folder: its recipe and base, from which its network is built anew."""
 _SIZE: Final = 16_384
 """Padded pieces that a teacher reads at once."""
 
@@ -52,7 +51,7 @@ class Teacher:
     characters, and one that it cuts otherwise has no opinion.
 
     Args:
-        folders: the teachers' runs, with ``network.json`` and ``best.safetensors``.
+        folders: the teachers' finished runs.
         recipe: the student's; opinions are kept of the heads that all have.
         data: the student's training data.
         cache: folder where opinions are kept for the next run.
@@ -71,15 +70,14 @@ class Teacher:
         cache: Path,
         device: str,
     ) -> None:
-        runs = [_Run.open(folder) for folder in folders]
+        runs = [_Run(Former.open(folder, "teacher")) for folder in folders]
         wanted = recipe.distillation.heads if recipe.distillation else ()
-        shared = [
-            task
-            for task, mine in recipe.tasks.items()
-            if not wanted or task in wanted
-            if all(task in one.recipe.tasks for one in runs)
-            and all(one.recipe.tasks[task].labels == mine.labels for one in runs)
-        ]
+        every = [set(same_heads(recipe, one.former.recipe)) for one in runs]
+        shared = [task for task in recipe.tasks if all(task in one for one in every)]
+        lacking = sorted(set(wanted) - set(shared))
+        if lacking:
+            raise InputError(f"distillation.heads: a teacher lacks {', '.join(lacking)}")
+        shared = [task for task in shared if not wanted or task in wanted]
         if not shared:
             names = ", ".join(map(str, folders))
             raise InputError(f"{names}: teachers and the recipe share no task with its labels")
@@ -144,24 +142,14 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A teacher's folder."""
+    """A teacher at work."""
 
-    folder: Path
-    recipe: Recipe
-    base: Path
-
-    @classmethod
-    def open(cls, folder: Path) -> _Run:
-        if not (folder / ABOUT).is_file():
-            raise InputError(f"{folder} is no finished run: it has no {ABOUT}")
-        told = read_json(folder / ABOUT)
-        return cls(folder, Recipe.model_validate(told["recipe"]), Path(told["base"]))
+    former: Former
 
     def opinions(
         self, data: TagData, asked: Sequence[str], more: Sequence[str], cache: Path, device: str
     ) -> dict[str, Tensor]:
-        names = [str(self.folder), *asked, *more, *(one.text for one in data.examples)]
-        key = hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+        key = _digest(self.former.folder / BEST, data, (*asked, "", *more))
         file = cache / f"opinions-{key}.safetensors"
         if not file.is_file():
             write_tensors(file, self._ask(data, asked, more, device))
@@ -170,17 +158,18 @@ class _Run:
     def _ask(
         self, data: TagData, asked: Sequence[str], more: Sequence[str], device: str
     ) -> dict[str, Tensor]:
-        net = Network.of(self.recipe, self.base).to(device)
-        net.load_state_dict(read_tensors(self.folder / "best.safetensors"))
+        recipe, base = self.former.recipe, self.former.base
+        net = Network.of(recipe, base).to(device)
+        net.load_state_dict(read_tensors(self.former.folder / BEST))
         theirs = TagData(
             data.task,
             data.examples,
             labels=data.labels,
-            tokenizer=read_tokenizer(self.base / "tokenizer.json"),
-            size=self.recipe.max_pieces,
-            overlap=self.recipe.overlap,
+            tokenizer=read_tokenizer(base / "tokenizer.json"),
+            size=recipe.max_pieces,
+            overlap=recipe.overlap,
             kind=data.kind,
-            pairs=data.pairs,
+            pairs=data.pairs if data.pairs in more else "",
             relations=data.relations,
         )
         out = {}
@@ -191,13 +180,32 @@ class _Run:
                 out[task] = _logs(np.concatenate(list(rows)))
         for task in more:
             ask: Callable[..., list[Told]] = pair_logits if task == data.pairs else class_logits
-            first = {
-                (text, key): row for text, key, _, row in reversed(ask(net, theirs, size=_SIZE))
-            }
-            names = np.array(list(first), np.int64).reshape(-1, 2)
-            out[f"{task}.keys"] = torch.from_numpy(_key(names))
-            out[task] = _logs(np.stack(list(first.values()))) if first else torch.zeros(0, 1)
+            out[f"{task}.keys"], out[task] = _by_key(
+                ask(net, theirs, size=_SIZE), outputs(recipe.tasks[task])
+            )
         return out
+
+
+def _by_key(told: Sequence[Told], width: int) -> tuple[Tensor, Tensor]:
+    """Keys, and the mean log-probabilities over the windows in which each was asked."""
+    if not told:
+        return torch.zeros(0, dtype=torch.int64), torch.zeros(0, width).half()
+    names = np.array([(text, number) for text, number, _, _ in told], np.int64)
+    keys, place = np.unique(_key(names), return_inverse=True)
+    logs = functional.log_softmax(torch.from_numpy(np.stack([row for *_, row in told])).float(), 1)
+    counts = torch.from_numpy(np.bincount(place)).unsqueeze(1)
+    sums = torch.zeros(len(keys), width).index_add(0, torch.from_numpy(place), logs)
+    return torch.from_numpy(keys), (sums / counts).half()
+
+
+def _digest(weights: Path, data: TagData, tasks: Sequence[str]) -> str:
+    """Of all that opinions depend on: teacher, heads, texts, their words and mentions."""
+    digest = hashlib.sha256(f"{sha256_file(weights)}\0{tasks}".encode())
+    for one, text in zip(data.examples, data.texts, strict=True):
+        digest.update(hashlib.sha256(one.text.encode("utf-8", "surrogatepass")).digest())
+        digest.update(text.spans_W2.tobytes())
+        digest.update(repr((one.labels, one.things, one.classes)).encode())
+    return digest.hexdigest()[:16]
 
 
 def matched(theirs: Pieces, mine: Pieces, rows_WT: Floats) -> Floats:

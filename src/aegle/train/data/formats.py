@@ -54,7 +54,7 @@ def read_corpus(
         raise InputError(
             f"{path}: say why its texts may be used (safe_because), or use a workspace"
         )
-    if not path.exists() and not path.parent.is_file():
+    if not path.exists() and not (format == "plain" and plain.archive(path)):
         raise InputError(f"{path}: no such corpus")
     more: dict[str, Any] = {"columns": columns} if columns else {}
     if format == "identifiers":

@@ -56,13 +56,14 @@ def _of_doccano(told: Any) -> dict[str, Any]:
     # Its exports keep the labels of what was cut off a text after it was annotated.
     kept = [one for one in told["entities"] if one["end_offset"] <= len(told["text"])]
     place = {one["id"]: at for at, one in enumerate(kept)}
+    cut = {one["id"] for one in told["entities"]} - set(place)
     return {
         **told,
         "labels": [(one["start_offset"], one["end_offset"], one["label"]) for one in kept],
         "pairs": [
             (place[one["from_id"]], place[one["to_id"]], one["type"])
             for one in told.get("relations", ())
-            if one["from_id"] in place and one["to_id"] in place
+            if not {one["from_id"], one["to_id"]} & cut
         ],
     }
 

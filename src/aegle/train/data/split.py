@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from typing import Final
@@ -89,7 +90,7 @@ def without_seen(
     """
     seen: set[int] = set()
     # Sentences that follow one another are one text elsewhere: runs cross from one to the next.
-    for _, some in groupby(held_out, key=lambda one: one.group):
+    for _, some in groupby(held_out, key=_group):
         seen.update(_shingles(" ".join(one.text for one in some)))
     fallen = set()
     for one in train:
@@ -100,8 +101,37 @@ def without_seen(
     return kept, [one for one in train if one.group in fallen]
 
 
+def without_holding(texts: Sequence[Example], held_out: Iterable[Example]) -> list[Example]:
+    """The texts in which no held-out text stands, however much stands around it."""
+    given = list(held_out)
+    # One by one, and document by document: sentences may be too short to have a run of words.
+    whole = [" ".join(one.text for one in some) for _, some in groupby(given, key=_group)]
+    holders: dict[int, list[int]] = {}
+    sizes = []
+    for number, text in enumerate([*(one.text for one in given), *whole]):
+        theirs = _shingles(text)
+        sizes.append(len(theirs))
+        for shingle in theirs:
+            holders.setdefault(shingle, []).append(number)
+    kept = []
+    for one in texts:
+        found = Counter(n for shingle in _shingles(one.text) for n in holders.get(shingle, ()))
+        if all(count <= OVERLAP * sizes[number] for number, count in found.items()):
+            kept.append(one)
+    return kept
+
+
+def _group(one: Example) -> str:
+    return one.group
+
+
+def spoken(text: str) -> list[str]:
+    """The runs of letters and digits of a text, whatever their case: corpora of tokens part what
+    raw texts join by hyphens."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
 def _shingles(text: str) -> set[int]:
-    # Runs of letters and digits: corpora of tokens part what raw texts join by hyphens.
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    words = spoken(text)
     # The built-in hash is salted a process; it never leaves this one.
     return {hash(tuple(words[i : i + _SHINGLE])) for i in range(len(words) - _SHINGLE + 1)}
