@@ -256,7 +256,7 @@ SHIPPED: Final = (
         licence="Apache-2.0",
         package_licence="Apache-2.0",
         size_bytes=0,
-        use="entities of both domains, identifiers, assertions, relations, techniques: 23M "
+        use="entities of both domains, identifiers, assertions, relations, techniques: 33M "
         "parameters, INT8",
         cached=True,
     ),

@@ -58,7 +58,11 @@ def _of_tags(net: Network, dev: TagData | None, size: int) -> tuple[float, float
     """(temperature, what is added to "no entity") by the likelihood and the F1 of dev."""
     if dev is None:
         return 1.0, 0.0
-    logits = word_logits(net, dev, size=size)[dev.task]
+    return of_tags(word_logits(net, dev, size=size)[dev.task], dev)
+
+
+def of_tags(logits: Sequence[Floats], dev: TagData) -> tuple[float, float]:
+    """(temperature, what is added to "no entity") of logits (W, T) of dev's texts."""
     warm = temperature(logits, dev.tags)
     if sum(len(one.labels) for one in dev.examples) < _ENOUGH:
         return warm, 0.0

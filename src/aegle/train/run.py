@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -11,6 +12,7 @@ from aegle.core.artifacts import sha256_tree, write_json
 from aegle.core.errors import InputError
 from aegle.lm.bert import Shape
 from aegle.lm.encoder import read_tokenizer
+from aegle.lm.tagger import GRAPH
 from aegle.metrics.extraction import Scores
 from aegle.train import former
 from aegle.train.batches import TagData
@@ -22,7 +24,12 @@ from aegle.train.network import Network
 from aegle.train.parts import PARTS, Parts, plain_data, read_parts, read_unlabelled, tag_data
 from aegle.train.predict import score
 from aegle.train.recipe import Recipe
+from aegle.train.refit import fit_heads
 from aegle.train.teach import Teacher
+
+MODEL: Final = "model"
+FLOAT: Final = "model-float"
+"""In a run's folder: what serves, and the same in 32 bits, to compare with."""
 
 
 def run(
@@ -91,14 +98,16 @@ def _finish(
     if recipe.serve:
         made = {
             "data": train,
-            "told": calibrate(net, recipe, train, dev, size=size),
             "scored": scored,
             "made_from": _hashes(recipe, data),
             "origins": [one.origin() for one in former.of(recipe)],
             "dropped": {str(number): one.dropped for number, one in parts.items()},
         }
-        for name, int8 in (("model", True), ("model-float", False)):
-            export(net, recipe, base=base, target=folder / name, int8=int8, **made)  # type: ignore[arg-type]
+        told = calibrate(net, recipe, train, dev, size=size)
+        export(net, recipe, base=base, target=folder / FLOAT, told=told, int8=False, **made)  # type: ignore[arg-type]
+        export(net, recipe, base=base, target=folder / MODEL, told=told, **made)  # type: ignore[arg-type]
+        told = fit_heads(net, folder / MODEL / GRAPH, train, dev, told, seed=recipe.seed)
+        export(net, recipe, base=base, target=folder / MODEL, told=told, **made)  # type: ignore[arg-type]
     return scored["test"]
 
 
