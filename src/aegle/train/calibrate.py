@@ -37,10 +37,10 @@ def calibrate(
     *,
     size: int,
 ) -> dict[str, Head | Classifier]:
-    """Task -> its labels with a temperature and a bias fitted on dev; as they are without dev."""
+    """Served task -> its labels with a temperature and a bias fitted on dev, if there is dev."""
     told: dict[str, Head | Classifier] = {}
     for task, data in train.items():
-        if data.kind == "plain":
+        if data.kind == "plain" or not recipe.tasks[task].serve:
             continue
         labels, some = recipe.tasks[task].labels, dev.get(task)
         if data.kind == "tags":

@@ -41,9 +41,7 @@ def export(
     """Write ``model.onnx``, ``heads.safetensors``, ``tokenizer.json``, ``card.json``, a manifest.
 
     Args:
-        net: the network, its best weights loaded.
-        recipe: what it was trained by.
-        base: folder of the packaged encoder.
+        net, recipe, base: the network, what it was trained by, the packaged encoder's folder.
         data: task -> training data, for the special tokens.
         told: task -> labels and calibration of each head.
         scored: part (dev, test) -> task -> scores, for the card.
@@ -63,7 +61,8 @@ def export(
     model = build_tagger(shape, weights, tasks=list(heads), int8=int8)
     target.mkdir(parents=True, exist_ok=True)
     write_bytes(target / GRAPH, model.SerializeToString())
-    small = {name: value for name, value in weights.items() if name.startswith("classifiers.")}
+    parts = tuple(f"classifiers.{name}." for name in told)
+    small = {name: value for name, value in weights.items() if name.startswith(parts)}
     write_bytes(target / HEADS, save(small))
     shutil.copyfile(base / "tokenizer.json", target / "tokenizer.json")
     ends = next(iter(data.values())).ends

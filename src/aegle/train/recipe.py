@@ -26,6 +26,7 @@ class Task(_Part):
     kind: Literal["tags", "span", "pair", "text"] = "tags"
     labels: tuple[str, ...] = Field(min_length=1)
     weight: float = Field(1.0, gt=0, description="its loss counts this many times")
+    serve: bool = Field(True, description="false: the encoder learns from it, and it isn't served")
 
 
 class Corpus(_Part):

@@ -32,6 +32,8 @@ _EPOCHS: Final = 6
 _WORDS: Final = 512
 _RATE: Final = 2e-3
 _DROPOUT: Final = 0.1
+_ENOUGH: Final = 500
+"""Entities that dev must hold to tell a better head from a lucky one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def fit_heads(
 ) -> dict[str, Head | Classifier]:
     """Fit the network's entity heads to its graph, in place, and calibrate them on its states.
 
-    A head without dev texts stays as it is.
+    A head with few dev entities is calibrated only; one without dev texts stays as it is.
 
     Args:
         net: the network that was exported.
@@ -105,11 +107,12 @@ def fit_heads(
     for task, head in told.items():
         if not isinstance(head, Head) or task not in dev:
             continue
-        learned, asked = states(graph, train[task]), states(graph, dev[task])
-        layer = net.heads[task]
-        better = refit(learned, asked, dev[task], layer.state_dict(), seed=seed)
-        layer.load_state_dict(better)
-        logits = asked.logits(*(better[name].cpu().numpy() for name in ("weight", "bias")))
+        asked, layer = states(graph, dev[task]), net.heads[task]
+        if sum(len(one.labels) for one in dev[task].examples) >= _ENOUGH:
+            learned = states(graph, train[task])
+            layer.load_state_dict(refit(learned, asked, dev[task], layer.state_dict(), seed=seed))
+        now = layer.state_dict()
+        logits = asked.logits(*(now[name].cpu().numpy() for name in ("weight", "bias")))
         found[task] = Head(head.labels, *of_tags(logits, dev[task]))
     return found
 

@@ -29,6 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from aegle.core.artifacts import write_bytes
 from aegle.core.errors import UsageError
+from aegle.train import former
 from aegle.train.fit import Log
 from aegle.train.recipe import Recipe
 from aegle.train.run import run
@@ -265,6 +266,6 @@ def _left_over(study: optuna.Study) -> FrozenTrial | None:
 
 def _clear(folder: Path) -> None:
     """Remove a trial's weights; a teacher's opinions serve the next trial, too."""
-    for pattern in ("checkpoint*", "best.safetensors", "network.json"):
+    for pattern in ("checkpoint*", former.BEST, former.ABOUT, former.LEARNED):
         for file in folder.glob(pattern):
             file.unlink()
