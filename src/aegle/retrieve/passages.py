@@ -88,6 +88,7 @@ class PassageGraph:
     def __init__(self, passages: Sequence[Passage], *, ties: Iterable[Tie] = ()) -> None:
         naming = _read(passages)
         self.ids = [one.id for one in passages]
+        self.titles = [one.title for one in passages]
         self.place = {item: number for number, item in enumerate(self.ids)}
         first = len(passages)
         self.nodes = {key: first + n for n, key in enumerate(dict.fromkeys(naming.keys))}

@@ -33,21 +33,35 @@ _COMPARES: Final = re.compile(
     re.IGNORECASE,
 )
 _ASKS: Final = re.compile(
-    r"^\W*(?:in|on|at|of|to|for|from|by|with)?\s*"
-    r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|has|have|can)\b",
-    re.IGNORECASE,
-)
-_CLAUSE: Final = re.compile(
-    r"(?<=\w)[,\s]+(?:that|which|who|whom|whose|where|when|containing|named after|located|"
-    r"produced|founded|born|written|directed|performed|owned|part)\b",
+    r"\b(?:who|whom|whose|what|which|when|where|why|how)\b|"
+    r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could)\b",
     re.IGNORECASE,
 )
 _MASK: Final = "\x00"
-_POSSESSED: Final = re.compile(rf"{_MASK}\s*['’]?[sS]?['’]?[sS]?\s+[a-z]")
-_OWNED: Final = re.compile(rf"{_MASK}['’][sS]?\s+([a-z][\w\-]*)")
-_OF: Final = re.compile(r"\b(?:of|by|in|from|for)\b", re.IGNORECASE)
+_SAID_OF: Final = re.compile(
+    r"\b(?:the )?(?:name|place|date|year|day|time|city|town|country|state|county|cause|kind|type|sort) "
+    r"of (?=(?:birth|death|origin|the|a|an|\x00)\b)",
+    re.IGNORECASE,
+)
+_LINK: Final = (
+    r"(?:of|in|at|on|by|from|to|for|with|that|which|who|whom|whose|where|when|containing|named|"
+    r"called|located|produced|founded|born|written|directed|performed|owned|published)"
+)
+_ROLE: Final = re.compile(
+    rf"\b(?:the|an?)\s+(?:[\w\-]+\s+){{1,4}}?{_LINK}\b[^{_MASK}]*{_MASK}|"
+    rf"{_MASK}\S{{0,12}}['’][sS]?\s+[a-z][\w\-]*",
+)
+"""What is not named but told by what it is to something named: ``the director of film X``."""
+
+_NESTED: Final = re.compile(rf"\b{_LINK}\s+(?:the|an?)\b")
+_KIN: Final = re.compile(r"\b(?:\w+[- ]in[- ]law|grand\w+|step\w+|uncle|aunt|cousin|nephew|niece)\b")
+"""A relation that is two relations."""
+
+_LIGHT: Final = frozenset("name located found called named know known same come go get".split())
+"""Words that ask for nothing of their own."""
+
 _INNER: Final = re.compile(rf"\bthe\s+(?:[a-z][\w\-]*\s+){{1,4}}{_MASK}|{_MASK}['’][sS]?\s+[a-z]\S*")
-_BETWEEN: Final = re.compile(r"\s*(?:,|\bor\b|\band\b|\bthan\b|\bversus\b|\bvs\.?)\s*")
+_BETWEEN: Final = re.compile(rf"{_MASK}\s*\W?\s*(?:or|and|than|versus|vs)\b|,[^{_MASK}]*\bor\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +112,7 @@ def _route(question: str, names: Sequence[Name], domains: Collection[str]) -> Ro
     masked = _masked(question, names)
     if len(names) > 1 and _COMPARES.search(masked) and _BETWEEN.search(masked):
         return "comparison"
-    if _hop_count(masked) > 1:
+    if _is_chain(masked):
         return "multi-hop"
     return "aggregate" if _AGGREGATE.search(masked) else "single"
 
@@ -109,12 +123,18 @@ def _masked(question: str, names: Sequence[Name]) -> str:
     return question
 
 
-def _hop_count(masked: str) -> int:
-    """How many relations lie between what is named and what is asked for, by the form alone."""
+def _is_chain(masked: str) -> bool:
+    """Whether something is asked of a thing that is only told by what it is to something named."""
     if not _ASKS.search(masked):
-        return 0
-    steps = len(_CLAUSE.findall(masked)) + len(_OWNED.findall(masked))
-    return steps + len(_OF.findall(masked)) - (1 if re.search(r"(?i)\b(?:place|date|year|name|kind|type|number|part|city|country) of\b", masked) else 0) + (1 if re.search(rf"(?i)\bthe [\w\s\-]*{_MASK}.*\b(?:born|die|died|from|located|study|work|founded|die)\b", masked) else 0)
+        return False
+    if masked.count(_MASK) > 1 or _KIN.search(masked):
+        return True
+    plain = _SAID_OF.sub("", masked)
+    role = _ROLE.search(plain)
+    if role is None:
+        return False
+    beside = terms(_ASKS.sub(" ", plain[: role.start()] + " " + plain[role.end() :]))
+    return bool(_NESTED.search(role.group())) or any(word not in _LIGHT for word in beside)
 
 
 def _without(question: str, names: Sequence[Name]) -> str:
