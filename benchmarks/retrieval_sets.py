@@ -1,9 +1,9 @@
 """Sets of questions with the passages that answer them, in the layouts that are about.
 
-- a folder in the layout of 2wiki_101: ``*corpus.json`` (title, text), ``questions*.json`` (question,
-  supporting_titles), ``multihop_only*.json`` (questions), ``baseline_NAME_*.json`` (question,
-  evidence: titles that another system retrieved).
-- the layout of musique_100: ``*corpus.json`` and questions with ``paragraphs`` marked as supporting;
+- as 2wiki_101: ``*corpus.json`` (title, text), ``questions*.json`` (question, supporting_titles),
+  ``multihop_only*.json`` (questions), ``baseline_NAME_*.json`` (question, evidence: titles that
+  another system retrieved).
+- as musique_100: ``*corpus.json``, and questions with ``paragraphs`` of which some are supporting;
   parts of questions that stand alone make a set of single-hop questions.
 - BEIR: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
 - scifact as CSV files in a zip; the validation claims are BEIR's test claims.
@@ -71,7 +71,7 @@ def _titled(folder: Path, passages: list[tuple[str, str]], rows: list[Any]) -> R
     places: dict[str, list[int]] = {}
     for number, (title, _) in enumerate(passages):
         places.setdefault(title, []).append(number)
-    only = [path for path in sorted(folder.glob("multihop_only*.json"))]
+    only = sorted(folder.glob("multihop_only*.json"))
     multi = set(_json(only[0])) if only else {row["question"] for row in rows}
     questions = []
     for row in rows:
@@ -90,9 +90,7 @@ def _marked(folder: Path, passages: list[tuple[str, str]], rows: list[Any]) -> R
     questions: dict[str, Asked] = {}
     for row in rows:
         texts = {one["idx"]: (one["title"], one["paragraph_text"]) for one in row["paragraphs"]}
-        gold = {
-            place[texts[one["idx"]]]: 1.0 for one in row["paragraphs"] if one["is_supporting"]
-        }
+        gold = {place[texts[one["idx"]]]: 1.0 for one in row["paragraphs"] if one["is_supporting"]}
         questions[row["question"]] = Asked(row["question"], gold)
         for step in row.get("question_decomposition", []):
             if "#" not in step["question"]:

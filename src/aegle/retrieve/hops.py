@@ -121,7 +121,7 @@ def find(
     hits = hybrid(question, vectors[0], sources.index, words_first=made.route == "identifier")
     if not made.walks:
         return made, hits[:k]
-    starts = _starts(hits)
+    starts = _starts(_with_parts(hits, made, question, sources.index))
     walked = _walk(made, sources, vectors[1], starts)
     for _ in range(rounds - 1):
         for item, weight in _further(made, sources, walked):
@@ -151,6 +151,16 @@ def _starts(hits: Sequence[tuple[str, float]]) -> dict[str, float]:
         return {}
     shares = _FROM_HITS * above / total
     return {item: float(share) for (item, _), share in zip(first, shares, strict=True)}
+
+
+def _with_parts(hits: Scored, made: Plan, question: str, index: Searches) -> Scored:
+    """Hits with those that the words of a part alone find: no side of a comparison is left out."""
+    best = dict(hits)
+    for part in made.parts:
+        if part != question:
+            for item, score in blend({"text": index.search_text(part, k=_STARTS)}, WEIGHTS):
+                best[item] = max(score, best.get(item, 0.0))
+    return sorted(best.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _further(made: Plan, sources: Sources, walked: Scored) -> Scored:

@@ -11,9 +11,7 @@ from aegle.core.sparse import Floats, Matrix, sums
 MOST_ROUNDS: Final = 1000
 
 
-def pagerank(
-    weights: Matrix, seeds: Floats, *, damping: float, tolerance: float = 1e-6
-) -> Floats:
+def pagerank(weights: Matrix, seeds: Floats, *, damping: float, tolerance: float = 1e-6) -> Floats:
     """Where walks are that start again at the seeds with chance ``1 - damping`` at each step.
 
     Args:

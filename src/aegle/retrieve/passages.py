@@ -31,7 +31,7 @@ _STEPS: Final = 3
 _FAN: Final = 50
 """What more passages than this name leads to none of them that is not in reach otherwise."""
 
-_ROUGHLY: Final = 1e-3
+_ROUGHLY: Final = 1e-2
 """Enough to put passages in order."""
 
 
@@ -125,6 +125,7 @@ class PassageGraph:
         passages: Mapping[str, float],
         *,
         focus: Callable[[Indices], Floats],
+        k: int = 100,
         damping: float = DAMPING,
         sharpness: float = SHARPNESS,
     ) -> list[tuple[str, float]]:
@@ -134,9 +135,10 @@ class PassageGraph:
             keys: what the question names, together of weight 1, each by its specificity.
             passages: id -> weight: where else walks start, such as the first hits of a search.
             focus: places of passages in ``ids`` -> their cosines to what is asked.
+            k: how many at most.
 
         Returns:
-            (id, share of walks), best first, ties by id.
+            (id, share of walks), best first, ties in the order that passages were given.
         """
         seeds = self._seeds(keys, passages)
         nodes = self._reach(np.flatnonzero(seeds))
@@ -146,12 +148,9 @@ class PassageGraph:
         pull[entered] = np.exp(sharpness * focus(nodes[entered]))
         steered = part.with_values(part.values * pull[part.columns])
         mass = pagerank(steered, seeds[nodes], damping=damping, tolerance=_ROUGHLY)
-        found = [
-            (self.ids[node], float(share))
-            for node, share in zip(nodes[entered], mass[entered], strict=True)
-            if share > 0
-        ]
-        return sorted(found, key=lambda one: (-one[1], one[0]))
+        best = np.lexsort((nodes[entered], -mass[entered]))[:k]
+        met, share = nodes[entered][best], mass[entered][best]
+        return [(self.ids[n], float(x)) for n, x in zip(met, share, strict=True) if x > 0]
 
     def _seeds(self, keys: Iterable[Key], passages: Mapping[str, float]) -> Floats:
         seeds = np.zeros(len(self.specificity))

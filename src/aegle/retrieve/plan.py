@@ -33,14 +33,16 @@ _COMPARES: Final = re.compile(
     re.IGNORECASE,
 )
 _ASKS: Final = re.compile(
-    r"\b(?:who|whom|whose|what|which|when|where|why|how)\b|"
-    r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could)\b",
+    r"\?\W*$|^\W*(?:(?:in|on|at|of|to|for|from|by|with)\s+)?(?:who|whom|whose|what|which|when|where|"
+    r"why|how|is|are|was|were|do|does|did|has|have|had|can|could)\b",
     re.IGNORECASE,
 )
+"""A question; a claim or a list of key words is looked up by its words and meaning."""
+
 _MASK: Final = "\x00"
 _SAID_OF: Final = re.compile(
-    r"\b(?:the )?(?:name|place|date|year|day|time|city|town|country|state|county|cause|kind|type|sort) "
-    r"of (?=(?:birth|death|origin|the|a|an|\x00)\b)",
+    r"\b(?:the )?(?:name|place|date|year|day|time|city|town|country|state|county|cause|kind|type|"
+    r"sort) of (?=(?:birth|death|origin|the|a|an|\x00)\b)",
     re.IGNORECASE,
 )
 _LINK: Final = (
@@ -54,13 +56,18 @@ _ROLE: Final = re.compile(
 """What is not named but told by what it is to something named: ``the director of film X``."""
 
 _NESTED: Final = re.compile(rf"\b{_LINK}\s+(?:the|an?)\b")
-_KIN: Final = re.compile(r"\b(?:\w+[- ]in[- ]law|grand\w+|step\w+|uncle|aunt|cousin|nephew|niece)\b")
+_KIN: Final = re.compile(
+    r"\b(?:\w+[- ]in[- ]law|grand\w+|step\w+|uncle|aunt|cousin|nephew|niece)\b"
+)
 """A relation that is two relations."""
 
+_ASKING: Final = re.compile(r"\b(?:who|whom|whose|what|which|when|where|why|how)\b", re.IGNORECASE)
 _LIGHT: Final = frozenset("name located found called named know known same come go get".split())
 """Words that ask for nothing of their own."""
 
-_INNER: Final = re.compile(rf"\bthe\s+(?:[a-z][\w\-]*\s+){{1,4}}{_MASK}|{_MASK}['’][sS]?\s+[a-z]\S*")
+_INNER: Final = re.compile(
+    rf"\bthe\s+(?:[a-z][\w\-]*\s+){{1,4}}{_MASK}|{_MASK}['’][sS]?\s+[a-z]\S*"
+)
 _BETWEEN: Final = re.compile(rf"{_MASK}\s*\W?\s*(?:or|and|than|versus|vs)\b|,[^{_MASK}]*\bor\b")
 
 
@@ -94,7 +101,7 @@ def plan(question: str, named: Sequence[Name], *, domains: Collection[str] = ())
     names = tuple(named)
     route = _route(question, names, domains)
     asked = _without(question, names)
-    parts = (question,)
+    parts: tuple[str, ...] = (question,)
     if route == "comparison":
         parts = _sides(question, names)
     elif route == "multi-hop":
@@ -109,6 +116,8 @@ def _route(question: str, names: Sequence[Name], domains: Collection[str]) -> Ro
             return "identifier"
     if len(set(domains)) > 1:
         return "cross-domain"
+    if not _ASKS.search(question):
+        return "single"
     masked = _masked(question, names)
     if len(names) > 1 and _COMPARES.search(masked) and _BETWEEN.search(masked):
         return "comparison"
@@ -125,15 +134,13 @@ def _masked(question: str, names: Sequence[Name]) -> str:
 
 def _is_chain(masked: str) -> bool:
     """Whether something is asked of a thing that is only told by what it is to something named."""
-    if not _ASKS.search(masked):
-        return False
     if masked.count(_MASK) > 1 or _KIN.search(masked):
         return True
     plain = _SAID_OF.sub("", masked)
     role = _ROLE.search(plain)
     if role is None:
         return False
-    beside = terms(_ASKS.sub(" ", plain[: role.start()] + " " + plain[role.end() :]))
+    beside = terms(_ASKING.sub(" ", plain[: role.start()] + " " + plain[role.end() :]))
     return bool(_NESTED.search(role.group())) or any(word not in _LIGHT for word in beside)
 
 
