@@ -51,6 +51,10 @@ def test_a_walk_needs_a_name_and_a_form():
     assert not planned("When was Leo Fong born?").walks
 
 
+def test_a_walk_needs_a_subject():
+    assert not planned("Where did Leo Fong's wife die?", is_subject=lambda name: False).walks
+
+
 def test_what_is_asked_is_the_question_without_its_names():
     assert planned("Where did Leo Fong's wife die?").asked == "Where did wife die?"
     assert planned("Leo Fong").asked == "Leo Fong"

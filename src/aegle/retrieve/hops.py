@@ -115,7 +115,7 @@ def find(
     """
     named = sources.graph.link(question)
     domains = {domain_of(" ".join(one.key)) for one in named} if domain_of else set()
-    made = plan(question, named, domains=domains)
+    made = plan(question, named, is_subject=sources.graph.is_title, domains=domains)
     asked = [question, made.asked] if made.walks else [question]
     vectors = sources.embed(asked)
     hits = hybrid(question, vectors[0], sources.index, words_first=made.route == "identifier")

@@ -13,7 +13,7 @@ from aegle.lm.terms import STOP_WORDS, fold, singular
 Key = tuple[str, ...]
 """The folded, singular words of a name without a leading article: its identity in any case."""
 
-LONGEST: Final = 10
+LONGEST: Final = 16
 """Words of the longest name."""
 
 _WORD: Final = re.compile(r"[^\W_]+(?:[.'’\-&/][^\W_]+)*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -90,12 +90,20 @@ class Plan:
     walks: bool
 
 
-def plan(question: str, named: Sequence[Name], *, domains: Collection[str] = ()) -> Plan:
+def plan(
+    question: str,
+    named: Sequence[Name],
+    *,
+    is_subject: Callable[[Name], bool] = lambda name: True,
+    domains: Collection[str] = (),
+) -> Plan:
     """Route a question by its form, take it apart, and say whether the graph is to be walked.
 
     Args:
         question: as it is asked.
         named: what of it the corpus knows, in order and none inside another.
+        is_subject: whether some document is about what a name names. A question that names no
+            subject is not walked: names that are only mentioned are words like others.
         domains: of what it names; two make it cross-domain.
     """
     names = tuple(named)
@@ -106,7 +114,8 @@ def plan(question: str, named: Sequence[Name], *, domains: Collection[str] = ())
         parts = _sides(question, names)
     elif route == "multi-hop":
         parts = _hops(question, names)
-    return Plan(route, names, asked, parts, bool(names) and route in WALKED)
+    walks = route in WALKED and any(is_subject(one) for one in names)
+    return Plan(route, names, asked, parts, walks)
 
 
 def _route(question: str, names: Sequence[Name], domains: Collection[str]) -> Route:
