@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from retrieval import gain
 from retrieval_sets import read_set
 
