@@ -119,6 +119,7 @@ def scored(asked: Sequence[Asked], found: dict[str, Row], k: int) -> dict[str, A
     """Recall, all-gold and nDCG of each system over some questions, and what the graph gains."""
     gold = [{f"{n:08d}": grade for n, grade in one.gold.items()} for one in asked]
     told: dict[str, Any] = {"n": len(asked), "recall": {}, "all_gold": {}, "ndcg10": {}}
+    told["intervals"] = {}
     values: dict[tuple[str, str], list[float]] = {}
     for system in SYSTEMS:
         lists = [found[system][one.question] for one in asked]
@@ -127,7 +128,9 @@ def scored(asked: Sequence[Asked], found: dict[str, Row], k: int) -> dict[str, A
         values["all_gold", system] = [float(set(g) <= set(hits[:k])) for hits, g in pairs]
         values["ndcg10", system] = [ranking.ndcg(hits, g, k=10) for hits, g in pairs]
         for name in ("recall", "all_gold", "ndcg10"):
-            told[name][system] = figure(values[name, system])
+            value, *interval = figure(values[name, system])
+            told[name][system] = value
+            told["intervals"][f"{name}: {system}"] = interval
     told["gain"] = {
         f"{name}: {new} over {old}": gain(values[name, new], values[name, old])
         for name in ("recall", "ndcg10")
@@ -169,9 +172,10 @@ def measure(
     parts["single_hop"] = [one for one in data.questions if one.kind == "single-hop"]
     parts["multi_hop_held_out"] = [one for one in multi if not is_dev(one.question)]
     told["parts"] = {name: scored(each, found, k) for name, each in parts.items() if each}
+    best: list[float | None] = [None, None, None]
     if multi:
         best = told["parts"]["multi_hop"]["gain"]["recall: graph over vector"]["relative"]
-        told |= dict(zip(("multi_hop_gain", "low", "high"), best, strict=True))
+    told |= dict(zip(("multi_hop_gain", "low", "high"), best, strict=True))
     if data.peers:
         told["peers"] = peers(data, vectors, encoder, rounds)
     return told
@@ -209,7 +213,7 @@ def peers(
 
 
 def main() -> None:
-    """Measure the sets and print one JSON object last."""
+    """Measure the sets; the last line is the first one's, with all of them under ``sets``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", nargs="*", help="folders under --data; without it all known ones")
@@ -227,7 +231,7 @@ def main() -> None:
         told.append(measure(read_set(folder), encoder, args.cache, args.k, args.rounds))
         if len(folders) > 1:
             print(json.dumps(told[-1]))
-    print(json.dumps(told[0] if len(told) == 1 else {"sets": told}))
+    print(json.dumps(told[0] if len(told) == 1 else told[0] | {"sets": told}))
 
 
 if __name__ == "__main__":
