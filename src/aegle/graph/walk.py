@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from aegle.core.errors import NotFoundError
 from aegle.core.ports import GraphStore
 from aegle.core.records import Edge, Node
+from aegle.core.sparse import Indices, Matrix
 from aegle.graph.build import MENTIONS
 from aegle.graph.names import NameIndex
-from aegle.graph.network import Indices, Matrix, Network
+from aegle.graph.network import Network
 from aegle.lm.terms import phrase
 
 Tie = tuple[Edge, str, str]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegle.graph.network import Matrix
+from aegle.core.sparse import Matrix
 
 SIZE = 7
 places = st.integers(0, SIZE - 1)

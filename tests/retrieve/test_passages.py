@@ -1,0 +1,75 @@
+"""Walks over passages: from what is named over a bridge to the answer, steered by the question."""
+
+import numpy as np
+import pytest
+
+from aegle.retrieve.names import key_of
+from aegle.retrieve.passages import Passage, PassageGraph
+
+FILM = Passage(
+    "film", "Blood Street", "Blood Street is a film directed by Leo Fong for Acme Films."
+)
+MAN = Passage("man", "Leo Fong", "Leo Fong is an actor from China who lived in California.")
+STUDIO = Passage("studio", "Acme Films", "Acme Films made silent pictures.")
+OTHER = Passage("other", "Mount Rose", "Mount Rose is a mountain of Nevada.")
+ALL = [FILM, MAN, STUDIO, OTHER]
+
+
+def flat(places):
+    return np.zeros(len(places))
+
+
+def test_a_bridge_leads_to_the_second_passage():
+    found = PassageGraph(ALL).walk([key_of("Blood Street")], {}, focus=flat)
+    ids = [item for item, _ in found]
+    assert ids[0] == "film"
+    assert set(ids) == {"film", "man", "studio"}
+
+
+@pytest.mark.parametrize("wanted", ["man", "studio"])
+def test_what_is_asked_steers_the_walk(wanted):
+    graph = PassageGraph(ALL)
+    place = graph.place[wanted]
+    found = graph.walk(
+        [key_of("Blood Street")], {}, focus=lambda places: np.where(places == place, 0.9, 0.0)
+    )
+    shares = dict(found)
+    rival = "studio" if wanted == "man" else "man"
+    assert shares[wanted] > shares[rival]
+
+
+def test_hits_are_starts_and_unknown_ones_are_left_out():
+    graph = PassageGraph(ALL)
+    found = graph.walk([key_of("No Such Name")], {"other": 0.1, "gone": 1.0}, focus=flat)
+    assert [item for item, _ in found] == ["other"]
+    assert graph.walk([], {}, focus=flat) == []
+    assert PassageGraph([]).walk([], {}, focus=flat) == []
+
+
+def test_links_and_titles():
+    graph = PassageGraph(ALL)
+    linked = graph.link("What nationality is the director of film Blood Street from Nevada?")
+    assert [" ".join(one.key) for one in linked] == ["blood street", "nevada"]
+    assert [graph.is_title(one) for one in linked] == [True, False]
+
+
+def test_what_fewer_passages_name_says_more():
+    many = [Passage(f"n{i}", f"Place {i}x", "It lies in Nevada state.") for i in range(9)]
+    graph = PassageGraph([*ALL, *many])
+    rare, common = (graph.specificity[graph.nodes[key_of(n)]] for n in ("Leo Fong", "Nevada"))
+    assert rare > common > 0
+
+
+def test_ties_lead_where_no_passage_does():
+    tie = (key_of("Mount Rose"), key_of("Acme Films"), 1.0)
+    alone = dict(PassageGraph(ALL).walk([key_of("Mount Rose")], {}, focus=flat))
+    tied = dict(PassageGraph(ALL, ties=[tie]).walk([key_of("Mount Rose")], {}, focus=flat))
+    assert "studio" not in alone
+    assert "studio" in tied
+
+
+def test_order_of_passages_does_not_matter():
+    one = dict(PassageGraph(ALL).walk([key_of("Blood Street")], {"man": 0.1}, focus=flat))
+    other = dict(PassageGraph(ALL[::-1]).walk([key_of("Blood Street")], {"man": 0.1}, focus=flat))
+    assert one.keys() == other.keys()
+    assert all(one[item] == pytest.approx(other[item]) for item in one)
