@@ -58,6 +58,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def archive_of(path: Path) -> Path | None:
+    """The zip file of which a path names a member, if it does."""
+    return next((one for one in path.parents if one.suffix == ".zip" and one.is_file()), None)
+
+
 def sha256_tree(path: Path) -> str:
     """The SHA-256 of a file; of a folder, of its files' names and hashes; of an archive's member
     (``FILE.zip/MEMBER``), of the archive.
@@ -65,8 +70,7 @@ def sha256_tree(path: Path) -> str:
     Raises:
         InputError: there is no such path, or the folder is empty.
     """
-    archives = [one for one in path.parents if one.suffix == ".zip" and one.is_file()]
-    path = archives[0] if archives else path
+    path = archive_of(path) or path
     if path.is_file():
         return sha256_file(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())

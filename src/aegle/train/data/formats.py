@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from aegle.core.artifacts import archive_of
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.train.data import bioc, brat, identifiers, iob, jsonl, negex, plain, pubtator, table
@@ -54,7 +55,7 @@ def read_corpus(
         raise InputError(
             f"{path}: say why its texts may be used (safe_because), or use a workspace"
         )
-    if not path.exists() and not (format == "plain" and plain.archive(path)):
+    if not path.exists() and not (format == "plain" and archive_of(path)):
         raise InputError(f"{path}: no such corpus")
     more: dict[str, Any] = {"columns": columns} if columns else {}
     if format == "identifiers":

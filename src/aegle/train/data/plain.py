@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from aegle.core.artifacts import archive_of
 from aegle.core.errors import InputError
 from aegle.core.examples import Example
 from aegle.core.text import SafeText
@@ -61,11 +62,6 @@ def read(
         raise InputError(
             f"{path.name}: no row has a column {', '.join(wanted)}; name its own under `columns`"
         )
-
-
-def archive(path: Path) -> Path | None:
-    """The zip file of which a path names a member, if it does."""
-    return next((one for one in path.parents if one.suffix == ".zip" and one.is_file()), None)
 
 
 def _text(value: Any) -> str:
@@ -123,7 +119,7 @@ def _rows(path: Path) -> Iterator[Any]:
 
 def _open(path: Path) -> tuple[str, str]:
     """(name without its packing, text)."""
-    packed = archive(path)
+    packed = archive_of(path)
     if packed is not None:
         member = PurePosixPath(*path.parts[len(packed.parts) :])
         with zipfile.ZipFile(packed) as file:
