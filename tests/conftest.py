@@ -51,9 +51,6 @@ def _built(small_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     root = tmp_path_factory.mktemp("workspaces") / "hospital"
     workspace.create(root)
-    # What shared tests say holds for rules and terminologies; the tagger has tests of its own.
-    with (root / "aegle.toml").open("a") as file:
-        file.write('\n[knowledge]\ntagger = "none"\n')
     commands.run(root, "ingest", {"paths": [str(small_sample / "files")]})
     return root
 

@@ -34,12 +34,13 @@ def words(**labels: str):
     """A tagger that knows some words, each by one label, wherever they stand."""
 
     def tag(text: str) -> list[Seen]:
-        return [
+        found = [
             Seen(at, at + len(word), label)
             for word, label in ((w.replace("_", " "), label) for w, label in labels.items())
             for at in range(len(text))
             if text.startswith(word, at)
         ]
+        return sorted(found, key=lambda one: one.start)
 
     return tag
 
@@ -180,3 +181,33 @@ def test_the_same_text_is_redacted_the_same_way(text, spans) -> None:
     told = [Seen(f.start, min(f.end, len(text)), by[f.kind]) for f in spans if f.start < len(text)]
     sight = Sight(lambda _: told, "tagger/1", healthcare.doubts())
     assert run(text + ".", sight)[0] == run(text + ".", sight)[0]
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        ("PUMP-0207", "licence"),
+        ("MON-0110", "date"),
+        ("NEPH-5", "place"),
+        ("WARD", "name"),
+        ("BP 121/69, HR 81, RR 15", "address"),
+        ("4/10", "date"),
+        ("123/80", "place"),
+        ("NEPH-5 @ 4", "email"),
+        ("R/o", "url"),
+    ],
+)
+def test_what_charts_write_so_is_no_identifier_however_sure_the_tagger_is(
+    word: str, label: str
+) -> None:
+    label = {"name": "person"}.get(label, label)
+    sight = Sight(lambda text: [Seen(0, len(word), label, 1.0)], "tagger/1")
+    assert sight.look(f"{word} checked") == []
+
+
+def test_an_address_is_replaced_with_its_country_which_alone_stays() -> None:
+    sight = clinical(**{"12_Elm_Road": "address", "Arnsdorf": "place", "Germany": "place"})
+    told, _ = run("Moved from Germany to 12 Elm Road, Arnsdorf, Germany.", sight)
+    assert str(told.text).count("Germany") == 1
+    assert "Elm" not in told.text
+    assert "Arnsdorf" not in told.text

@@ -12,6 +12,7 @@ import pytest
 from aegle.core.errors import InputError
 from aegle.train.data import jsonl
 from aegle.train.data.identifiers import LABELS, dev_templates, read, write
+from aegle.train.data.things import thing
 from aegle.train.data.values import Values, luhn
 
 WORDS = [letter * 3 + other * 4 for letter in "abcdefgh" for other in "qrstuv"]
@@ -111,3 +112,23 @@ def test_templates_that_are_none_are_said_by_name_only(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"odd\.json") as caught:
         write(tmp_path / "out", templates=path, count=1, seed=1)
     assert "Anna" not in str(caught.value)
+
+
+def test_charts_hold_codes_and_signs_that_have_no_label(made: Path) -> None:
+    texts = list(jsonl.read(made, because="made up"))
+    vital = [one for one in texts if "SpO2" in one.text]
+    assert len(vital) > 10
+    for one in vital:
+        at = one.text.index("SpO2")
+        assert all(label.end <= at or label.start >= at + 4 for label in one.labels)
+    bare = [one for one in texts if not one.labels]
+    assert len(bare) > len(texts) / 20
+
+
+def test_every_form_of_a_thing_is_drawn_and_unknown_ones_are_refused() -> None:
+    rng = random.Random(5)
+    for form in ("ward", "asset", "host", "technique", "flaw", "drug", "finding", "section"):
+        assert thing(rng, "some", form).strip()
+    assert thing(rng, "n", "sodium").isdigit()
+    with pytest.raises(KeyError):
+        thing(rng, "some", "person")

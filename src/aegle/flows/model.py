@@ -175,7 +175,8 @@ def _read(recipe: Path, data: Path, changes: Mapping[str, Any] | None) -> Any:
 
 
 def _base(told: Any, progress: Progress) -> Path:
-    return trainable(resolve(told.base, progress=progress), cache_folder() / "trainable")
+    folder = resolve(told.base, progress=progress)
+    return folder if told.frozen else trainable(folder, cache_folder() / "trainable")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -14,6 +14,10 @@ from aegle.core.errors import InputError
 from aegle.lm.bert import Graph, Shape
 
 Weights = Mapping[str, NDArray[Any]]
+
+HEAD_WEIGHT: Final = "heads.weight"
+HEAD_BIAS: Final = "heads.bias"
+"""Constants of the graph, (C, all tags) and (all tags,): the tag heads side by side."""
 
 
 def build_tagger(
@@ -51,9 +55,9 @@ class _TagGraph(Graph):
             x_BSC = self.layer(x_BSC, bias_B11S, f"encoder.layer.{layer}")
         heads_CT = np.concatenate([self.weights[f"heads.{t}.weight"] for t in tasks]).T
         bias_T = np.concatenate([self.weights[f"heads.{t}.bias"] for t in tasks])
-        logits = self.op("MatMul", x_BSC, self.const("heads.weight", heads_CT))
+        logits = self.op("MatMul", x_BSC, self.const(HEAD_WEIGHT, heads_CT))
         self.nodes.append(
-            helper.make_node("Add", [logits, self.const("heads.bias", bias_T)], ["tags"], "tags")
+            helper.make_node("Add", [logits, self.const(HEAD_BIAS, bias_T)], ["tags"], "tags")
         )
         self.nodes.append(helper.make_node("Identity", [x_BSC], ["states"], "states"))
         width = self.shape.width

@@ -127,6 +127,10 @@ class Recipe(_Part):
     name: str
     base: str = Field("minilm", description="a name of `aegle models`, path: or hf:")
     begin: str = Field("", description="a former run's folder: its weights, heads too, come first")
+    frozen: bool = Field(
+        False,
+        description="`base` is a tagger: fit tag heads onto it and leave all else as it is",
+    )
     seed: int = 17
     max_pieces: int = Field(192, ge=16, le=510)
     overlap: int = Field(64, ge=0)
@@ -161,6 +165,8 @@ class Recipe(_Part):
                 raise ValueError(f"context joins texts of tag tasks, {corpus.task!r} is none")
             if task.kind == "pair":
                 raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
+        if self.frozen:
+            self._only_tags()
         taught = self.distillation.heads if self.distillation else ()
         unknown = sorted(set(taught) - set(self.tasks))
         if unknown:
@@ -168,6 +174,14 @@ class Recipe(_Part):
         if self.overlap >= self.max_pieces:
             raise ValueError("overlap must be less than max_pieces")
         return self
+
+    def _only_tags(self) -> None:
+        for name, task in self.tasks.items():
+            if task.kind != "tags":
+                raise ValueError(f"frozen: task {name!r} is of the kind {task.kind}, not tags")
+        for name in ("begin", "distillation", "unlabelled", "search"):
+            if getattr(self, name):
+                raise ValueError(f"frozen: {name} has no meaning where no encoder is trained")
 
 
 def read_recipe(path: Path, *, changes: dict[str, Any] | None = None) -> Recipe:

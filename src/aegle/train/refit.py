@@ -6,7 +6,7 @@ reading of the training texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,13 +56,20 @@ class States:
         return np.split(rows, self.starts_T[1:-1])
 
 
-def states(graph: Path, data: TagData, *, threads: int = 0) -> States:
+def states(
+    graph: Path,
+    data: TagData,
+    *,
+    threads: int = 0,
+    told: Callable[[int], None] = lambda words: None,
+) -> States:
     """Read a corpus by an exported graph.
 
     Args:
         graph: ``model.onnx`` of a tagger.
         data: the corpus.
         threads: of the session; 0: as many as there are cores.
+        told: takes after each batch how many words were read.
     """
     session = open_session(graph, threads)
     starts = word_starts(data)
@@ -80,6 +87,7 @@ def states(graph: Path, data: TagData, *, threads: int = 0) -> States:
         which = starts[batch.words_N2[:, 0]] + batch.words_N2[:, 1]
         rows[which] = said_BSC[batch.rows_N, batch.places_N]
         tags[which] = batch.tags_N
+        told(len(which))
     return States(np.zeros((0, 1), np.float16) if rows is None else rows, tags, starts)
 
 
@@ -118,7 +126,13 @@ def fit_heads(
 
 
 def refit(
-    train: States, dev: States, told: TagData, head: Mapping[str, Tensor], *, seed: int
+    train: States,
+    dev: States,
+    told: TagData,
+    head: Mapping[str, Tensor],
+    *,
+    seed: int,
+    steps: int = 0,
 ) -> dict[str, Tensor]:
     """A head after some epochs more on states that do not change, if dev F1 says so.
 
@@ -127,6 +141,7 @@ def refit(
         told: dev, for the score.
         head: ``weight`` (T, C) and ``bias`` (T,); it is where the fit begins.
         seed: of the order of words, and of dropout.
+        steps: at the least; a head that begins at nothing needs some hundreds.
 
     Returns:
         The head of the best epoch, or the given one where none was better.
@@ -138,9 +153,10 @@ def refit(
     optimiser = torch.optim.AdamW([weight, bias], lr=_RATE)
     rows, tags = torch.from_numpy(train.rows_WC), torch.from_numpy(train.tags_W)
     best, found = _score(dev, told, weight, bias), dict(head)
-    for epoch in range(_EPOCHS):
+    epochs = max(_EPOCHS, -(-steps * _WORDS // max(len(tags), 1)))
+    for epoch in range(epochs):
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * (1 - epoch / _EPOCHS)
+            group["lr"] = _RATE * (1 - epoch / epochs)
         for some in torch.split(torch.randperm(len(tags)), _WORDS):
             words = functional.dropout(rows[some].float(), _DROPOUT)
             loss = functional.cross_entropy(words @ weight.T + bias, tags[some])

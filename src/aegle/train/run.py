@@ -21,6 +21,7 @@ from aegle.train.export import export, plain
 from aegle.train.fit import Fitted, Log, fit
 from aegle.train.former import SCORES
 from aegle.train.network import Network
+from aegle.train.onto import run_onto
 from aegle.train.parts import PARTS, Parts, plain_data, read_parts, read_unlabelled, tag_data
 from aegle.train.predict import score
 from aegle.train.recipe import Recipe
@@ -49,7 +50,7 @@ def run(
     32 bits, to compare with, in ``folder/model-float``.
 
     Args:
-        recipe: what to do.
+        recipe: what to do; of a ``frozen`` one see `run_onto`.
         base: folder of the packaged encoder.
         data, folder: where the corpora's paths begin, and where the run writes.
         resume, log, progress, stop: as for `fit`.
@@ -60,6 +61,9 @@ def run(
         InputError: a corpus, the base or the checkpoint can't be read.
         StoppedError: ``stop`` said so.
     """
+    if recipe.frozen:
+        heads = {"log": log, "progress": progress, "stop": stop}
+        return run_onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
     if recipe.serve:
         Shape.read(base / "config.json")  # what can't be served is refused before, not after
     tokenizer = read_tokenizer(base / "tokenizer.json")

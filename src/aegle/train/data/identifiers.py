@@ -20,6 +20,7 @@ from typing import Any, Final
 from aegle.core.errors import InputError
 from aegle.core.examples import Example, Label
 from aegle.core.text import SafeText
+from aegle.train.data.things import SLOTS, thing
 from aegle.train.data.values import Values
 
 LABELS: Final = (
@@ -48,7 +49,7 @@ _TALK: Final = "person place address contact number time firm".split()
 Labelled = tuple[str, list[tuple[int, int, str]]]
 
 
-def read(path: Path, *, because: str, count: int = 4000, seed: int = 17) -> Iterator[Example]:
+def read(path: Path, *, because: str, count: int = 6000, seed: int = 17) -> Iterator[Example]:
     """Examples made from the templates of a corpus in the format of presidio_synth.
 
     Args:
@@ -143,8 +144,11 @@ def _slotted(masked: str) -> str:
 
 
 def _composed(rng: random.Random) -> Labelled:
-    """A note with a head and an end, a log of some lines, or one to four sentences of talk."""
+    """A chart, a note with a head and an end, a log of some lines, or sentences of talk."""
     frames, kind = _frames(), rng.random()
+    if kind < 0.4:
+        return _chart(rng)
+    kind = rng.random()
     if kind < 0.3:
         parts = rng.sample(frames["header"], rng.randint(1, 2))
         for _ in range(rng.randint(1, 3)):
@@ -163,14 +167,31 @@ def _composed(rng: random.Random) -> Labelled:
     return _fill(rng, rng.choice((" ", " ", "\n")).join(parts))
 
 
+def _chart(rng: random.Random) -> Labelled:
+    """Lines of a chart, or of a security team, among which identifiers are few or none."""
+    frames = _frames()
+    pool = frames["chart" if rng.random() < 0.75 else "ops"]
+    parts = [rng.choice(pool) for _ in range(rng.randint(1, 9))]
+    if rng.random() < 0.3:
+        parts.insert(rng.randint(0, len(parts)), rng.choice(frames["sentence"]))
+    body = rng.choice(("\n", "\n", "\n\n", " ")).join(parts)
+    top = f"{rng.choice(frames['top'])}\n\n" if rng.random() < 0.5 else ""
+    foot = f"\n\n{rng.choice(frames['foot'])}" if rng.random() < 0.3 else ""
+    return _fill(rng, f"{top}{body}{foot}")
+
+
 def _fill(rng: random.Random, frame: str) -> Labelled:
     """The frame with a value for each slot, and where they are."""
     values = Values(rng)
     text, labels, at = "", [], 0
     for match in _SLOT.finditer(frame):
         text += frame[at : match.start()]
-        value = values.draw(match["slot"], match["form"] or "", match["number"] or "")
-        labels.append((len(text), len(text) + len(value), match["slot"]))
+        slot, form = match["slot"], match["form"] or ""
+        if slot in SLOTS:
+            value = thing(rng, slot, form)
+        else:
+            value = values.draw(slot, form, match["number"] or "")
+            labels.append((len(text), len(text) + len(value), slot))
         text, at = text + value, match.end()
     return text + frame[at:], labels
 
