@@ -89,6 +89,7 @@ class PgvectorIndex:
         self._table = sql.Identifier(name)
         self._closed = False
         self._count: int | None = None
+        self._held: dict[int, int] = {}  # how many chunks hold a term; only this owner changes it
         self._db = self._connect()
         self._folder: IndexFolder | None = None
         try:
@@ -163,12 +164,16 @@ class PgvectorIndex:
                 if self._run(both).fetchone():
                     self._note_dead_rows()
                 self._run(_ADD)
-            self._count = None
+            self._changed()
             self._draw_graph()
 
     def _note_dead_rows(self, there: bool = True) -> None:
         """Say beside the table, in the same transaction, that its files hold what is gone."""
         self._run("COMMENT ON TABLE {table} IS {what}", what=sql.Literal("dead" if there else ""))
+
+    def _changed(self) -> None:
+        self._count = None
+        self._held.clear()
 
     def _draw_graph(self) -> None:
         """Build the HNSW graph once there is enough to search; the engine then keeps it."""
@@ -185,7 +190,7 @@ class PgvectorIndex:
                 wanted = [sorted(set(document_ids))]
                 if self._run("DELETE FROM {table} WHERE document_id = ANY(%s)", wanted).rowcount:
                     self._note_dead_rows()
-            self._count = None
+            self._changed()
             told = self._run("SELECT obj_description(%s::regclass)", [f'"{self._name}"']).fetchone()
             if told[0] != "dead":
                 return
@@ -240,8 +245,10 @@ class PgvectorIndex:
             return best(fetch, k)
 
     def _idf(self, term: int) -> float:
-        statement = "SELECT count(*) FROM {table} WHERE terms @> ARRAY[%s::int]"
-        (held,) = self._run(statement, [term]).fetchone()
+        if term not in self._held:
+            statement = "SELECT count(*) FROM {table} WHERE terms @> ARRAY[%s::int]"
+            self._held[term] = int(self._run(statement, [term]).fetchone()[0])
+        held = self._held[term]
         return math.log1p((self.count() - held + 0.5) / (held + 0.5))
 
     def count(self) -> int:
