@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aegle.backends import index_qdrant_edge
-from aegle.backends.index_qdrant_edge import AVERAGE_TERMS, K1, B, QdrantEdgeIndex
+from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
+from aegle.backends.index_rows import AVERAGE_TERMS, K1, B
 from aegle.core.errors import WorkspaceError
 from aegle.lm.terms import terms
 from aegle.testing.index import CHECKS, WIDTH, chunk, files_holding, vectors

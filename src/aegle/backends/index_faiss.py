@@ -32,7 +32,7 @@ from aegle.backends.index_rows import (
     words,
 )
 from aegle.backends.postings import Postings
-from aegle.core.errors import BackendError
+from aegle.core.errors import BackendError, WorkspaceError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
@@ -109,7 +109,8 @@ class FaissIndex:
         self._file: sqlite3.Connection | None = None
         self._folder = IndexFolder(path, made_by="faiss", width=width)
         try:
-            with telling("the index's file", f"{path} may be damaged; run aegle reindex"):
+            advice = f"{path} may be damaged; run aegle reindex"
+            with telling("the index's file", advice, WorkspaceError):
                 self._file = self._open()
                 self._rows = self._read()
         except BaseException:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import lancedb
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships neither stubs nor a marker
 from lancedb.index import FTS, IvfFlat
 from lancedb.query import MatchQuery
 
@@ -32,7 +32,7 @@ from aegle.backends.index_rows import (
     unit_rows,
     words,
 )
-from aegle.core.errors import BackendError
+from aegle.core.errors import BackendError, WorkspaceError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
@@ -71,7 +71,8 @@ class LanceIndex:
         place = f"table {name} in {url}" if url else ""
         self._folder = IndexFolder(path, made_by="lancedb", width=width, place=place)
         try:
-            with telling("LanceDB", f"is {url or path} there and not damaged? aegle reindex helps"):
+            advice = f"is {url or path} there and not damaged? aegle reindex builds it anew"
+            with telling("LanceDB", advice, BackendError if url else WorkspaceError):
                 self._database = lancedb.connect(url or str(path / "lance"))
                 self._table = self._open()
         except BaseException:
@@ -134,7 +135,7 @@ class LanceIndex:
         wanted = _where({"document_id": sorted(set(document_ids))})
         with self._opened() as table:
             if document_ids and table.count_rows(wanted):
-                # One commit: killed before it, all is there still; after it, the next opener settles.
+                # One commit: killed before it, all is there; after it, the next opener settles.
                 self._loose = True
                 kept = table.search().where(f"NOT ({wanted})").to_batches(batch_size=_BATCH)
                 self._table = table = self._database.create_table(

@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from aegle.backends.index_rows import (
     unit_rows,
     words,
 )
-from aegle.core.errors import BackendError
+from aegle.core.errors import BackendError, MissingExtraError, WorkspaceError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
@@ -70,6 +71,8 @@ class MilvusIndex:
     def __init__(
         self, path: Path, *, width: int, url: str = "", name: str = "chunks", key: str = ""
     ) -> None:
+        if not url and find_spec("milvus_lite") is None:
+            raise MissingExtraError("milvus_lite", "milvus")
         self._width, self._name, self._embedded = width, name, not url
         self._where = url or str(path)
         self._mutex = threading.RLock()
@@ -77,7 +80,8 @@ class MilvusIndex:
         place = f"collection {name} at {url}" if url else ""
         self._folder = IndexFolder(path, made_by="milvus", width=width, place=place)
         try:
-            with telling("Milvus", f"is {self._where} there? aegle reindex fills it anew"):
+            advice = f"is {self._where} there? aegle reindex fills it anew"
+            with telling("Milvus", advice, BackendError if url else WorkspaceError):
                 self._client = MilvusClient(url or str(path / "milvus.db"), token=key)
                 self._prepare(self._client)
         except BaseException:
@@ -99,15 +103,15 @@ class MilvusIndex:
         if self._folder.is_new:
             client.create_alias(self._create(client, 0), self._name)
             self._folder.mark()
+        elif not current:
+            raise WorkspaceError(f"{self._where} has no {self._name} any more; run aegle reindex")
         self._current = client.describe_alias(self._name)["collection_name"]
         client.load_collection(self._current)
 
     def _create(self, client: MilvusClient, number: int) -> str:
         name = f"{self._name}_{number}"
         schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field(
-            "chunk_id", DataType.VARCHAR, max_length=_ID_CHARACTERS, is_primary=True
-        )
+        schema.add_field("chunk_id", DataType.VARCHAR, max_length=_ID_CHARACTERS, is_primary=True)
         for field in FIELDS:
             schema.add_field(field, DataType.VARCHAR, max_length=_ID_CHARACTERS)
         schema.add_field(
@@ -210,7 +214,7 @@ class MilvusIndex:
                     output_fields=["chunk_id"],
                     search_params={"metric_type": metric},
                 )
-                # milvus-lite 3.2 gives BM25 scores with a minus before them, best first all the same.
+                # milvus-lite 3.2 writes a minus before BM25 scores, best first all the same.
                 sign = -1 if field == "text" and found and found[0]["distance"] < 0 else 1
                 return [(hit["chunk_id"], sign * hit["distance"]) for hit in found]
 
@@ -234,9 +238,7 @@ def _indexes(client: MilvusClient) -> Any:
     indexes = client.prepare_index_params()
     indexes.add_index("vector", index_type="FLAT", metric_type="IP")
     params = {"bm25_k1": K1, "bm25_b": B}
-    indexes.add_index(
-        "text", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=params
-    )
+    indexes.add_index("text", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=params)
     return indexes
 
 
@@ -256,4 +258,6 @@ def _written(found: Sequence[str]) -> str:
 
 def _where(wanted: Mapping[str, Sequence[str]]) -> str:
     """A filter as the engine's expression, whose strings are written as JSON's."""
-    return " and ".join(f"{field} in {json.dumps(list(values))}" for field, values in wanted.items())
+    return " and ".join(
+        f"{field} in {json.dumps(list(values))}" for field, values in wanted.items()
+    )

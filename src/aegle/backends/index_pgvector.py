@@ -33,7 +33,7 @@ from aegle.backends.index_rows import (
     weigh,
     words,
 )
-from aegle.core.errors import BackendError, SettingsError, WorkspaceBusyError
+from aegle.core.errors import BackendError, SettingsError, WorkspaceBusyError, WorkspaceError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
@@ -83,7 +83,9 @@ class PgvectorIndex:
 
     def __init__(self, path: Path, *, width: int, url: str, name: str) -> None:
         if not url:
-            raise SettingsError("pgvector needs backends.index_url: postgresql://user@host/database")
+            raise SettingsError(
+                "pgvector needs backends.index_url: postgresql://user@host/database"
+            )
         self._width, self._url, self._name = width, url, name
         self._mutex = threading.RLock()
         self._table = sql.Identifier(name)
@@ -127,11 +129,15 @@ class PgvectorIndex:
                 self._run("DROP TABLE IF EXISTS {table}")
                 self._run(_CREATE, width=sql.Literal(self._width), terms=sql.Literal(_TERMS))
                 folder.mark()
-        with telling("PostgreSQL", f"is the table {self._name} there? aegle reindex makes it anew"):
+        try:
             self._run("SELECT 1 FROM {table} LIMIT 1")
+        except psycopg.errors.UndefinedTable as error:
+            raise WorkspaceError(
+                f"the server has no table {self._name} any more; run aegle reindex"
+            ) from error
 
     def _run(self, statement: str, values: Any = None, **parts: sql.Composable) -> Any:
-        composed = sql.SQL(statement).format(table=self._table, **parts)  # type: ignore[arg-type]
+        composed = sql.SQL(statement).format(table=self._table, **parts)
         return self._db.execute(composed, values)
 
     @contextmanager

@@ -30,7 +30,7 @@ from aegle.backends.index_rows import (
     weigh,
     words,
 )
-from aegle.core.errors import BackendError, SettingsError
+from aegle.core.errors import BackendError, SettingsError, WorkspaceError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
@@ -47,7 +47,8 @@ Connect = Callable[[str, str], QdrantClient]
 
 def connect(url: str, key: str) -> QdrantClient:
     """A client of the server at a URL, with an API key or an empty text."""
-    return QdrantClient(url=url, api_key=key or None, timeout=_TIMEOUT_S)
+    # Its version check is a request of its own in a thread, and a warning on stderr.
+    return QdrantClient(url=url, api_key=key or None, timeout=_TIMEOUT_S, check_compatibility=False)
 
 
 class QdrantIndex:
@@ -90,7 +91,8 @@ class QdrantIndex:
                 if self._folder.is_new:
                     self._create(self._client)
                     self._folder.mark()
-                self._client.get_collection(name)
+                elif not self._client.collection_exists(name):
+                    raise WorkspaceError(f"{url} has no {name} any more; run aegle reindex")
         except BaseException:
             self.close()
             raise
@@ -191,7 +193,7 @@ class QdrantIndex:
     def count(self) -> int:
         """How many chunks are indexed."""
         with self._opened() as client:
-            return client.count(self._name, exact=True).count
+            return int(client.count(self._name, exact=True).count)
 
     def close(self) -> None:
         """Close the connection and let go of the folder."""

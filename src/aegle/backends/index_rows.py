@@ -130,14 +130,14 @@ def best(fetch: Callable[[int], list[Found]], k: int, *, most: int = 1 << 31) ->
 
 
 @contextmanager
-def telling(engine: str, advice: str) -> Iterator[None]:
+def telling(engine: str, advice: str, kind: type[AegleError] = BackendError) -> Iterator[None]:
     """Translate whatever an engine raises; its own words may quote what was indexed."""
     try:
         yield
     except AegleError:
         raise
     except Exception as error:
-        raise BackendError(f"{engine} failed ({type(error).__name__}); {advice}") from error
+        raise kind(f"{engine} failed ({type(error).__name__}); {advice}") from error
 
 
 class IndexFolder:
@@ -183,8 +183,8 @@ class IndexFolder:
 
 def _read(marker: Path) -> dict[str, Any]:
     try:
-        about = read_json(marker)
-        return {"width": int(about["width"]), "format": int(about["format"])} | about
+        about: dict[str, Any] = read_json(marker)
+        return about | {"width": int(about["width"]), "format": int(about["format"])}
     except (AegleError, ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(
             f"the index in {marker.parent} is damaged; run aegle reindex"
