@@ -168,12 +168,11 @@ class MilvusIndex:
         former, number = self._current, int(self._current.rpartition("_")[2]) + 1
         client.drop_collection(f"{self._name}_{number}")
         name = self._create(client, number)
-        rows = client.query_iterator(
-            former, batch_size=_BATCH, filter=f"not ({without})", output_fields=list(_ROW)
-        )
-        while batch := rows.next():
-            client.insert(name, [{key: row[key] for key in _ROW} for row in batch])
-        rows.close()
+        kept = client.query(former, filter=f"not ({without})", output_fields=["chunk_id"])
+        ids = [row["chunk_id"] for row in kept]
+        for start in range(0, len(ids), _BATCH):
+            rows = client.get(former, ids[start : start + _BATCH], output_fields=list(_ROW))
+            client.insert(name, [{key: row[key] for key in _ROW} for row in rows])
         client.flush(name)
         client.alter_alias(name, self._name)
         self._current = name
@@ -258,6 +257,7 @@ def _written(found: Sequence[str]) -> str:
 
 def _where(wanted: Mapping[str, Sequence[str]]) -> str:
     """A filter as the engine's expression, whose strings are written as JSON's."""
-    return " and ".join(
-        f"{field} in {json.dumps(list(values))}" for field, values in wanted.items()
-    )
+    written = {
+        field: json.dumps(list(values), ensure_ascii=False) for field, values in wanted.items()
+    }
+    return " and ".join(f"{field} in {values}" for field, values in written.items())
