@@ -80,7 +80,7 @@ class Kit:
             if port != "walker" and opened is not None:
                 opened.close()
 
-    def _open(self, port: str, name: str, *args: Any, **options: Any) -> Any:
+    def _open(self, port: str, name: str, /, *args: Any, **options: Any) -> Any:
         opened: Closes = plugins.find(port, name)(*args, **options)
         self._stack.callback(opened.close)
         return opened
