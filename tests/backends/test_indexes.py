@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from beside_default import compare
 
 from aegle.core import plugins
 from aegle.core.errors import MissingExtraError, WorkspaceError
@@ -37,6 +38,13 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_contract(check: Callable[[Make, Path], None], name: str, tmp_path: Path) -> None:
     check(opener(name), tmp_path)
+
+
+def test_bm25_ranks_like_the_defaults(name: str, tmp_path: Path) -> None:
+    shared, difference = compare(opener(name), tmp_path)
+    assert shared > 0.85, "LanceDB and Milvus know the true lengths, the default a constant"
+    if name == "faiss":
+        assert difference < 1e-3
 
 
 KILLED = """
@@ -142,3 +150,19 @@ def test_a_missing_package_names_its_extra(
     monkeypatch.delitem(sys.modules, f"aegle.backends.index_{name}", raising=False)
     with pytest.raises(MissingExtraError, match=rf"pip install 'aegle\[{name}\]'"):
         plugins.find("index", name)
+
+
+def test_lancedb_keeps_its_table_elsewhere_when_told(tmp_path: Path) -> None:
+    if find_spec("lancedb") is None:
+        pytest.skip("this index needs the extra 'lancedb'")
+    make, options = plugins.find("index", "lancedb"), {"width": WIDTH, "name": "aegle_x"}
+    url = str(tmp_path / "elsewhere")
+    index = make(tmp_path / "index", url=url, **options)
+    index.add([chunk("a", "words")], vectors(1))
+    index.close()
+    assert {one.name for one in (tmp_path / "index").iterdir()} == {"index.json", "lock"}
+    with pytest.raises(WorkspaceError, match=r"table aegle_x in .*elsewhere"):
+        make(tmp_path / "index", **options)
+    index = make(tmp_path / "index", url=url, **options)
+    assert len(index.search_text("words", k=3)) == 1
+    index.close()
