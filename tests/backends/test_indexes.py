@@ -14,7 +14,7 @@ from beside_default import compare
 from aegle.core import plugins
 from aegle.core.errors import MissingExtraError, WorkspaceError
 from aegle.core.ports import Index
-from aegle.testing.index import CHECKS, WIDTH, Make, chunk, vectors
+from aegle.testing.index import CHECKS, WIDTH, Make, chunk, files_holding, vectors
 
 NEEDS = {"lancedb": ("lancedb",), "faiss": ("faiss",), "milvus": ("pymilvus", "milvus_lite")}
 
@@ -69,6 +69,41 @@ def test_kill_after_return_loses_nothing(name: str, last: str, left: int, tmp_pa
     assert index.count() == left
     assert len(index.search_dense(vectors(1)[0], k=200)) == left
     assert len(index.search_text("text", k=200)) == left
+    index.close()
+
+
+HALF_WAY = """
+import os, sys
+from pathlib import Path
+from aegle.core import plugins
+from aegle.testing.index import WIDTH, chunk, vectors
+index = plugins.find("index", sys.argv[2])(Path(sys.argv[1]) / "index", width=WIDTH)
+chunks = [chunk(str(i), f"text {i}", document=f"d{i // 10}-") for i in range(100)]
+index.add(chunks, vectors(100))
+index.search_text("text", k=1)
+def die(*args, **options):
+    os.kill(os.getpid(), 9)
+if sys.argv[2] == "lancedb":
+    index._settle = die
+else:
+    alter = index._client.alter_alias
+    index._client.alter_alias = lambda *args: die(alter(*args))
+index.remove(["d1-", "d2-"])
+"""
+
+
+def test_a_removal_killed_half_way_is_finished_by_the_next(name: str, tmp_path: Path) -> None:
+    if name == "faiss":
+        pytest.skip("its removal is one transaction of SQLite")
+    command = [sys.executable, "-c", HALF_WAY, str(tmp_path), name]
+    assert subprocess.run(command, check=False).returncode == -9
+    gone = [chunk(str(i), "x").id.encode() for i in range(10, 30)]
+    index, known = opener(name)(tmp_path), vectors(100)[10:30]
+    index.remove(["d1-", "d2-"])
+    assert index.count() == len(index.search_text("text", k=100)) == 80
+    assert files_holding(tmp_path, [b"d1-", b"d2-", *gone, *(v.tobytes() for v in known)]) == []
+    if name == "milvus":  # its files are compressed: look for a collection that was left behind
+        assert len(list((tmp_path / "index" / "milvus.db" / "collections").iterdir())) == 1
     index.close()
 
 

@@ -82,6 +82,7 @@ class QdrantEdgeIndex:
         self._path = path
         self._width = width
         self._built = 0
+        self._removing = False  # noted in the marker, so that the next opener compacts
         self._mutex = threading.RLock()
         self._shard: Any = None
         self._lock = FolderLock(path)
@@ -101,6 +102,7 @@ class QdrantEdgeIndex:
         try:
             about = read_json(marker)
             self._built = int(about["built"]) if "made_by" not in about else 0
+            self._removing = bool(about.get("removing", False))
             check_marker(
                 self._path, about, {"format": FORMAT, "made_by": _NAME, "width": self._width}
             )
@@ -154,11 +156,12 @@ class QdrantEdgeIndex:
     def _compact(self) -> None:
         self._call("optimize")
         self._call("flush")
-        self._built = self.count()
+        self._built, self._removing = self.count(), False
         self._describe()
 
     def _describe(self) -> None:
-        about = {"format": FORMAT, "width": self._width, "built": self._built}
+        about: dict[str, Any] = {"format": FORMAT, "width": self._width, "built": self._built}
+        about |= {"removing": True} if self._removing else {}
         write_json(self._path / "index.json", about)
 
     def remove(self, document_ids: Sequence[str]) -> None:
@@ -166,9 +169,12 @@ class QdrantEdgeIndex:
         wanted = _filter({"document_id": sorted(set(document_ids))})
         with self._mutex:
             request = edge.CountRequest(exact=True, filter=wanted)
-            if not document_ids or not self._call("count", request):
+            held = document_ids and self._call("count", request)
+            if not held and not self._removing:
                 return
             self._need(_held(self._path))
+            self._removing = True
+            self._describe()
             delete = edge.UpdateOperation.delete_points_by_filter(wanted)
             self._call("update", delete)
             self._call("flush")
