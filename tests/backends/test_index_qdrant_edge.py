@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aegle.backends import index_qdrant_edge
-from aegle.backends.index_qdrant_edge import AVERAGE_TERMS, K1, B, QdrantEdgeIndex
+from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
+from aegle.backends.index_rows import AVERAGE_TERMS, K1, B
 from aegle.core.errors import WorkspaceError
 from aegle.lm.terms import terms
 from aegle.testing.index import CHECKS, WIDTH, chunk, files_holding, vectors
@@ -103,6 +104,9 @@ chunks = [chunk(str(i), f"text {i}", document=f"d{i // 10}") for i in range(100)
 index.add(chunks, vectors(100))
 if sys.argv[2] == "remove":
     index.remove(["d1", "d2"])
+if sys.argv[2] == "removing":
+    index._compact = lambda: os.kill(os.getpid(), 9)
+    index.remove(["d1", "d2"])
 if sys.argv[2] == "half-way":
     index._describe = index._index_what_is_loose = lambda: None
     call = index._call
@@ -122,6 +126,18 @@ def test_kill_after_return_loses_nothing(tmp_path, last, left):
     assert index.count() == left
     assert len(index.search_dense(vectors(1)[0], k=200)) == left
     assert len(index.search_text("text", k=200)) == left
+    index.close()
+
+
+def test_a_removal_killed_half_way_is_finished_by_the_next(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), "removing"], check=False)
+    assert done.returncode == -9
+    gone = [chunk(str(i), "x").id.encode() for i in range(10, 30)]
+    assert files_holding(tmp_path, gone), "there must be something to finish"
+    index = make(tmp_path)
+    index.remove(["d1", "d2"])
+    assert index.count() == 80
+    assert files_holding(tmp_path, gone) == []
     index.close()
 
 

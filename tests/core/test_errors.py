@@ -36,4 +36,5 @@ def test_a_missing_extra_names_the_command() -> None:
     assert "pip install 'aegle[documents]'" in str(error)
     assert set(plugins.EXTRAS.values()) == {
         "documents", "ocr", "telemetry", "hub", "train", "track", "search",
+        "lancedb", "pgvector", "faiss", "qdrant", "milvus",
     }  # fmt: skip

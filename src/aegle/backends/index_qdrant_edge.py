@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,16 @@ from typing import Any, Final
 import numpy as np
 import qdrant_edge as edge
 
+from aegle.backends.index_rows import (
+    FIELDS,
+    FORMAT,
+    best,
+    check_marker,
+    checked_filter,
+    hashed,
+    weigh,
+    words,
+)
 from aegle.backends.lock import FolderLock
 from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import AegleError, BackendError, UsageError, WorkspaceError
@@ -26,15 +35,7 @@ from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk
 from aegle.lm.terms import terms
 
-FIELDS: Final = ("document_id", "group", "domain", "kind")
-K1: Final = 1.2
-B: Final = 0.75
-"""Robertson & Zaragoza (2009), The probabilistic relevance framework: BM25 and beyond."""
-
-AVERAGE_TERMS: Final = 96
-"""Terms of an average chunk. A constant, because a stored weight cannot follow the true mean."""
-
-_FORMAT: Final = 1
+_NAME: Final = "qdrant-edge"
 _EXACT_BELOW: Final = 200_000
 """With fewer vectors every one is compared: exact, 16 ms at 100,000 of width 384 on two cores. An
 HNSW graph would be faster, but `remove` must build it anew, which took two minutes at that size."""
@@ -52,29 +53,15 @@ def _point_id(chunk_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, chunk_id))
 
 
-def _hashed(counts: Mapping[str, float]) -> edge.SparseVector:
-    weights: dict[int, float] = {}
-    for term, weight in counts.items():
-        term_id = zlib.crc32(term.encode("utf-8", "surrogatepass"))
-        weights[term_id] = weights.get(term_id, 0.0) + weight
+def _sparse(counts: Mapping[str, float]) -> edge.SparseVector:
+    weights = hashed(counts)
     return edge.SparseVector(list(weights), list(weights.values()))
 
 
-def weigh(words: Sequence[str]) -> dict[str, float]:
-    """The BM25 weight of each term in a chunk, without the idf, which the engine knows."""
-    norm = K1 * (1 - B + B * len(words) / AVERAGE_TERMS)
-    return {term: n * (K1 + 1) / (n + norm) for term, n in Counter(words).items()}
-
-
-def _filter(where: Mapping[str, Sequence[str]]) -> edge.Filter:
-    unknown = set(where) - set(FIELDS)
-    if unknown:
-        raise UsageError(
-            f"an index filters by {', '.join(FIELDS)}; got {', '.join(sorted(unknown))}"
-        )
+def _filter(wanted: Mapping[str, Sequence[str]]) -> edge.Filter:
     conditions: list[Any] = [
-        edge.FieldCondition(key=field, match=edge.MatchAny(sorted(set(values))))
-        for field, values in where.items()
+        edge.FieldCondition(key=field, match=edge.MatchAny(list(values)))
+        for field, values in wanted.items()
     ]
     return edge.Filter(must=conditions)
 
@@ -95,6 +82,7 @@ class QdrantEdgeIndex:
         self._path = path
         self._width = width
         self._built = 0
+        self._removing = False  # noted in the marker, so that the next opener compacts
         self._mutex = threading.RLock()
         self._shard: Any = None
         self._lock = FolderLock(path)
@@ -113,17 +101,11 @@ class QdrantEdgeIndex:
             return created
         try:
             about = read_json(marker)
-            width, self._built = int(about["width"]), int(about["built"])
-            if about["format"] != _FORMAT:
-                raise WorkspaceError(
-                    f"{self._path} is an index of format {about['format']}, this version reads "
-                    f"{_FORMAT}; run aegle reindex"
-                )
-            if width != self._width:
-                raise WorkspaceError(
-                    f"{self._path} holds vectors of width {width}, the encoder makes "
-                    f"{self._width}; run aegle reindex"
-                )
+            self._built = int(about["built"]) if "made_by" not in about else 0
+            self._removing = bool(about.get("removing", False))
+            check_marker(
+                self._path, about, {"format": FORMAT, "made_by": _NAME, "width": self._width}
+            )
             loaded = edge.EdgeShard.load(str(shard))
             loaded.count(edge.CountRequest(exact=True))
         except WorkspaceError:
@@ -174,21 +156,25 @@ class QdrantEdgeIndex:
     def _compact(self) -> None:
         self._call("optimize")
         self._call("flush")
-        self._built = self.count()
+        self._built, self._removing = self.count(), False
         self._describe()
 
     def _describe(self) -> None:
-        about = {"format": _FORMAT, "width": self._width, "built": self._built}
+        about: dict[str, Any] = {"format": FORMAT, "width": self._width, "built": self._built}
+        about |= {"removing": True} if self._removing else {}
         write_json(self._path / "index.json", about)
 
     def remove(self, document_ids: Sequence[str]) -> None:
         """Remove all chunks of some documents and compact, so that no file holds them."""
-        wanted = _filter({"document_id": document_ids})
+        wanted = _filter({"document_id": sorted(set(document_ids))})
         with self._mutex:
             request = edge.CountRequest(exact=True, filter=wanted)
-            if not document_ids or not self._call("count", request):
+            held = document_ids and self._call("count", request)
+            if not held and not self._removing:
                 return
             self._need(_held(self._path))
+            self._removing = True
+            self._describe()
             delete = edge.UpdateOperation.delete_points_by_filter(wanted)
             self._call("update", delete)
             self._call("flush")
@@ -210,7 +196,7 @@ class QdrantEdgeIndex:
     ) -> list[Found]:
         """The ``k`` best chunks by BM25 that share a term with it, best first, ties by id."""
         counts = Counter(terms(query))
-        nearest = edge.Query.Nearest(_hashed(counts), using="text") if counts else None
+        nearest = edge.Query.Nearest(_sparse(counts), using="text") if counts else None
         return self._search(nearest, edge.SearchParams(), k, where)
 
     def _search(
@@ -220,20 +206,20 @@ class QdrantEdgeIndex:
         k: int,
         where: Mapping[str, Sequence[str]] | None,
     ) -> list[Found]:
-        wanted, limit = _filter(where) if where else None, k + 8
-        if query is None or k < 1 or (where and not all(where.values())):
+        wanted = checked_filter(where)
+        if query is None or wanted is None or k < 1:
             return []
-        while True:
+        allowed = _filter(wanted) if wanted else None
+
+        def fetch(limit: int) -> list[Found]:
             request = edge.QueryRequest(
-                limit, query=query, filter=wanted, params=params, with_payload=["chunk_id"]
+                limit, query=query, filter=allowed, params=params, with_payload=["chunk_id"]
             )
             with self._mutex:
                 points = self._call("query", request)
-            found = [(p.payload["chunk_id"], round(float(p.score), 6)) for p in points]
-            # Copied notes and log lines tie by the dozen: look on until the tie at place k is over.
-            if len(found) < limit or found[-1][1] < found[k - 1][1]:
-                return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
-            limit *= 4
+            return [(p.payload["chunk_id"], float(p.score)) for p in points]
+
+        return best(fetch, k)
 
     def _need(self, size_bytes: int) -> None:
         """Refuse a change that the disk may not have room for."""
@@ -287,10 +273,9 @@ def _is_engine_error(error: BaseException) -> bool:
 
 
 def _point(chunk: Chunk, vector: list[float]) -> Any:
-    words = terms(chunk.title) + terms(chunk.text)
     payload = {"chunk_id": chunk.id} | {field: getattr(chunk, field) for field in FIELDS}
     return edge.Point(
-        _point_id(chunk.id), {"dense": vector, "text": _hashed(weigh(words))}, payload
+        _point_id(chunk.id), {"dense": vector, "text": _sparse(weigh(words(chunk)))}, payload
     )
 
 

@@ -19,7 +19,14 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
         "general": "aegle.packs.general:PACK",
     },
     "corpus": {"sqlite": "aegle.backends.corpus_sqlite:SqliteCorpus"},
-    "index": {"qdrant-edge": "aegle.backends.index_qdrant_edge:QdrantEdgeIndex"},
+    "index": {
+        "qdrant-edge": "aegle.backends.index_qdrant_edge:QdrantEdgeIndex",
+        "lancedb": "aegle.backends.index_lancedb:LanceIndex",
+        "pgvector": "aegle.backends.index_pgvector:PgvectorIndex",
+        "faiss": "aegle.backends.index_faiss:FaissIndex",
+        "qdrant": "aegle.backends.index_qdrant:QdrantIndex",
+        "milvus": "aegle.backends.index_milvus:MilvusIndex",
+    },
     "graph": {"ladybug": "aegle.backends.graph_ladybug:LadybugGraph"},
     "tracker": {"mlflow": "aegle.backends.tracker_mlflow:MlflowTracker"},
     "encoder": {"onnx": "aegle.backends.encoder_onnx:OnnxEncoder"},
@@ -39,6 +46,12 @@ EXTRAS: Final[dict[str, str]] = {
     "transformers": "train",
     "mlflow": "track",
     "optuna": "search",
+    "lancedb": "lancedb",
+    "psycopg": "pgvector",
+    "faiss": "faiss",
+    "qdrant_client": "qdrant",
+    "pymilvus": "milvus",
+    "milvus_lite": "milvus",
 }
 """Top-level import name -> the extra that installs it."""
 

@@ -123,7 +123,21 @@ class Backends(_Table):
     """Which technology stands behind each port."""
 
     corpus: str = "sqlite"
-    index: str = "qdrant-edge"
+    index: str = Field(
+        "qdrant-edge",
+        description="qdrant-edge, lancedb, faiss, pgvector, qdrant or milvus (extras of those "
+        "names); after a change: aegle reindex",
+    )
+    index_url: str = Field(
+        "",
+        description="where the index lies, if not in the workspace: a server of pgvector "
+        "(postgresql://...), qdrant or milvus (http://...), a bucket of lancedb (s3://...)",
+    )
+    index_key: str = Field(
+        "",
+        description="what that server wants to know: API key or token of qdrant or milvus; best "
+        "given as AEGLE_BACKENDS__INDEX_KEY. pgvector reads libpq's password file",
+    )
     graph: str = "ladybug"
     encoder: str = "onnx"
     encoder_model: str = Field("minilm", description="a name of `aegle models`, path: or hf:")

@@ -80,7 +80,7 @@ class Kit:
             if port != "walker" and opened is not None:
                 opened.close()
 
-    def _open(self, port: str, name: str, *args: Any, **options: Any) -> Any:
+    def _open(self, port: str, name: str, /, *args: Any, **options: Any) -> Any:
         opened: Closes = plugins.find(port, name)(*args, **options)
         self._stack.callback(opened.close)
         return opened
@@ -103,9 +103,21 @@ class Kit:
     @cached_property
     def index(self) -> Index:
         """Chunks by meaning and by words."""
-        index: Index = self._open(
-            "index", self.settings.backends.index, self.layout.index, width=self.encoder.width
-        )
+        backends = self.settings.backends
+        secret = workspace.secret(self.layout)
+        options = {
+            "width": self.encoder.width,
+            "url": backends.index_url,
+            "key": backends.index_key,
+            # Of this workspace alone, and the same wherever its folder is moved to.
+            "name": f"aegle_{hashlib.sha256(b'index' + secret).hexdigest()[:16]}",
+        }
+        taken = _taken(plugins.find("index", backends.index), options)
+        if backends.index_url and "url" not in taken:
+            raise SettingsError(
+                f"backends.index_url is set, but {backends.index} keeps its index in the workspace"
+            )
+        index: Index = self._open("index", backends.index, self.layout.index, **taken)
         return index
 
     @cached_property
@@ -351,8 +363,13 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _construct(make: Callable[..., Reader], options: Mapping[str, Any]) -> Reader:
+    return make(**_taken(make, options))
+
+
+def _taken(make: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some options that a constructor takes."""
     taken = inspect.signature(make).parameters
-    return make(**{name: value for name, value in options.items() if name in taken})
+    return {name: value for name, value in options.items() if name in taken}
 
 
 def watch(settings: Settings) -> None:
