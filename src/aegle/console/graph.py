@@ -129,6 +129,7 @@ class GraphPage:
                 "replaced by stand-ins first."
             ).classes("a-soft")
         self._result = ui.column().classes("w-full gap-4")
+        self._asked: tuple[str, str] | None = None  # what is being looked up
 
     def _field(self, label: str, hint: str, value: str) -> ui.input:
         field = ui.input(label=label, placeholder=hint, value=value)
@@ -152,6 +153,9 @@ class GraphPage:
             ui.notify("Name an entity first.", position="top")
             return
         to = (self._to.value or "").strip()
+        if self._asked == (entity, to):
+            return
+        self._asked = mine = (entity, to)
         self._button.props("loading")
         self._result.clear()
         into = self._result
@@ -162,7 +166,9 @@ class GraphPage:
             ties = await look(looking.ties, self._kit, found["edges"], into=into) if found else None
         finally:
             self._button.props(remove="loading")
-        if found is None or ties is None:
+            last = self._asked == mine
+            self._asked = None if last else self._asked
+        if found is None or ties is None or not last:  # something else was asked meanwhile
             return
         with self._result:
             self._draw(found, ties, path=bool(to))
