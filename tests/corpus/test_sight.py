@@ -189,7 +189,8 @@ def test_the_same_text_is_redacted_the_same_way(text, spans) -> None:
         ("PUMP-0207", "licence"),
         ("MON-0110", "date"),
         ("NEPH-5", "place"),
-        ("WARD", "name"),
+        ("NEURO", "place"),
+        ("MAR", "name"),
         ("BP 121/69, HR 81, RR 15", "address"),
         ("4/10", "date"),
         ("123/80", "place"),
@@ -201,8 +202,24 @@ def test_what_charts_write_so_is_no_identifier_however_sure_the_tagger_is(
     word: str, label: str
 ) -> None:
     label = {"name": "person"}.get(label, label)
-    sight = Sight(lambda text: [Seen(0, len(word), label, 1.0)], "tagger/1")
-    assert sight.look(f"{word} checked") == []
+    seen = [Seen(0, len(word), label, 1.0)]
+    assert Sight(lambda _: seen, "tagger/1", healthcare.doubts()).look(f"{word} checked") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        ("WONG", "person"),
+        ("SMITH", "person"),
+        ("DERBY", "place"),
+        ("4/10/26", "date"),
+        ("AB-1234", "licence"),
+        ("acme.io/x", "url"),
+    ],
+)
+def test_what_may_be_an_identifier_is_one(word: str, label: str) -> None:
+    seen = [Seen(0, len(word), label, 1.0)]
+    assert Sight(lambda _: seen, "tagger/1", healthcare.doubts()).look(f"{word} came")
 
 
 def test_an_address_is_replaced_with_its_country_which_alone_stays() -> None:

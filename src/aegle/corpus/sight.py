@@ -53,11 +53,11 @@ _CERTAIN: Final = _NUMBERED | frozenset("phone fax email url ip date birth age".
 """Classes that a recogniser tells by their form, a check digit or a label."""
 
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
-    # Five capitals alone, or some with a number, are a ward or a department.
-    "name": re.compile(r"(?![A-Z]{1,5}\Z)(?![A-Z]{2,8}-\d+\Z).*[^\W\d_]"),
+    # Three capitals alone, or some with a number, are a ward or a department.
+    "name": re.compile(r"(?![A-Z]{1,3}\Z)(?![A-Z]{2,8}-\d+\Z).*[^\W\d_]"),
     # Vital signs stand as a street and its number do, and a number alone is no place.
     "place": re.compile(
-        r"(?s)(?![A-Z]{1,5}\Z)(?![A-Z]{2,8}-\d+\Z)(?!\d{1,3}(?:/\d{1,3})?\Z)"
+        r"(?s)(?![A-Z]{1,3}\Z)(?![A-Z]{2,8}-\d+\Z)(?!\d{1,3}(?:/\d{1,3})?\Z)"
         r"(?!(?:.*\W)?(?:BP|HR|RR|SpO2)\b).*\w"
     ),
     "phone": re.compile(r"(?:\D*\d){5}"),
@@ -66,7 +66,7 @@ _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
     "ip": re.compile(r".*[\da-fA-F][.:]{1,2}[\da-fA-F]"),
     "ssn": re.compile(r"(?:\D*\d){7}"),
     "account": re.compile(r"(?:\D*\d){6}"),
-    "licence": re.compile(r"(?![A-Z]{2,8}-\d{1,4}\Z)(?=.*\d)(?:\W*\w){4}"),
+    "licence": re.compile(r"(?![A-Z]{4,8}-\d{1,4}\Z)(?=.*\d)(?:\W*\w){4}"),
     "age": re.compile(r"(?:9\d|1[0-3]\d)\Z"),
     # A year or a day of the week alone tells no date, and 4/10 may be a score; a time of day or a
     # number of days is none.

@@ -21,6 +21,12 @@ from aegle.packs.general.namelists import (
 from aegle.packs.general.places import is_land
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_DEPARTMENTS: Final = frozenset(
+    """MICU SICU NICU PICU PACU NEURO NEPH CARDIO CARD ONCO ORTHO SURG PEDS PSYCH PULM RENAL REHAB
+    DIAL TELE WARD TRIAGE ENDO DERM ADLs""".split()
+)
+"""How charts write where somebody lies and what is consulted; surnames in capitals stay names."""
+
 _SURE: Final = 0.9
 """A tagger that is surer of a name than that is believed against a list."""
 
@@ -38,6 +44,8 @@ def weigh(vocabulary: frozenset[str] = frozenset(), *, technical: bool = False) 
         people = set(companies.without(lambda _: names, technical=technical)(text))
         for one in found:
             written = text[one.start : one.end]
+            if written in _DEPARTMENTS:
+                continue
             if one.kind == "place":
                 if not is_land(written):
                     yield one
