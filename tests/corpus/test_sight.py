@@ -190,6 +190,7 @@ def test_the_same_text_is_redacted_the_same_way(text, spans) -> None:
         ("MON-0110", "date"),
         ("NEPH-5", "place"),
         ("NEURO", "place"),
+        ("ALLERGIES", "person"),
         ("MAR", "name"),
         ("BP 121/69, HR 81, RR 15", "address"),
         ("4/10", "date"),

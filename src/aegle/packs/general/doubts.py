@@ -27,6 +27,12 @@ _DEPARTMENTS: Final = frozenset(
 )
 """How charts write where somebody lies and what is consulted; surnames in capitals stay names."""
 
+_HEADINGS: Final = frozenset(
+    """activity allergies assessment consult diet disposition exam examination history imaging
+    immunizations impression labs medications meds plan problems procedures triage vitals""".split()
+)
+"""A chart's sections."""
+
 _SURE: Final = 0.9
 """A tagger that is surer of a name than that is believed against a list."""
 
@@ -44,7 +50,7 @@ def weigh(vocabulary: frozenset[str] = frozenset(), *, technical: bool = False) 
         people = set(companies.without(lambda _: names, technical=technical)(text))
         for one in found:
             written = text[one.start : one.end]
-            if written in _DEPARTMENTS:
+            if written in _DEPARTMENTS or written.casefold() in _HEADINGS:
                 continue
             if one.kind == "place":
                 if not is_land(written):
