@@ -52,9 +52,7 @@ def proves(
     A quote must stand in it as a whole. Of a span at least half must, as a chunk may end within it.
     Of a whole document, any piece will do.
     """
-    return any(
-        _holds(shown, one, documents, says) for one in (passage, *passage.alternatives)
-    )
+    return any(_holds(shown, one, documents, says) for one in (passage, *passage.alternatives))
 
 
 def _holds(shown: Shown, one: Passage, documents: Documents, says: Says) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError, NotFoundError
 
-_KEYS: Final = frozenset(
+_ROW_KEYS: Final = frozenset(
     "id question gold answers answerable kind group meta type evidence entities".split()
 )
 """The last three are the sample hospital's."""
@@ -80,7 +80,7 @@ class Question:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """The questions of a file: JSON lines, a JSON list, or the sample hospital's ``questions.json``.
+    """The questions of a file: JSON lines, or a JSON list such as the sample hospital's.
 
     Raises:
         NotFoundError: there is no such file.
@@ -133,7 +133,7 @@ def _place(error: ValueError) -> str:
 def _question(row: Any, default_id: str) -> Question:
     if not isinstance(row, dict):
         raise TypeError("a question is a JSON object")
-    _known(row, _KEYS)
+    _known(row, _ROW_KEYS)
     passages = tuple(_passage(one) for one in _list(row, "gold"))
     passages += tuple(_proof(one) for one in _list(row, "evidence"))
     answers = tuple(_text(one, "an answer") for one in _list(row, "answers"))
@@ -185,7 +185,9 @@ def _known(row: Mapping[str, Any], keys: frozenset[str]) -> None:
     for key in row:
         if key not in keys:
             close = difflib.get_close_matches(key, keys, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(keys))}"
+            hint = (
+                f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(keys))}"
+            )
             raise ValueError(f"no key {key[:40]!r}; {hint}")
 
 

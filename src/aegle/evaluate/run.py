@@ -17,9 +17,6 @@ from aegle.metrics.selective import aurc, risk_coverage
 
 ALL: Final = "all"
 
-ORDER if name in measures}
-
-
 ORDER: Final = (
     *("recall", "ndcg", "all_gold", "mrr", "context_precision", "context_recall"),
     *("str_em", "token_f1", "exact_match", "citation_recall", "citation_precision"),

@@ -131,8 +131,7 @@ def _grounded(
     question: Question, said: Sequence[Claim], found: Sequence[Chunk], yardstick: Yardstick
 ) -> dict[str, float]:
     claims = [
-        Cited(str(claim.text), tuple(str(one.text) for one in claim.citations))
-        for claim in said
+        Cited(str(claim.text), tuple(str(one.text) for one in claim.citations)) for claim in said
     ]
     cited = citation_scores(claims, yardstick.supports)
     together = ["\n".join(one.citations) for one in claims]

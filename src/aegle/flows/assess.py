@@ -160,9 +160,7 @@ def _said(
     use_generator = how.generate if generate is None else generate
 
     def write(messages: Any) -> str:
-        return kit.generator.generate(
-            messages, max_tokens=how.max_tokens, seed=kit.settings.seed
-        )
+        return kit.generator.generate(messages, max_tokens=how.max_tokens, seed=kit.settings.seed)
 
     said = rag.answer(
         wanted.text,

@@ -1,4 +1,4 @@
-"""How good a ranking is: nDCG, recall, all found, precision of context; in [0, 1], higher better."""
+"""How good a ranking is: nDCG, recall, all found, context precision; in [0, 1], higher better."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def context_precision(ranked: Sequence[str], relevant: Collection[str], *, k: in
 
 
 def context_recall(ranked: Sequence[str], relevant: Collection[str], *, k: int = 10) -> float:
-    """The share of the relevant ids among the first ``k``: `recall` by the name that RAGAS gives it.
+    """`recall` by the name that RAGAS gives it where relevant ids are known.
 
     Raises:
         ValueError: as `recall`.

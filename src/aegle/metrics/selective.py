@@ -46,7 +46,7 @@ def aurc(confidences: Sequence[float], losses: Sequence[float]) -> float:
     """The area under the risk-coverage curve, in [0, 1]; lower is better.
 
     The mean of the risks of the surest 1, 2, ... n answers. Among equally sure answers it is the
-    mean over all their orders. 0 needs answers that are all right: the area holds the accuracy, too.
+    mean over all their orders. It holds the accuracy, too: 0 needs answers that are all right.
 
     Raises:
         ValueError: as `risk_coverage`.
