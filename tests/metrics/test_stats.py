@@ -72,12 +72,12 @@ def test_a_pair_agrees_with_scipys_permutation_test() -> None:
     )
     assert got.difference.value == pytest.approx(float((new - old).mean()))
     assert got.p == pytest.approx(theirs.pvalue, abs=0.03)
-    assert (got.better, got.worse) == (int((new > old).sum()), int((new < old).sum()))
+    assert (got.higher, got.lower) == (int((new > old).sum()), int((new < old).sum()))
 
 
 def test_equal_systems_have_no_gain_and_groups_change_places_together() -> None:
     same = paired([0.5, 1.0], [0.5, 1.0])
-    assert (same.difference.value, same.p, same.better, same.worse) == (0, 1, 0, 0)
+    assert (same.difference.value, same.p, same.higher, same.lower) == (0, 1, 0, 0)
     values = [1.0] * 20
     assert paired(values, [0.0] * 20).p < 0.01
     assert paired(values, [0.0] * 20, groups=["a"] * 20).p == 1

@@ -85,11 +85,11 @@ def _shown(result: dict[str, Any]) -> None:
     kinds = [kind for kind in one["measures"] if kind != "all"]
     show.say(f"{one['questions']} questions by {one['system']}, k = {one['k']}")
     rows = [
-        {"figure": name, "all": _value(told, whole=True)}
+        {"figure": name, **_whole(told)}
         | {kind: _value(one["measures"][kind].get(name)) for kind in kinds}
         for name, told in one["measures"]["all"].items()
     ]
-    show.table(rows, "figure", "all", *kinds)
+    show.table(rows, "figure", "value", "interval", "n", *kinds)
     if one["entailment"] == "words":
         show.note("citations and faithfulness are judged by words: they tell breakage, not quality")
     if result["missing"]:
@@ -104,21 +104,23 @@ def _shown(result: dict[str, Any]) -> None:
         gains = [
             {
                 "figure": name,
-                "gain": _value(gain["difference"], whole=True),
+                **_whole(gain["difference"]),
                 "p": f"{gain['p']:.4f}",
-                "better": gain["better"],
-                "worse": gain["worse"],
+                "higher": gain["higher"],
+                "lower": gain["lower"],
             }
             for name, gain in told["gains"].items()
         ]
-        show.table(gains, "figure", "gain", "p", "better", "worse")
+        show.table(gains, "figure", "value", "interval", "n", "p", "higher", "lower")
 
 
-def _value(one: dict[str, Any] | None, *, whole: bool = False) -> str:
-    if one is None:
-        return ""
-    interval = f" [{one['low']:.3f}, {one['high']:.3f}] n={one['n']}"
-    return f"{one['value']:.3f}{interval if whole else ''}"
+def _value(one: dict[str, Any] | None) -> str:
+    return "" if one is None else f"{one['value']:.3f}"
+
+
+def _whole(one: dict[str, Any]) -> dict[str, str]:
+    interval = f"{one['low']:.3f}-{one['high']:.3f}"
+    return {"value": _value(one), "interval": interval, "n": str(one["n"])}
 
 
 def register(app: typer.Typer) -> None:

@@ -102,10 +102,10 @@ def _measure(one: Mapping[str, Any] | None) -> str:
 
 
 def _comparison(told: Mapping[str, Any]) -> str:
-    head = "<tr><th>figure</th><th>gain</th><th>p</th><th>better</th><th>worse</th></tr>"
+    head = "<tr><th>figure</th><th>gain</th><th>p</th><th>higher</th><th>lower</th></tr>"
     rows = [
         f"<tr><td>{ABOUT[name][0]}</td><td>{_measure(one['difference'])}</td>"
-        f"<td>{one['p']:.4f}</td><td>{one['better']}</td><td>{one['worse']}</td></tr>"
+        f"<td>{one['p']:.4f}</td><td>{one['higher']}</td><td>{one['lower']}</td></tr>"
         for name, one in told["gains"].items()
     ]
     title = f"{escape(told['system'])} over {escape(told['against'])}, question by question"

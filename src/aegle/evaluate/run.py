@@ -87,7 +87,7 @@ def _measures(rows: Sequence[Row], seed: int) -> dict[str, Measure]:
         groups = [row.group for row in given]
         told["selective_accuracy"] = stats.mean(right, groups=groups, seed=seed)
     sure, losses, groups = _withheld(rows)
-    if sure:
+    if any(row.answerable for row in _judged(rows)):
         sure_N, loss_N = np.array(sure), np.array(losses)
         told["aurc"] = stats.bootstrap(
             lambda places: aurc(sure_N[places].tolist(), loss_N[places].tolist()),

@@ -96,15 +96,15 @@ class Paired:
     """What one system has over another on the same units.
 
     Attributes:
-        difference: of the means, above 0 when the first is better.
+        difference: of the means, above 0 when the first is higher.
         p: how often chance alone makes a difference as large, either way.
-        better, worse: so many values are higher, and lower.
+        higher, lower: so many values are.
     """
 
     difference: Measure
     p: float
-    better: int
-    worse: int
+    higher: int
+    lower: int
 
 
 def paired(
