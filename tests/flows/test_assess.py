@@ -130,9 +130,9 @@ def test_paths_names_and_what_is_missing(layout: Layout, notes: Path, tmp_path: 
         },
         {
             "id": "by-name",
-            "question": "Who is on infusion pump PUMP-0043?",
+            "question": "What does Bartholomew Quillfeather take?",
             "gold": [{"text": "Bartholomew Quillfeather is a 63 y/o"}],
-            "answers": ["Bartholomew Quillfeather"],
+            "answers": ["lisinopril 5 mg"],
         },
         {"id": "gone", "question": "And the fourth?", "gold": [{"document": "none.txt"}]},
     )
@@ -169,8 +169,8 @@ def test_a_public_set_is_unfolded_and_only_searched(layout: Layout, tmp_path: Pa
     [
         ({"mode": "fast"}, "mode is one of"),
         ({"against": "fast"}, "mode is one of"),
-        ({"against": "graph"}, "two modes"),
-        ({"k": 0}, "k >= 1"),
+        ({"against": "graph"}, "another one"),
+        ({"k": 0}, "at least 1"),
     ],
 )
 def test_nonsense_is_refused(kit: Kit, tmp_path: Path, more: dict[str, Any], told: str) -> None:

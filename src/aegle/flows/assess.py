@@ -51,38 +51,42 @@ def evaluate(
         generate: whether the generator phrases answers; None: as the settings say.
 
     Raises:
-        NotFoundError: no such file.
-        InputError: it holds no questions that make sense.
+        NotFoundError, InputError: no such file, or no questions in it that make sense.
         UsageError: an unknown mode, or one against itself.
     """
-    if wrong := next((one for one in (mode, against or mode) if one not in knowledge.MODES), ""):
-        raise UsageError(f"mode is one of {', '.join(knowledge.MODES)}; got {wrong!r}")
-    if mode == against or k < 1:
-        raise UsageError(f"two modes and k >= 1 are needed, got {mode}, {against} and k = {k}")
+    _check(mode, against, k)
     path = Path(questions)
     asked = list(read_set(path).questions) if path.is_dir() else read_questions(path)
     yardstick = _yardstick(kit, Path(files) if files else files_of(path))
     answers = any(one.answers or not one.answerable for one in asked)
+    seed = kit.settings.seed
 
     def of(name: str) -> Evaluation:
+        def ask(text: str) -> Attempt:
+            return attempt(kit, text, k=k, mode=name, answers=answers, generate=generate)
+
         return evaluate_system(
-            asked,
-            lambda text: attempt(kit, text, k=k, mode=name, answers=answers, generate=generate),
-            yardstick,
-            system=name,
-            k=k,
-            seed=kit.settings.seed,
-            progress=progress,
+            asked, ask, yardstick, system=name, k=k, seed=seed, progress=progress
         )
 
     first, other = of(mode), of(against) if against else None
-    comparison = compare(first, other, seed=kit.settings.seed) if other else None
+    comparison = compare(first, other, seed=seed) if other else None
     return {
         "evaluation": first.as_json(),
         "baseline": other.as_json() if other else None,
         "comparison": comparison.as_json() if comparison else None,
         "missing": missing(asked, yardstick.documents),
     }
+
+
+def _check(mode: str, against: str, k: int) -> None:
+    for one in (mode, against or mode):
+        if one not in knowledge.MODES:
+            raise UsageError(f"mode is one of {', '.join(knowledge.MODES)}; got {one!r}")
+    if mode == against:
+        raise UsageError(f"a mode is compared with another one, got {mode!r} twice")
+    if k < 1:
+        raise UsageError(f"k counts hits and is at least 1, got {k}")
 
 
 def files_of(questions: Path) -> Path:
