@@ -37,7 +37,9 @@ _CSS: Final = """
 body{font:15px/1.45 system-ui,sans-serif;color:#16232f;margin:2rem auto;max-width:64rem;
 padding:0 1rem}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-td span{white-space:nowrap}th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #dfe6ec;vertical-align:top}
+td span{white-space:nowrap}
+th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #dfe6ec;
+vertical-align:top}
 .soft{color:#52616f}.wide{overflow-x:auto}svg{max-width:34rem;width:100%;height:auto}
 .note{background:#fffaf0;border-left:4px solid #b45309;padding:.5rem .8rem}
 """
