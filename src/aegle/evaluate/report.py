@@ -86,11 +86,11 @@ def _missing(ids: Sequence[str]) -> str:
 def _figures(measures: Mapping[str, Mapping[str, Any]]) -> str:
     kinds = list(measures)
     head = "".join(f"<th>{escape(kind)}</th>" for kind in kinds)
-    rows = [f"<tr><th>figure</th>{head}<th>what it is</th></tr>"]
+    rows = [f"<tr><th>figure</th>{head}</tr>"]
     for name in measures[kinds[0]]:
         title, about = ABOUT[name]
         cells = "".join(f"<td>{_measure(measures[kind].get(name))}</td>" for kind in kinds)
-        rows.append(f"<tr><td>{title}</td>{cells}<td class=soft>{about}</td></tr>")
+        rows.append(f"<tr><td>{title}<div class=soft>{about}</div></td>{cells}</tr>")
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
 
 
@@ -158,7 +158,7 @@ def _axes() -> str:
         lines.append(f'<text x="{x}" y="{below}" text-anchor="middle">{share:.2f}</text>')
     middle = (_WIDTH + _EDGE) / 2
     lines.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">coverage</text>')
-    lines.append(f'<text x="4" y="{_EDGE / 2:.0f}">risk</text>')
+    lines.append(f'<text x="4" y="12">risk</text>')
     return "".join(lines)
 
 
