@@ -158,7 +158,7 @@ def _axes() -> str:
         lines.append(f'<text x="{x}" y="{below}" text-anchor="middle">{share:.2f}</text>')
     middle = (_WIDTH + _EDGE) / 2
     lines.append(f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">coverage</text>')
-    lines.append(f'<text x="4" y="12">risk</text>')
+    lines.append('<text x="4" y="12">risk</text>')
     return "".join(lines)
 
 
