@@ -56,6 +56,23 @@ class Workspace:
         graph: dict[str, Any] = self._run("graph", entity=entity, hops=hops, to=to)
         return graph
 
+    def evaluate(
+        self,
+        questions: str | Path,
+        *,
+        files: str | Path | None = None,
+        mode: str = "graph",
+        against: str = "",
+        k: int = 5,
+    ) -> dict[str, Any]:
+        """Figures of retrieval, answers, citations and refusals on a file of questions."""
+        path = str(Path(questions).absolute())
+        begin = str(Path(files).absolute()) if files else ""
+        figures: dict[str, Any] = self._run(
+            "evaluate", questions=path, files=begin, mode=mode, against=against, k=k
+        )
+        return figures
+
     def forget(self, what: str) -> dict[str, Any]:
         """Remove documents, leaving nothing of them in any file."""
         gone: dict[str, Any] = self._run("forget", what=what)

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegle.metrics.ranking import ndcg, recall, reciprocal_rank
+from aegle.metrics.ranking import (
+    all_at,
+    context_precision,
+    context_recall,
+    ndcg,
+    recall,
+    reciprocal_rank,
+)
 
 IDS = list("abcdefgh")
 rankings = st.lists(st.sampled_from(IDS), unique=True)
@@ -72,3 +79,24 @@ def test_looking_further_finds_no_less(ranked, relevant, k):
 def test_nonsense_is_refused(measure, ranked, truth, k):
     with pytest.raises(ValueError, match=r"k counts|names each|gains|recall needs"):
         measure(ranked, truth, k=k)
+
+
+def ragas_average_precision(verdicts):
+    """RAGAS's sum over places, with its names."""
+    numerator = sum((sum(verdicts[: i + 1]) / (i + 1)) * verdicts[i] for i in range(len(verdicts)))
+    return numerator / sum(verdicts) if sum(verdicts) else 0.0
+
+
+@given(rankings, st.sets(st.sampled_from(IDS), min_size=1), places)
+def test_context_measures_as_ragas_counts_them(ranked, relevant, k):
+    verdicts = [int(item in relevant) for item in ranked[:k]]
+    expected = ragas_average_precision(verdicts)
+    assert context_precision(ranked, relevant, k=k) == pytest.approx(expected)
+    assert context_recall(ranked, relevant, k=k) == sum(verdicts) / len(relevant)
+    assert all_at(ranked, relevant, k=k) == float(relevant <= set(ranked[:k]))
+
+
+def test_context_precision_by_hand():
+    # relevant at places 1 and 3: (1/1 + 2/3) / 2
+    assert context_precision(list("axb"), {"a", "b"}, k=3) == pytest.approx(5 / 6)
+    assert context_precision(list("axb"), {"a", "b"}, k=2) == 1

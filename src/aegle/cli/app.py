@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aegle.cli import asking, filling, serving, show, training
+from aegle.cli import asking, assessing, filling, serving, show, training
 from aegle.core.errors import AegleError
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ def root(
 
 filling.register(app)
 asking.register(app)
+assessing.register(app)
 serving.register(app)
 training.register(app)
 

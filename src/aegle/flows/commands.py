@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "ask": "aegle.flows.knowledge:ask",
     "search": "aegle.flows.knowledge:search",
     "extract": "aegle.flows.extracting:extract",
+    "evaluate": "aegle.flows.assess:evaluate",
     "graph": "aegle.flows.knowledge:graph",
     "document": "aegle.flows.knowledge:document",
     "status": "aegle.flows.state:status",
@@ -30,9 +31,9 @@ COMMANDS: Final[dict[str, str]] = {
 """Name -> function of a kit and keywords, imported when called: a command that another process
 runs needs no model here. Those in `REPORTING` also take ``progress``."""
 
-REPORTING: Final = frozenset({"ingest", "extract", "reindex"})
-_READ_AHEAD: Final = frozenset({"ask", "search"})
-_BY_FACTS: Final = frozenset({"ask", "search", "graph", "document", "ingest"})
+REPORTING: Final = frozenset({"ingest", "extract", "reindex", "evaluate"})
+_READ_AHEAD: Final = frozenset({"ask", "search", "evaluate"})
+_BY_FACTS: Final = frozenset({"ask", "search", "evaluate", "graph", "document", "ingest"})
 """Commands that rest on facts or add some: they say when other versions made what is there."""
 _UNREPAIRED: Final = frozenset({"status", "quarantine", "reindex"})
 """Commands that look at a workspace as it is, without finishing a crashed batch first."""

@@ -1,4 +1,4 @@
-"""How good a ranking is: nDCG, recall at k, reciprocal rank; all in [0, 1], higher is better."""
+"""How good a ranking is: nDCG, recall, all found, context precision; in [0, 1], higher better."""
 
 from __future__ import annotations
 
@@ -62,3 +62,42 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], *, k: int 
     _check(ranked, k)
     wanted = set(relevant)
     return next((1.0 / place for place, i in enumerate(ranked[:k], start=1) if i in wanted), 0.0)
+
+
+def all_at(ranked: Sequence[str], relevant: Collection[str], *, k: int = 10) -> float:
+    """1 when every relevant id is among the first ``k``, else 0: what an answer of many hops needs.
+
+    Raises:
+        ValueError: as `recall`.
+    """
+    return float(recall(ranked, relevant, k=k) == 1)
+
+
+def context_precision(ranked: Sequence[str], relevant: Collection[str], *, k: int = 10) -> float:
+    """How far up the relevant ids among the first ``k`` stand, as RAGAS names it; 0 for none.
+
+    The mean of the precision at each place that a relevant id has. It does not ask what is missing:
+    one relevant id, first, is 1; `recall`, RAGAS's context recall by ids, tells the rest.
+
+    Raises:
+        ValueError: ``k < 1``, or ``ranked`` repeats an id.
+
+    References:
+        Es et al. (2023), RAGAS: Automated Evaluation of Retrieval Augmented Generation; here the
+        relevant ids are known instead of judged.
+    """
+    _check(ranked, k)
+    wanted = set(relevant)
+    places = [place for place, item in enumerate(ranked[:k], start=1) if item in wanted]
+    if not places:
+        return 0.0
+    return math.fsum(met / place for met, place in enumerate(places, start=1)) / len(places)
+
+
+def context_recall(ranked: Sequence[str], relevant: Collection[str], *, k: int = 10) -> float:
+    """`recall` by the name that RAGAS gives it where relevant ids are known.
+
+    Raises:
+        ValueError: as `recall`.
+    """
+    return recall(ranked, relevant, k=k)

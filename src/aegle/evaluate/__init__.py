@@ -1,0 +1,1 @@
+"""Evaluation without a judge: questions with gold passages and answers, scores, reports."""
