@@ -58,6 +58,8 @@ def test_parts_become_one(text: str, told: tuple[tuple[str, str], ...], expected
         ("12 Elm Road and Anna", (("12 Elm Road", "address"), ("Anna", "person"))),
         ("12 Elm Road. He flew to Germany", (("12 Elm Road", "address"), ("Germany", "place"))),
         ("12 Elm Road", (("12 Elm Road", "address"),)),
+        ("12 Elm Road\n\nGermany won", (("12 Elm Road", "address"), ("Germany", "place"))),
+        ("12 Elm Road, 4 Oak Way", (("12 Elm Road", "address"), ("4 Oak Way", "address"))),
     ],
 )
 def test_what_is_apart_stays_apart(text: str, told: tuple[tuple[str, str], ...]) -> None:
@@ -65,7 +67,7 @@ def test_what_is_apart_stays_apart(text: str, told: tuple[tuple[str, str], ...])
 
 
 @given(
-    st.text("ab ,\n", max_size=60),
+    st.text("ab1 ,\n()-", max_size=60),
     st.lists(st.tuples(st.integers(0, 5), st.integers(1, 9), st.sampled_from([*PARTS, "person"]))),
 )
 def test_a_whole_begins_and_ends_with_parts(text: str, steps: list[tuple[int, int, str]]) -> None:

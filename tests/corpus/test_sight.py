@@ -192,6 +192,8 @@ def test_the_same_text_is_redacted_the_same_way(text, spans) -> None:
         ("NEURO", "place"),
         ("ALLERGIES", "person"),
         ("MAR", "name"),
+        ("SpO2 95%", "address"),
+        ("BP 145", "place"),
         ("BP 121/69, HR 81, RR 15", "address"),
         ("4/10", "date"),
         ("123/80", "place"),
@@ -216,6 +218,19 @@ def test_what_charts_write_so_is_no_identifier_however_sure_the_tagger_is(
         ("4/10/26", "date"),
         ("AB-1234", "licence"),
         ("acme.io/x", "url"),
+        ("RR 2 Box 152, Hiram", "address"),
+        ("BP 4512, Thies", "address"),
+        ("HR-10000 Zagreb", "address"),
+        ("1200 Pine St, RR 2", "address"),
+        ("CH-8001", "zip"),
+        ("LEE", "person"),
+        ("NG", "person"),
+        ("j.smith@hospital", "email"),
+        ("anna.mill @ kite.org", "email"),
+        ("10.0.0.5/anna", "url"),
+        ("hospital/patient/123", "url"),
+        ("12/24", "date"),
+        ("Oct-04", "date"),
     ],
 )
 def test_what_may_be_an_identifier_is_one(word: str, label: str) -> None:
@@ -229,3 +244,10 @@ def test_an_address_is_replaced_with_its_country_which_alone_stays() -> None:
     assert str(told.text).count("Germany") == 1
     assert "Elm" not in told.text
     assert "Arnsdorf" not in told.text
+
+
+def test_numbers_and_wards_in_a_row_make_no_address() -> None:
+    text = "Vitals: 121/80, 78, 98. NEPH-5, NEPH-6"
+    spots = [(text.index(one), one) for one in ("121/80", "78", "98", "NEPH-5", "NEPH-6")]
+    seen = [Seen(at, at + len(one), "address", 1.0) for at, one in spots]
+    assert Sight(lambda _: seen, "tagger/1").look(text) == []

@@ -106,19 +106,37 @@ def test_progress_counts_every_word_once(onto: Any) -> None:
 def test_a_corpus_without_names_teaches_that_there_is_nothing(
     tagger: Path, corpora: Path, tmp_path: Path
 ) -> None:
-    told = recipe(("atoms", "Drug", "drugs"), frozen=True)
-    quiet = told.corpora[0].model_copy(update={"names": {}})
-    some = told.model_copy(update={"corpora": (*told.corpora, quiet, quiet, quiet)})
+    told = recipe(("any", "Drug", "drugs"), frozen=True)
+    quiet = told.corpora[0].model_copy(
+        update={"names": {}, **{p: f"hosts-{p}.txt" for p in ("train", "dev", "test")}}
+    )
+    some = told.model_copy(update={"corpora": (*told.corpora, quiet)})
     run(some, base=tagger, data=corpora, folder=tmp_path)
-    (found,) = Tagger(tmp_path / "model", threads=1).tag([TEXTS[0]], tasks=["atoms"])
-    assert found["atoms"] == []
+    (found,) = Tagger(tmp_path / "model", threads=1).tag([TEXTS[1]], tasks=["any"])
+    assert [TEXTS[1][one.start : one.end] for one in found["any"]] == ["xdcba"]
+
+
+def test_a_head_that_finds_nothing_right_is_not_written(
+    tagger: Path, corpora: Path, tmp_path: Path
+) -> None:
+    told = recipe(("atoms", "Drug", "drugs"), frozen=True)
+    lost = told.corpora[0].model_copy(update={"names": {}})
+    with pytest.raises(InputError, match="found nothing right"):
+        run(
+            told.model_copy(update={"corpora": (lost,)}),
+            base=tagger,
+            data=corpora,
+            folder=tmp_path,
+        )
+    assert not (tmp_path / "model").exists()
 
 
 def test_stopped_it_leaves_no_model(tagger: Path, corpora: Path, tmp_path: Path) -> None:
     told = recipe(("atoms", "Drug", "drugs"), frozen=True)
-    with pytest.raises(StoppedError):
+    with pytest.raises(StoppedError) as caught:
         run(told, base=tagger, data=corpora, folder=tmp_path, stop=lambda: True)
     assert not list(tmp_path.iterdir())
+    assert not caught.value.resumes
 
 
 def test_an_encoder_that_is_no_tagger_is_refused(tiny: Path, corpora: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
             return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
         again = [one for one in sys.argv[1:] if one != "--resume"]
-        again += [] if "trials" in about else ["--resume"]
+        again += [] if "trials" in about or not stopped.resumes else ["--resume"]
         show.note(f"{stopped}:\n  aegle {shlex.join(again)}")
         raise typer.Exit(_INTERRUPTED) from stopped
     except MissingExtraError as error:

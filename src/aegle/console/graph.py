@@ -165,9 +165,10 @@ class GraphPage:
             )
             ties = await look(looking.ties, self._kit, found["edges"], into=into) if found else None
         finally:
-            self._button.props(remove="loading")
             last = self._asked == mine
-            self._asked = None if last else self._asked
+            if last:
+                self._asked = None
+                self._button.props(remove="loading")
         if found is None or ties is None or not last:  # something else was asked meanwhile
             return
         with self._result:

@@ -101,7 +101,14 @@ class MissingExtraError(AegleError):
 
 
 class StoppedError(AegleError):
-    """Long work was stopped half-way; what was done is kept and can be gone on from."""
+    """Long work was stopped half-way; what was done is kept and can be gone on from.
+
+    Unless ``resumes`` is False: then it begins anew.
+    """
 
     exit_code = 10
     http_status = 503
+
+    def __init__(self, message: str, *, resumes: bool = True) -> None:
+        super().__init__(message)
+        self.resumes = resumes

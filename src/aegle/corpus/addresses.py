@@ -9,7 +9,12 @@ from typing import Final, Protocol
 PARTS: Final = frozenset(("address", "place", "zip"))
 """Labels of what an address consists of; a country alone is no identifier, in an address it is."""
 
-_GAP: Final = re.compile(r"[\s,;()>]{0,6}(?:-\s{0,2})?\Z")
+_GAP: Final = re.compile(r"(?!.*\n.*\n)[\s,;()>]{0,6}(?:-\s{0,2})?\Z", re.DOTALL)
+"""A blank line ends an address."""
+
+_FURTHER: Final = re.compile(r"(?i)(?:apt|apartment|suite|ste|unit|floor|fl|box|p\.?o|room|rm)\b|#")
+"""How the second line of an address begins; another street with a number is another address."""
+
 _CORNER: Final = re.compile(r"(?i)(?:\bthe\s{1,3})?\bcorner\s{1,3}of\s{1,3}\Z")
 _AND: Final = re.compile(r"(?i)\s{1,3}(?:and|&)\s{1,3}\Z")
 
@@ -43,7 +48,9 @@ def whole(text: str, seen: Sequence[Part]) -> Iterator[tuple[int, int, float]]:
     at = 0
     while at < len(seen):
         first, last = seen[at], at
-        corner = first.label == "address" and _CORNER.search(text[: first.start][-24:])
+        corner = first.label == "address" and _CORNER.search(
+            text[max(0, first.start - 24) : first.start]
+        )
         if first.label == "address":
             while last + 1 < len(seen) and _joined(text, seen[last], seen[last + 1], bool(corner)):
                 last += 1
@@ -58,4 +65,15 @@ def _joined(text: str, one: Part, other: Part, corner: bool) -> bool:
     gap = text[one.end : other.start]
     if corner and one.label == "address" and _AND.match(gap):
         return other.label in (*PARTS, "person")
-    return other.label in PARTS and _GAP.match(gap) is not None
+    if other.label not in PARTS or not _GAP.match(gap):
+        return False
+    both = _is_street(text, one) and _is_street(text, other) and gap.strip(" ")
+    return not both or _FURTHER.match(text, other.start) is not None
+
+
+def _is_street(text: str, one: Part) -> bool:
+    """Whether it has a name and a number of its own."""
+    written = text[one.start : one.end]
+    return (
+        one.label == "address" and any(map(str.isdigit, written)) and any(map(str.isalpha, written))
+    )

@@ -52,26 +52,32 @@ _NUMBERED: Final = frozenset("mrn health_plan account licence vehicle device ssn
 _CERTAIN: Final = _NUMBERED | frozenset("phone fax email url ip date birth age".split())
 """Classes that a recogniser tells by their form, a check digit or a label."""
 
+_VITAL: Final = (
+    r"\bBP\W{0,2}(?:[4-9]\d|1\d\d|2[0-5]\d)(?:/|\Z)|\bSpO2\b"
+    r"|\b(?:HR|RR)\W{0,2}\d{2,3}(?:\Z|[,;]\s{0,2}(?:RR|T|SpO2)\b)"
+)
+"""Vital signs stand as a street and its number do."""
+
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
-    # Three capitals alone, or some with a number, are a ward or a department.
-    "name": re.compile(r"(?![A-Z]{1,3}\Z)(?![A-Z]{2,8}-\d+\Z).*[^\W\d_]"),
-    # Vital signs stand as a street and its number do, and a number alone is no place.
+    "name": re.compile(r"(?![A-Z]{2,8}-\d{3,}\Z).*[^\W\d_]"),
+    # A ward with its number, a number alone, or vital signs are no place.
     "place": re.compile(
-        r"(?s)(?![A-Z]{1,3}\Z)(?![A-Z]{2,8}-\d+\Z)(?!\d{1,3}(?:/\d{1,3})?\Z)"
-        r"(?!(?:.*\W)?(?:BP|HR|RR|SpO2)\b).*\w"
+        r"(?s)(?![A-Z]{3,8}-\d{0,2}[A-Z]?\Z)(?!\d{1,3}(?:/\d{1,3})?\Z)"
+        rf"(?!.*(?:{_VITAL})).*\w"
     ),
     "phone": re.compile(r"(?:\D*\d){5}"),
-    "email": re.compile(r"(?s).*\S@(?:.*\w)?\w\.\w"),
-    "url": re.compile(r"(?s).*(?:\w\.[^\W\d_]{2}|://|\bwww\b)"),
+    "email": re.compile(r"(?s).*\S\s?@\s?[\w.-]*[^\W\d_]{2}"),
+    "url": re.compile(r"(?s).*(?:\w\.[^\W\d_]{2}|://|\bwww\b|\w[.:]\d+/\w|[a-z]{3}/[a-z]{3,}/\w)"),
     "ip": re.compile(r".*[\da-fA-F][.:]{1,2}[\da-fA-F]"),
     "ssn": re.compile(r"(?:\D*\d){7}"),
     "account": re.compile(r"(?:\D*\d){6}"),
     "licence": re.compile(r"(?![A-Z]{4,8}-\d{1,4}\Z)(?=.*\d)(?:\W*\w){4}"),
     "age": re.compile(r"(?:9\d|1[0-3]\d)\Z"),
-    # A year or a day of the week alone tells no date, and 4/10 may be a score; a time of day or a
-    # number of days is none.
+    # A year or a day of the week alone tells no date, a score of ten, a time of day, a number of
+    # days, a device's tag or a blood pressure is none.
     "date": re.compile(
-        r"(?is)(?=.*(?:\d\D+\d+\D+\d|\d{6}|[^\W\d_]{3}))(?=.*\d)(?!\d\d?:\d\d)(?![A-Z]+-\d+\Z)"
+        r"(?is)(?=.*(?:\d\D+\d|\d{6}|[^\W\d_]{3}))(?=.*\d)(?!\d\d?:\d\d)(?!\d\d?/10\Z)"
+        r"(?![^\W\d_]+-(?!(?:19|20)\d\d\Z)\d{3,}\Z)(?!\d{3}/)"
         r"(?!.*\b(?:hour|day|week|month|year)s?\b)"
     ),
 }
@@ -132,12 +138,18 @@ class Sight:
         ]
         found = [found for one in wanted for found in _found(text, one)]
         if "place" not in keeps:
-            found += (
-                Found(start, end, "place", min(score, _WHOLE))
-                for start, end, score in addresses.whole(text, wanted)
-                if _FORMS["place"].match(text[start:end])
-            )
+            found += _addresses(text, wanted)
         return list(self.weigh(text, found))
+
+
+def _addresses(text: str, wanted: Sequence[Seen]) -> Iterator[Found]:
+    """Whole addresses; what has no place's form is no part, but a number beside one that has."""
+    form = _FORMS["place"]
+    sound = {one for one in wanted if form.match(text[one.start : one.end])}
+    parts = [one for one in wanted if one in sound or text[one.start : one.end].isdigit()]
+    for start, end, score in addresses.whole(text, parts):
+        if form.match(text[start:end]) and any(start <= one.start < end for one in sound):
+            yield Found(start, end, "place", min(score, _WHOLE))
 
 
 def _found(text: str, one: Seen) -> Iterator[Found]:
@@ -176,7 +188,7 @@ def _beside(one: Found, near: Sequence[Found]) -> Iterator[Found]:
     for other in near:
         if _alike(one.kind, other.kind):
             start, end = min(one.start, other.start), max(one.end, other.end)
-            sure = min if one.kind == "place" else max  # of an address see `_WHOLE`
+            sure = min if one.kind == "place" and one.score <= _WHOLE else max
             one = Found(start, end, other.kind, sure(one.score, other.score))
     at = one.start
     for other in near:

@@ -121,7 +121,9 @@ class _Reader:
         self.done += words
         self._progress(self.done, self._total)
         if self._stop():
-            raise StoppedError("the fit of the heads was stopped; nothing was written")
+            raise StoppedError(
+                "the fit of the heads was stopped; nothing was written", resumes=False
+            )
 
 
 def _fit(recipe: Recipe, task: str, reader: _Reader, dev: TagData) -> tuple[Fit, Scores]:
@@ -130,6 +132,11 @@ def _fit(recipe: Recipe, task: str, reader: _Reader, dev: TagData) -> tuple[Fit,
     rows = 1 + 2 * len(recipe.tasks[task].labels)
     empty = {"weight": torch.zeros(rows, learned.rows_WC.shape[1]), "bias": torch.zeros(rows)}
     found = refit(learned, asked, dev, empty, seed=recipe.seed, steps=_STEPS)
+    if not found["weight"].any():
+        raise InputError(
+            f"the head {task!r} found nothing right in its dev part after any epoch; give it more "
+            "annotated texts, or see whether the corpus's labels are named as under `names`"
+        )
     weight, bias = (found[name].numpy() for name in ("weight", "bias"))
     fit = (weight, bias, Head(recipe.tasks[task].labels, *of_tags(asked.logits(weight, bias), dev)))
     return fit, tag_scores(_scaled(asked, fit), dev)
@@ -160,9 +167,11 @@ def _write(
     for name in (HEADS, "tokenizer.json"):
         shutil.copyfile(base / name, model / name)
     plain = {part: {n: asdict(one.f1) for n, one in some.items()} for part, some in scored.items()}
-    write_json(model / CARD, _card(recipe, base, card, fits, plain))
+    said = _card(recipe, base, card, fits, plain)
+    said["version"] += f"+{recipe.name}-{sha256_file(model / GRAPH)[:8]}"
+    write_json(model / CARD, said)
     write_json(folder / SCORES, plain)
-    made = tuple(sha256_tree(data / one.train) for one in recipe.corpora)
+    made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in recipe.corpora))
     files = [replace(describe(model / name, made_from=made), path=name) for name in FILES]
     write_manifest(model / "manifest.json", files, recipe=recipe.model_dump(mode="json"))
 
@@ -188,11 +197,13 @@ def _card(
     return {
         **{name: value for name, value in card.items() if name != "measured"},
         "name": recipe.name,
-        "version": f"{card['version']}+{recipe.name}",
         "heads": heads,
         "data": [*others, *data_rows(recipe)],
         "origins": [*card["origins"], origin],
-        **{f"{part}_f1": card.get(f"{part}_f1", {}) | dict(scored[part]) for part in scored},
+        **{
+            name: {task: one for task, one in card.get(name, {}).items() if task not in fits} | some
+            for name, some in ((f"{part}_f1", dict(some)) for part, some in scored.items())
+        },
     }
 
 

@@ -22,7 +22,8 @@ from aegle.packs.general.places import is_land
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _DEPARTMENTS: Final = frozenset(
-    """MICU SICU NICU PICU PACU NEURO NEPH CARDIO CARD ONCO ORTHO SURG PEDS PSYCH PULM RENAL REHAB
+    """ED ER OR ICU CCU MAR ENT GI GU ID PT OT SW IV PO CT MRI RN BP HR RR HPI PMH PSH FH SH ROS
+    MICU SICU NICU PICU PACU NEURO NEPH CARDIO CARD ONCO ORTHO SURG PEDS PSYCH PULM RENAL REHAB
     DIAL TELE WARD TRIAGE ENDO DERM ADLs""".split()
 )
 """How charts write where somebody lies and what is consulted; surnames in capitals stay names."""
