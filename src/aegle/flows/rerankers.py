@@ -1,0 +1,51 @@
+"""From settings to the reranker that they name, opened when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from aegle.core.ports import Reranker
+from aegle.core.settings import Settings
+
+
+class _Opens(Protocol):
+    """The part of a kit that opens ports and fetches models."""
+
+    settings: Settings
+    _open: Callable[..., Any]
+    _model: Callable[[str], Path]
+
+
+def opened(kit: _Opens) -> Reranker | None:
+    """What ``retrieve.rerank`` names; None for ``none``.
+
+    Raises:
+        NotFoundError: no such model.
+        UsageError: an address or a reference that is none.
+    """
+    wanted, backends = kit.settings.retrieve, kit.settings.backends
+    how, _, model = wanted.rerank.partition(":")
+    if how in ("", "none"):
+        return None
+    if how in ("http", "https"):
+        remote: Reranker = kit._open(
+            "reranker",
+            "http",
+            wanted.rerank,
+            format=wanted.rerank_format,
+            model=wanted.rerank_model,
+            api_key=wanted.rerank_key,
+        )
+        return remote
+    name, reference = (
+        ("late", model or backends.encoder_model)
+        if how == "late"
+        else (
+            "onnx",
+            wanted.rerank,
+        )
+    )
+    local: Reranker = kit._open("reranker", name, kit._model(reference), threads=backends.threads)
+    return local
