@@ -136,12 +136,11 @@ def compared(
     ways: dict[str, Codec] = {"int8": Int8()}
     for bits in (4, 2, 1):
         ways[f"{bits} bit"] = train(learnt, bits=bits, centroids=CENTROIDS, rng=rng)
-    questions = dict(zip(asked, encoder.vectors([one.question for one in asked]), strict=False))
+    names = [one.question for one in asked]
+    questions = dict(zip(names, encoder.vectors(names), strict=True))
+    first = {name: [hit.chunk_id for hit in hits[name][:top]] for name in names}
     exact = {
-        one.question: [
-            maxsim(questions[one], vectors[hit.chunk_id]) for hit in hits[one.question][:top]
-        ]
-        for one in asked
+        name: [maxsim(questions[name], vectors[item]) for item in first[name]] for name in names
     }
     num = sum(len(each) for each in vectors.values())
     told: dict[str, Any] = {"passages": len(ids), "tokens": num, "questions": len(asked)}
@@ -151,27 +150,23 @@ def compared(
         store.add(ids, [vectors[item] for item in ids])
         table = sum(part.nbytes for part in codec.table().values())
         told[name] = {"bytes_a_token": round((store.size_bytes - table) / num, 1)}
-        told[name] |= {"codebook_bytes": table} | _agreement(
-            asked, hits, exact, questions, store, top
-        )
+        told[name]["codebook_bytes"] = table
+        got = {one: store.scores(questions[one], first[one]) for one in names}
+        told[name] |= agreement([(exact[one], got[one]) for one in names])
     return told
 
 
-def _agreement(asked, hits, exact, questions, store: LateStore, top: int) -> dict[str, Any]:
-    rank_correlation, same_first, shared10 = [], [], []
-    for one in asked:
-        true = np.array(exact[one.question])
-        got = store.scores(questions[one], [hit.chunk_id for hit in hits[one.question][:top]])
-        order, other = np.argsort(-true, kind="stable"), np.argsort(-got, kind="stable")
-        ranks = [np.argsort(each) for each in (order, other)]
-        rank_correlation.append(float(np.corrcoef(*ranks)[0, 1]))
-        same_first.append(float(order[0] == other[0]))
-        shared10.append(len(set(order[:10]) & set(other[:10])) / 10)
-    return {
-        "spearman": figure(rank_correlation),
-        "same_first": figure(same_first),
-        "shared_of_10": figure(shared10),
-    }
+def agreement(pairs: Sequence[tuple[Sequence[float], Scores]]) -> dict[str, Any]:
+    """How two lists of scores order the same passages, over questions."""
+    told: dict[str, list[float]] = {"spearman": [], "same_first": [], "shared_of_10": []}
+    for true, got in pairs:
+        order = np.argsort(-np.array(true), kind="stable")
+        other = np.argsort(-got, kind="stable")
+        ranks = np.corrcoef(np.argsort(order), np.argsort(other))
+        told["spearman"].append(float(ranks[0, 1]))
+        told["same_first"].append(float(order[0] == other[0]))
+        told["shared_of_10"].append(len(set(order[:10]) & set(other[:10])) / 10)
+    return {name: figure(values) for name, values in told.items()}
 
 
 def measure(folder: Path, args: argparse.Namespace, encoder: OnnxEncoder) -> dict[str, Any]:

@@ -127,7 +127,6 @@ def _scifact(folder: Path, claims: str) -> RetrievalSet:
         gold = {
             row["claim"]: {place[item]: 1.0 for item in re.findall(r"\d+", row["cited_doc_ids"])}
             for row in _csv(packed, f"claims_{claims}.csv")
-            if row["cited_doc_ids"]
         }
     questions = [Asked(claim, found, "single") for claim, found in gold.items()]
     return RetrievalSet(folder.name, passages, questions)

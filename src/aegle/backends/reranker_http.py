@@ -158,6 +158,7 @@ class HttpReranker:
         """The answer of the first try that was answered, of three with longer and longer waits."""
         for attempt in range(1, _ATTEMPTS + 1):
             pause = _FIRST_WAIT_S * 2 ** (attempt - 1)
+            cause: httpx.HTTPError | None = None
             try:
                 response = self._client.post(self._url, json=body)
             except httpx.TimeoutException as error:
@@ -168,7 +169,7 @@ class HttpReranker:
             else:
                 if response.is_success:
                     return response
-                problem, cause = _refusal(response.status_code), None
+                problem = _refusal(response.status_code)
                 if response.status_code not in _BUSY:
                     raise BackendError(f"the reranker at {self._where} {problem}")
                 pause = _asked_wait(response.headers.get("Retry-After", ""), pause)

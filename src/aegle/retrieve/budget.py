@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aegle.core.records import Chunk, Citation, Span
 from aegle.core.text import SafeText
@@ -92,7 +93,7 @@ def compress(
     return sorted(kept, key=lambda one: (first[one.document_id], one.document_id, one.start))
 
 
-def _by_turns(every: Sequence[Piece], worth: np.ndarray) -> list[int]:
+def _by_turns(every: Sequence[Piece], worth: NDArray[np.float64]) -> list[int]:
     """Places in the order in which they are chosen."""
     left = np.ones(len(every), bool)
     share = np.ones(len(every))

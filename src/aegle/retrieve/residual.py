@@ -147,7 +147,8 @@ def pack(buckets_NC: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     filled = np.zeros((num, -(-width // each) * each), np.uint8)
     filled[:, :width] = buckets_NC
     shifts = np.arange(each - 1, -1, -1, dtype=np.uint8) * bits
-    return np.bitwise_or.reduce(filled.reshape(num, -1, each) << shifts, axis=2, dtype=np.uint8)
+    joined = np.bitwise_or.reduce(filled.reshape(num, -1, each) << shifts, axis=2, dtype=np.uint8)
+    return np.asarray(joined, np.uint8)
 
 
 def unpack(packed: NDArray[np.uint8], bits: int, width: int) -> NDArray[np.uint8]:
