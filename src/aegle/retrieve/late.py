@@ -80,7 +80,7 @@ class LateStore:
         arrays: Parts = {f"table.{name}": part for name, part in self.codec.table().items()}
         for name in names:
             rows = [self._parts[item][name] for item in ids]
-            arrays[f"part.{name}"] = np.concatenate(rows) if rows else np.zeros((0, 1), np.int8)
+            arrays[f"part.{name}"] = np.concatenate(rows) if rows else np.empty((0, 1), np.int8)
         lengths = [len(self._parts[item][names[0]]) for item in ids]
         arrays["lengths"] = np.array(lengths, np.int64)
         about = {"format": _FORMAT, "kind": self.codec.kind, "ids": json.dumps(ids)}
@@ -107,13 +107,12 @@ class LateStore:
             ids = json.loads(about["ids"])
             ends = np.cumsum(arrays["lengths"])
             parts = {n.removeprefix("part."): a for n, a in arrays.items() if n[:5] == "part."}
-            if len(ids) != len(ends) or any(
-                ends.size and len(part) != ends[-1] for part in parts.values()
-            ):
+            num = int(ends[-1]) if len(ends) else 0
+            if len(ids) != len(ends) or any(len(part) != num for part in parts.values()):
                 raise InputError(f"{path}: the parts do not fit together; make the store anew")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise InputError(f"{path} is no store ({type(error).__name__})") from error
-        for item, start, end in zip(ids, [0, *ends[:-1]], ends, strict=True):
+        for item, start, end in zip(ids, ends - arrays["lengths"], ends, strict=True):
             store._parts[item] = {name: part[start:end] for name, part in parts.items()}
         return store
 

@@ -144,11 +144,12 @@ def pack(buckets_NC: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     """Small numbers side by side in bytes, the first in the highest bits; (N, ceil(C bits / 8))."""
     each = 8 // bits
     num, width = buckets_NC.shape
-    filled = np.zeros((num, -(-width // each) * each), np.uint8)
+    num_bytes = -(-width // each)
+    filled = np.zeros((num, num_bytes * each), np.uint8)
     filled[:, :width] = buckets_NC
     shifts = np.arange(each - 1, -1, -1, dtype=np.uint8) * bits
-    joined = np.bitwise_or.reduce(filled.reshape(num, -1, each) << shifts, axis=2, dtype=np.uint8)
-    return np.asarray(joined, np.uint8)
+    shifted = filled.reshape(num, num_bytes, each) << shifts
+    return np.asarray(np.bitwise_or.reduce(shifted, axis=2), np.uint8)
 
 
 def unpack(packed: NDArray[np.uint8], bits: int, width: int) -> NDArray[np.uint8]:
@@ -156,7 +157,8 @@ def unpack(packed: NDArray[np.uint8], bits: int, width: int) -> NDArray[np.uint8
     each = 8 // bits
     shifts = np.arange(each - 1, -1, -1, dtype=np.uint8) * bits
     buckets = (packed[:, :, None] >> shifts) & np.uint8((1 << bits) - 1)
-    return np.asarray(buckets.reshape(len(packed), -1)[:, :width], np.uint8)
+    flat = buckets.reshape(len(packed), packed.shape[1] * each)
+    return np.asarray(flat[:, :width], np.uint8)
 
 
 def _centroids(vectors_NC: Vectors, num: int, rng: np.random.Generator) -> Vectors:
