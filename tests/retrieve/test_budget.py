@@ -1,5 +1,7 @@
 """Context within a budget: never over it, whole sentences at their places, more with more."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +63,7 @@ def test_with_room_for_all_nothing_is_lost_or_doubled(texts):
     chunks = chunked(texts)
     kept = compress(chunks, budget=10_000, count=count, relevance=relevance)
     assert sorted(kept, key=repr) == sorted(pieces(chunks), key=repr)
-    for first, second in zip(kept, kept[1:], strict=False):
+    for first, second in pairwise(kept):
         assert first.document_id != second.document_id or first.end <= second.start
 
 

@@ -73,6 +73,8 @@ class TokenEncoder:
             )
         self.width = int(self._output.shape[-1])
         self._alone = depends_on_batch(graph)
+        marks = [n for one, n in self._tokenizer.get_vocab().items() if _MARKS.fullmatch(one)]
+        self._marks = np.array(sorted(marks), np.int64)
 
     def vectors(self, texts: Sequence[str]) -> list[Vectors]:
         """Unit vectors (T, C) of each text's tokens, in the order given, whatever the batching."""
@@ -107,10 +109,8 @@ class TokenEncoder:
             ids_BS[row, :last] = one.ids[:last]
             ids_BS[row, last - 1] = one.ids[-1]  # keep the closing special token
             mask_BS[row, :last] = 1
-            pairs = zip(one.special_tokens_mask[: last - 1], one.tokens, strict=False)
-            wanted_BS[row, : last - 1] = [
-                not special and _MARKS.fullmatch(token) is None for special, token in pairs
-            ]
+            special = np.array(one.special_tokens_mask[: last - 1], bool)
+            wanted_BS[row, : last - 1] = ~special & ~np.isin(ids_BS[row, : last - 1], self._marks)
         feed = {
             "input_ids": ids_BS,
             "attention_mask": mask_BS,
