@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from aegle.core.errors import NotFoundError, SettingsError, UsageError
+from aegle.core.errors import NotFoundError, PrivacyError, SettingsError, UsageError
 from aegle.flows import knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
@@ -142,6 +142,9 @@ def test_what_is_no_reranker_is_told(layout_of: Layout) -> None:
         kit_with(layout_of, retrieve__rerank="http://localhost:1") as kit,
         pytest.raises(UsageError, match=r"retrieve\.rerank_format"),
     ):
+        knowledge.search(kit, QUESTION)
+    open_texts = {"redact__override_reason": "a trial", "retrieve__rerank": "https://h/rerank"}
+    with kit_with(layout_of, **open_texts) as kit, pytest.raises(PrivacyError, match="override"):
         knowledge.search(kit, QUESTION)
     with pytest.raises(SettingsError, match="rerank_top"):
         workspace.load_settings(layout_of, options={"retrieve.rerank_top": 0})

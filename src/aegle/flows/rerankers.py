@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from aegle.core.errors import PrivacyError
 from aegle.core.ports import Reranker
 from aegle.core.settings import Settings
+
+
+_OWN_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)")
 
 
 class _Opens(Protocol):
@@ -24,12 +29,18 @@ def opened(kit: _Opens) -> Reranker | None:
     Raises:
         NotFoundError: no such model.
         UsageError: an address or a reference that is none.
+        PrivacyError: the texts may hold identifiers, and the reranker is another machine.
     """
     wanted, backends = kit.settings.retrieve, kit.settings.backends
     how, _, model = wanted.rerank.partition(":")
     if how in ("", "none"):
         return None
     if how in ("http", "https"):
+        if kit.settings.redact.override_reason and not _OWN_MACHINE.match(wanted.rerank):
+            raise PrivacyError(
+                "redact.override_reason keeps identifiers in this workspace's texts: a rerank "
+                "service on another machine must not get them; name a model here, or none"
+            )
         remote: Reranker = kit._open(
             "reranker",
             "http",
