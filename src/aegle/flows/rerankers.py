@@ -11,7 +11,6 @@ from aegle.core.errors import PrivacyError
 from aegle.core.ports import Reranker
 from aegle.core.settings import Settings
 
-
 _OWN_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)")
 
 
@@ -50,13 +49,8 @@ def opened(kit: _Opens) -> Reranker | None:
             api_key=wanted.rerank_key,
         )
         return remote
-    name, reference = (
-        ("late", model or backends.encoder_model)
-        if how == "late"
-        else (
-            "onnx",
-            wanted.rerank,
-        )
-    )
-    local: Reranker = kit._open("reranker", name, kit._model(reference), threads=backends.threads)
+    late = how == "late"
+    folder = kit._model((model or backends.encoder_model) if late else wanted.rerank)
+    name = "late" if late else "onnx"
+    local: Reranker = kit._open("reranker", name, folder, threads=backends.threads)
     return local
