@@ -42,8 +42,8 @@ class RetrievalSet:
     peers: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
-def read_set(folder: Path) -> RetrievalSet:
-    """The set of a folder, by its files.
+def read_set(folder: Path, *, claims: str = "validation") -> RetrievalSet:
+    """The set of a folder, by its files; ``claims`` says which of SciFact's are asked.
 
     Raises:
         FileNotFoundError: the folder has none of the layouts.
@@ -51,7 +51,7 @@ def read_set(folder: Path) -> RetrievalSet:
     if (folder / "corpus.jsonl").is_file():
         return _beir(folder)
     if (folder / "scifact.zip").is_file():
-        return _scifact(folder)
+        return _scifact(folder, claims)
     corpus = sorted(folder.glob("*corpus.json"))
     if not corpus:
         raise FileNotFoundError(f"{folder} is no set for retrieval: it has no corpus")
@@ -119,14 +119,14 @@ def _beir(folder: Path) -> RetrievalSet:
     return RetrievalSet(folder.name, passages, questions)
 
 
-def _scifact(folder: Path) -> RetrievalSet:
+def _scifact(folder: Path, claims: str) -> RetrievalSet:
     with zipfile.ZipFile(folder / "scifact.zip") as packed:
         rows = list(_csv(packed, "corpus_train.csv"))
         place = {row["doc_id"]: number for number, row in enumerate(rows)}
         passages = [(row["title"], _sentences(row["abstract"])) for row in rows]
         gold = {
             row["claim"]: {place[item]: 1.0 for item in re.findall(r"\d+", row["cited_doc_ids"])}
-            for row in _csv(packed, "claims_validation.csv")
+            for row in _csv(packed, f"claims_{claims}.csv")
         }
     questions = [Asked(claim, found, "single") for claim, found in gold.items()]
     return RetrievalSet(folder.name, passages, questions)

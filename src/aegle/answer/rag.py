@@ -39,6 +39,7 @@ class Evidence:
         targets: whom or what the answer must be about, best first.
         steps: the passages that lead from what the question names to each target.
         people: group -> where its patient is named, for a list of patients.
+        context: what a generator reads beside the sentences of the answer.
     """
 
     hits: Sequence[Hit]
@@ -47,6 +48,7 @@ class Evidence:
     targets: Targets = field(default_factory=Targets)
     steps: Mapping[str, Sequence[Citation]] = field(default_factory=dict)
     people: Mapping[str, Citation] = field(default_factory=dict)
+    context: Sequence[Citation] = ()
 
 
 def cite(candidate: Candidate) -> Citation:
@@ -162,6 +164,20 @@ def quoted(asked: Asked, chosen: Sequence[Scored], evidence: Evidence, *, most: 
     return [Claim(one.text, (one,)) for one in kept[:most]]
 
 
+def with_context(claims: Sequence[Claim], context: Sequence[Citation]) -> list[Claim]:
+    """Claims, then further evidence as claims of its own, without what the claims cite already."""
+    cited = [one for claim in claims for one in claim.citations]
+    further = [
+        one
+        for one in context
+        if not any(
+            one.document_id == other.document_id and one.start < other.end and other.start < one.end
+            for other in cited
+        )
+    ]
+    return [*claims, *(Claim(one.text, (one,)) for one in further)]
+
+
 def answer(
     question: SafeText,
     asked: Asked,
@@ -195,6 +211,7 @@ def answer(
     else:
         own = quoted(asked, choose(scored, most=max_claims), evidence, most=max_claims)
     plain = asked.listing or asked.form.polar
-    phrased = phrase(question, own, generate, embed) if generate and not plain else []
+    read = with_context(own, evidence.context)
+    phrased = phrase(question, read, generate, embed) if generate and not plain else []
     claims = phrased if phrased and tells(asked, scored[0], phrased) else own
     return Answer(question, tuple(claims), "", hits)

@@ -30,6 +30,11 @@ BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "graph": {"ladybug": "aegle.backends.graph_ladybug:LadybugGraph"},
     "tracker": {"mlflow": "aegle.backends.tracker_mlflow:MlflowTracker"},
     "encoder": {"onnx": "aegle.backends.encoder_onnx:OnnxEncoder"},
+    "reranker": {
+        "onnx": "aegle.backends.reranker_onnx:OnnxReranker",
+        "late": "aegle.backends.reranker_late:LateReranker",
+        "http": "aegle.backends.reranker_http:HttpReranker",
+    },
     "generator": {
         "llamacpp": "aegle.backends.generator_llamacpp:LlamaCppGenerator",
         "openai": "aegle.backends.generator_openai:OpenAIGenerator",

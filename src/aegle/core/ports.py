@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from aegle.core.records import Chunk, Document, Edge, Node, Stored
+from aegle.core.text import SafeText
 
 if TYPE_CHECKING:  # the command line names ports, but not all of its commands need numpy
     import numpy as np
     from numpy.typing import NDArray
 
 Vectors: TypeAlias = "NDArray[np.float32]"
+Scores: TypeAlias = "NDArray[np.float32]"
 Found = tuple[str, float]
 """A chunk id and its score; higher is better, scores of two methods are not comparable."""
 
@@ -133,6 +135,18 @@ class Encoder(Closes, Protocol):
 
     def count(self, text: str) -> int:
         """How many tokens a text has, without special tokens."""
+
+
+class Reranker(Closes, Protocol):
+    """Reads a question and passages together: slower than vectors, for the first hits only."""
+
+    name: str
+
+    def score(self, question: str, passages: Sequence[SafeText]) -> Scores:
+        """How well each passage answers (len(passages),), higher is better, in the order given.
+
+        Scores of two questions are not comparable. A pair's score does not depend on the others.
+        """
 
 
 class Generator(Closes, Protocol):

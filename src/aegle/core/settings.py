@@ -106,6 +106,38 @@ class Retrieve(_Table):
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     graph: bool = Field(True, description="expand through the graph")
     hops: int = Field(2, ge=1, le=4, description="how far the graph expansion walks")
+    rerank: str = Field(
+        "none",
+        description="reads the question with each of the first hits: none, late (token vectors of "
+        "`backends.encoder_model`; late:NAME of another), a cross-encoder by a name of "
+        "`aegle models`, path: or hf:, or the URL of a rerank service, which then gets the "
+        "de-identified texts",
+    )
+    rerank_top: int = Field(30, ge=1, le=200, description="how many first hits are reranked")
+    rerank_weight: float = Field(
+        0.5, ge=0, le=1, description="its vote beside the search's own; 1: it alone decides"
+    )
+    rerank_format: Literal["auto", "cohere", "jina", "tei"] = Field(
+        "auto", description="what the rerank service speaks; auto: by its URL"
+    )
+    rerank_model: str = Field("", description="the name under which that service knows its model")
+    rerank_key: str = Field(
+        "", description="that service's API key; best given as AEGLE_RETRIEVE__RERANK_KEY"
+    )
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how much a hit is worth for saying something that those before it do not; "
+        "above 0 near-copies of one patient or host are left out",
+    )
+    context_tokens: int = Field(
+        0,
+        ge=0,
+        le=8192,
+        description="most tokens of further cited sentences that the generator reads beside those "
+        "of the answer; 0: none",
+    )
 
 
 class Answers(_Table):

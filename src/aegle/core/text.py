@@ -50,6 +50,10 @@ class SafeText(str):
         """Itself: it can't change, and a copy would lose who vouched."""
         return self
 
+    def after(self, title: SafeText) -> SafeText:
+        """This text below its title, if that has any: safe texts together are safe."""
+        return SafeText(f"{title}\n{self}", by="after") if title else self
+
     def cut(self, start: int, end: int) -> SafeText:
         """Characters [start, end): a part of safe text is safe."""
         return SafeText(self[start:end], by="cut")

@@ -18,6 +18,7 @@ from aegle.core.text import SafeText
 from aegle.flows import reading
 from aegle.flows.derive import facts_of
 from aegle.flows.kit import Kit
+from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.link import link
@@ -103,6 +104,7 @@ def named_in(kit: Kit, safe: SafeText) -> list[Named]:
     return list(found.values())
 
 
+@with_context
 def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Evidence:
     """What speaks of a question, best first.
 
@@ -134,7 +136,7 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
         hops=wanted.hops,
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
     )
-    return _allowed(kit, hits, question.groups)
+    return reranked(kit, question.query, _allowed(kit, hits, question.groups))
 
 
 def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:

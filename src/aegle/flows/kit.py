@@ -33,7 +33,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import terminologies, workspace
+from aegle.flows import rerankers, terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -207,6 +207,8 @@ class Kit:
             "generator", backends.generator, model, threads=backends.threads
         )
         return local
+
+    reranker = cached_property(rerankers.opened)
 
     # packs
 

@@ -73,11 +73,12 @@ def build(folder: Path, *, pooling: str, int8: bool) -> onnx.ModelProto:
     """The graph of a folder's ``config.json`` and ``model.safetensors``.
 
     Inputs ``input_ids``, ``attention_mask``, ``token_type_ids``: int64 (B, S). Output ``vectors``:
-    float32 (B, C), unit length.
+    float32 (B, C), unit length; without pooling ``states`` (B, S, C); of pairs ``logits`` (B, O).
 
     Args:
         folder: a Hugging Face model folder.
-        pooling: ``mean`` over the attended tokens, or ``cls``.
+        pooling: ``mean`` over the attended tokens, ``cls``, ``none`` for the tokens themselves, or
+            ``pair`` for the classifier of a cross-encoder.
         int8: quantise weights and activations of all dense layers, and the word table.
 
     Raises:
@@ -108,9 +109,30 @@ class Graph:
         bias_B11S = self.mask()
         for layer in range(self.shape.layers):
             x_BSC = self.layer(x_BSC, bias_B11S, f"encoder.layer.{layer}")
-        self.pool(x_BSC, pooling)
         names = ("input_ids", "attention_mask", "token_type_ids")
+        if pooling == "none":
+            self.nodes.append(helper.make_node("Identity", [x_BSC], ["states"], "states"))
+            return self.finish(names, {"states": ["B", "S", self.shape.width]})
+        if pooling == "pair":
+            return self.finish(names, {"logits": ["B", self.classify(x_BSC)]})
+        self.pool(x_BSC, pooling)
         return self.finish(names, {"vectors": ["B", self.shape.width]})
+
+    def classify(self, x_BSC: str) -> int:
+        """The logits of a sequence classifier over the first token; how many there are.
+
+        In float, whatever the rest: two small matrices a text.
+        """
+        first_BC = self.op("Gather", x_BSC, self.const("int_0", 0, np.int64), axis=1)
+        pooled_BC = self.op("Tanh", self.linear(first_BC, "pooler.dense"))
+        logits = self.linear(pooled_BC, "classifier")
+        self.nodes.append(helper.make_node("Identity", [logits], ["logits"], "logits"))
+        return int(self.weights["classifier.weight"].shape[0])
+
+    def linear(self, x_BC: str, name: str) -> str:
+        """x @ W + b in float, (B, C) -> (B, O)."""
+        weight_CO = self.const(f"{name}.w", self.weights[f"{name}.weight"].T)
+        return self.op("Add", self.op("MatMul", x_BC, weight_CO), self.weight(f"{name}.bias"))
 
     def finish(
         self, inputs: Sequence[str], outputs: Mapping[str, list[str | int]]
