@@ -2,12 +2,16 @@
 
 A shape knows rows by their numbers and finds which are near. What it says of how near is exact for
 ``flat`` and ``hnsw``, which hold whole vectors; of the others whoever has the vectors compares the
-first few again (`rescored`). What is dropped is gone from it and from its file: codes of a graph
-are overwritten, because FAISS can't take nodes out of one.
+first few again. What is dropped is gone from it and from its file: codes of a graph are
+overwritten, because FAISS can't take nodes out of one.
+
+Equal vectors share a node of a graph. Copied notes and log lines repeat by the hundred, and as many
+equal nodes would have links to each other alone: whatever lies beside them was found no more.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,7 +86,7 @@ def full_options(kind: str, options: Mapping[str, int], width: int) -> dict[str,
     return chosen
 
 
-def least(kind: str, options: Mapping[str, int]) -> int:
+def needs(kind: str, options: Mapping[str, int]) -> int:
     """How many vectors a kind needs before it is worth having, or can learn its codes."""
     if kind in ("ivf-pq", "hnsw-pq"):
         return _POINTS * (1 << options.get("bits", 8))
@@ -104,7 +108,7 @@ def _made(kind: str, options: Mapping[str, int], width: int, count: int) -> Any:
         made.own_fields = True
         coarse.this.disown()
         made.cp.min_points_per_centroid = 1
-        made.pq.cp.min_points_per_centroid = 1  # `least` asks for enough
+        made.pq.cp.min_points_per_centroid = 1  # `needs` asks for enough
         return made
     if kind == "hnsw":
         made = faiss.IndexHNSWFlat(width, options["m"], cosine)
@@ -132,9 +136,12 @@ class Shape:
         self.kind = kind
         self.options = dict(options)
         self.index = _made(kind, options, width, count)
-        self.numbers: Numbers = np.empty(0, np.int64)  # by place; -1: dropped
         self.learnt = count
-        self.dead = 0
+        self.numbers: Numbers = np.empty(0, np.int64)
+        self.nodes: Numbers = np.empty(0, np.int64)  # where each row's vector is in the index
+        self.total = 0  # nodes that there ever were
+        self._node_of: dict[int, int] = {}  # a vector's digest -> its node, in a graph
+        self._order: tuple[Numbers, Numbers] | None = None
 
     @classmethod
     def built(
@@ -154,82 +161,119 @@ class Shape:
         return made
 
     @property
-    def alive(self) -> int:
-        """How many rows it holds."""
-        return len(self.numbers) - self.dead
+    def dead(self) -> int:
+        """Nodes of a graph that no row has any more."""
+        return self.total - len(self._node_of) if self._is_graph else 0
+
+    @property
+    def _is_graph(self) -> bool:
+        return self.kind.startswith("hnsw")
 
     @property
     def size_bytes(self) -> int:
         """Bytes of vectors or codes, of lists, graph and codebooks; as in its file."""
-        return len(faiss.serialize_index(self.index)) + self.numbers.nbytes
-
-    def holds(self) -> Numbers:
-        """The numbers of its rows."""
-        return self.numbers[self.numbers >= 0]
+        return len(faiss.serialize_index(self.index)) + 2 * self.numbers.nbytes
 
     def add(self, numbers: Numbers, vectors: Vectors) -> None:
         """Take rows, none of which is here."""
-        if self.kind == "ivf-pq":  # whose ids are places in `numbers`
-            first = len(self.numbers)
-            places = np.arange(first, first + len(numbers), dtype=np.int64)
-            self.index.add_with_ids(vectors, places)
-        else:
+        nodes: Numbers = np.arange(self.total, self.total + len(numbers), dtype=np.int64)
+        if self._is_graph:
+            nodes, vectors = self._shared(vectors)
+        elif self.kind == "ivf-pq":
+            self.index.add_with_ids(vectors, nodes)
+        if self.kind != "ivf-pq" and len(vectors):
             self.index.add(vectors)
+        self.total += len(vectors)
         self.numbers = np.concatenate([self.numbers, numbers])
+        self.nodes = np.concatenate([self.nodes, nodes])
+        self._order = None
+
+    def _shared(self, vectors: Vectors) -> tuple[Numbers, Vectors]:
+        """Each vector's node, and those vectors that have none yet, in the order of theirs."""
+        nodes: Numbers = np.empty(len(vectors), np.int64)
+        new: list[int] = []
+        for row, vector in enumerate(vectors):
+            key = int.from_bytes(hashlib.blake2b(vector.tobytes(), digest_size=8).digest(), "big")
+            node = self._node_of.setdefault(key, self.total + len(new))
+            if node == self.total + len(new):
+                new.append(row)
+            nodes[row] = node
+        return nodes, vectors[new]
 
     def drop(self, numbers: Sequence[int] | Numbers) -> None:
         """Let go of rows and overwrite what was made of them."""
-        places = np.flatnonzero(np.isin(self.numbers, np.asarray(numbers, np.int64)))
-        places = places[self.numbers[places] >= 0]
-        if not len(places):
+        going = np.isin(self.numbers, np.asarray(numbers, np.int64))
+        if not going.any():
             return
-        if self.kind.startswith("hnsw"):
+        gone, left = self.nodes[going], self.nodes[~going]
+        self.numbers, self._order = self.numbers[~going], None
+        if self._is_graph:
+            gone = np.setdiff1d(gone, left)
             storage = faiss.downcast_index(self.index.storage)
             codes = faiss.rev_swig_ptr(storage.codes.data(), storage.codes.size())
-            codes.reshape(len(self.numbers), -1)[places] = 0
+            codes.reshape(self.total, -1)[gone] = 0
+            lost = set(gone.tolist())
+            self._node_of = {key: node for key, node in self._node_of.items() if node not in lost}
         else:
-            self.index.remove_ids(places)
-        if self.kind in ("flat", "binary"):  # the rows after them moved up
-            self.numbers = np.delete(self.numbers, places)
-        else:
-            self.numbers[places] = -1
-            self.dead += len(places)
+            self.index.remove_ids(gone)
+        if self.kind in ("flat", "binary"):  # what came after them moved up
+            left = np.arange(len(left), dtype=np.int64)
+            self.total = len(left)
+        self.nodes = left
+
+    def _rows(
+        self, nodes: Numbers, scores: NDArray[np.float32], want: int
+    ) -> tuple[Numbers, NDArray[np.float32]]:
+        """The rows of some nodes, in their order, ``want`` at most."""
+        if self._order is None:
+            order = np.argsort(self.nodes, kind="stable")
+            self._order = order, self.nodes[order]
+        order, ascending = self._order
+        first, last = (np.searchsorted(ascending, nodes, side) for side in ("left", "right"))
+        # A dropped node still stands in the graph, and -1 where nothing was found: neither has rows
+        rows = [order[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        every = np.concatenate([np.empty(0, np.int64), *rows])[:want]
+        return self.numbers[every], np.repeat(scores, last - first)[:want]
 
     def near(self, query: Vectors, want: int) -> tuple[Numbers, NDArray[np.float32]]:
         """About the ``want`` nearest rows, best first, with the index's own scores."""
-        # Dropped nodes still stand in a graph and are found; what is cut off must be others.
-        most = min(want + min(self.dead, want), len(self.numbers))
+        most = min(want + min(self.dead, want), self.total)
         params: Any = None
-        if self.kind.startswith("hnsw"):
+        if self._is_graph:
             params = faiss.SearchParametersHNSW(efSearch=max(self.options["ef"], most))
         elif self.kind == "ivf-pq":
             params = faiss.SearchParametersIVF(nprobe=self.options["probes"])
-        scores, places = self.index.search(query[None], most, params=params)
-        found = np.where(places[0] >= 0, self.numbers[places[0]], -1)
-        return found[found >= 0][:want], scores[0][found >= 0][:want]
+        scores, nodes = self.index.search(query[None], most, params=params)
+        return self._rows(nodes[0], scores[0], want)
 
     def among(
         self, query: Vectors, want: int, numbers: Numbers | None
     ) -> tuple[Numbers, NDArray[np.float32]]:
         """The ``want`` nearest of some rows (None: of all), exactly; for kinds in `WHOLE`."""
-        known = self.index if self.kind == "flat" else self.index.storage
-        params = None
-        if numbers is not None or self.dead:
-            mask = self.numbers >= 0 if numbers is None else np.isin(self.numbers, numbers)
-            selector = faiss.IDSelectorBatch(np.flatnonzero(mask))
+        known, params = self.index if self.kind == "flat" else self.index.storage, None
+        allowed = np.isin(self.numbers, numbers) if numbers is not None else None
+        if allowed is not None or self.dead:
+            nodes = self.nodes if allowed is None else self.nodes[allowed]
+            selector = faiss.IDSelectorBatch(np.unique(nodes))
             params = faiss.SearchParameters(sel=selector)
-        most = min(want, len(self.numbers))
-        scores, places = known.search(query[None], most, params=params)
-        found = places[0] >= 0
-        return self.numbers[places[0][found]], scores[0][found]
+        scores, found = known.search(query[None], min(want, self.total), params=params)
+        rows, by = self._rows(found[0], scores[0], len(self.numbers))
+        if numbers is not None and self._is_graph:  # of copies, some may be allowed and some not
+            fit = np.isin(rows, numbers)
+            rows, by = rows[fit], by[fit]
+        return rows[:want], by[:want]
 
     def write(self, path: Path) -> None:
         """Replace its file, whole or not at all."""
         about = {"kind": self.kind, "options": _lasting(self.options), "learnt": self.learnt}
+        about["total"] = self.total
         stated = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         with atomic_path(path) as part, part.open("wb") as file:
             index = faiss.serialize_index(self.index)
-            np.savez(file, about=stated, numbers=self.numbers, index=index)
+            keys = np.array([*self._node_of.keys()], np.uint64)
+            kept = np.array([*self._node_of.values()], np.int64)
+            rows = {"numbers": self.numbers, "nodes": self.nodes}
+            np.savez(file, about=stated, index=index, keys=keys, kept=kept, **rows)  # type: ignore[arg-type]  # numpy's stub takes them for allow_pickle
 
     @classmethod
     def read(cls, path: Path, kind: str, options: Mapping[str, int]) -> Shape | None:
@@ -238,18 +282,20 @@ class Shape:
         The archive has a checksum of each part, which is compared.
         """
         try:
-            with np.load(path, allow_pickle=False) as parts:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as parts:
                 about = json.loads(parts["about"].tobytes())
                 if about["kind"] != kind or about["options"] != _lasting(options):
                     return None
-                numbers, index = parts["numbers"], faiss.deserialize_index(parts["index"])
+                made = cls.__new__(cls)
+                made.kind, made.options = kind, dict(options)
+                made.index = faiss.deserialize_index(parts["index"])
+                made.learnt, made.total = int(about["learnt"]), int(about["total"])
+                made.numbers, made.nodes = parts["numbers"], parts["nodes"]
+                pairs = zip(parts["keys"].tolist(), parts["kept"].tolist(), strict=True)
+                made._node_of, made._order = dict(pairs), None
+                return made
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None  # it is derived: whoever asked makes it anew
-        made = cls.__new__(cls)
-        made.kind, made.options, made.index = kind, dict(options), index
-        made.numbers, made.learnt = numbers, int(about["learnt"])
-        made.dead = int((numbers < 0).sum())
-        return made
 
 
 def _lasting(options: Mapping[str, int]) -> dict[str, int]:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aegle.backends.faiss_kinds import WHOLE, Shape, full_options, learners
-from aegle.backends.faiss_kinds import least as needs
+from aegle.backends.faiss_kinds import WHOLE, Shape, full_options, learners, needs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,12 +92,12 @@ class ShapedVectors:
     def catch_up(self, numbers: Numbers) -> None:
         """Let the shape have the rows that the file has, and be of the kind that is wanted."""
         shape = self.shape
-        held = shape.holds()
+        held = shape.numbers
         strangers = np.setdiff1d(held, numbers)
         shape.drop(strangers)
         wanted = self._kind if len(numbers) >= self._least else "flat"
         stale = shape.kind != "flat" and (
-            len(numbers) > _GROWN * shape.learnt or _GROWN * shape.dead > len(shape.numbers)
+            len(numbers) > _GROWN * shape.learnt or _GROWN * shape.dead > shape.total
         )
         if stale or (shape.kind == "flat" and wanted != "flat"):
             self._build(wanted, numbers)
@@ -147,11 +146,11 @@ class ShapedVectors:
         """
         shape = self.shape
         want = max(_AT_LEAST, limit * shape.options.get("rescore", 1))
-        if shape.kind == "flat" or among is not None or want * _ALL_FROM >= shape.alive:
+        if shape.kind == "flat" or among is not None or want * _ALL_FROM >= len(shape.numbers):
             if shape.kind in WHOLE:
                 found, scores = shape.among(query, limit, among)
                 return found.tolist(), scores.tolist()
-            return self._compared(query, limit, shape.holds() if among is None else among)
+            return self._compared(query, limit, shape.numbers if among is None else among)
         if shape.kind in WHOLE:
             found, scores = shape.near(query, limit)
             return found.tolist(), scores.tolist()
@@ -160,7 +159,8 @@ class ShapedVectors:
     def _compared(
         self, query: Vectors, limit: int, numbers: Numbers
     ) -> tuple[list[int], list[float]]:
-        known, scores = [np.empty(0, np.int64)], [np.empty(0)]
+        known: list[Numbers] = [np.empty(0, np.int64)]
+        scores: list[NDArray[np.float64]] = [np.empty(0)]
         for found, vectors in self.portions(numbers):
             known.append(found)
             # In 64 bits: equal vectors must score the same wherever they stand in a block.

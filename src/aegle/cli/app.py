@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aegle.cli import asking, filling, serving, show, training
+from aegle.cli import asking, filling, serving, show, training, tuning
 from aegle.core.errors import AegleError
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ filling.register(app)
 asking.register(app)
 serving.register(app)
 training.register(app)
+tuning.register(app)
 
 
 def main() -> None:
