@@ -13,31 +13,31 @@ from aegle.core import artifacts, plugins
 from aegle.core.errors import UsageError
 from aegle.flows import commands
 
+Recall = Annotated[
+    float | None, typer.Option(metavar="R", help="Least recall@k; 0.95 without any target.")
+]
+Time = Annotated[
+    float | None, typer.Option(metavar="MS", help="Most time for 95 of 100 questions.")
+]
+Memory = Annotated[float | None, typer.Option(metavar="MB", help="Most memory for the vectors.")]
+Questions = Annotated[Path | None, typer.Option(metavar="FILE", help="Real questions, one a line.")]
+Sample = Annotated[int, typer.Option(min=0, metavar="N", help="Measure on so many chunks; 0: all.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="HTML", help="Write a page with a plot and a table.")
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Set it in aegle.toml and build that index.")]
+
 
 def tune(
     workspace_dir: Workspace,
-    recall: Annotated[
-        float | None, typer.Option(metavar="R", help="Least recall@k; 0.95 without any target.")
-    ] = None,
-    p95_ms: Annotated[
-        float | None, typer.Option(metavar="MS", help="Most time for 95 of 100 questions.")
-    ] = None,
-    memory_mb: Annotated[
-        float | None, typer.Option(metavar="MB", help="Most memory for the vectors.")
-    ] = None,
+    recall: Recall = None,
+    p95_ms: Time = None,
+    memory_mb: Memory = None,
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How many places count.")] = 10,
-    questions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Real questions, one a line.")
-    ] = None,
-    sample: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Measure on so many chunks; 0: all.")
-    ] = 50_000,
-    out: Annotated[
-        Path | None, typer.Option(metavar="HTML", help="Write a page with a plot and a table.")
-    ] = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Set it in aegle.toml and build that index.")
-    ] = False,
+    questions: Questions = None,
+    sample: Sample = 50_000,
+    out: Out = None,
+    apply: Apply = False,
     json_: Json = False,
 ) -> None:
     """Measure kinds of index on your own vectors and choose the cheapest that meets a target.

@@ -65,19 +65,18 @@ def tune(
         UsageError: there are too few chunks, or a target makes no sense.
         InputError: the questions can't be read.
     """
-    if recall is p95_ms is memory_mb is None:
-        recall = 0.95
-    target = Target(recall, p95_ms, memory_mb)
+    stated = (recall, p95_ms, memory_mb)
+    target = Target(*stated) if any(one is not None for one in stated) else Target(0.95)
     with kit.lock:
         asked_texts = _questions(kit, questions)
         chunks, vectors, total = _gathered(kit, sample, progress)
         own = kit.encoder.embed(asked_texts[0]) if asked_texts[0] else None
     with _alone():  # and not under the kit's lock: questions are answered meanwhile
-        measured, skipped, kept = _measured(
+        some, skipped, kept = _measured(
             kit, chunks, vectors, own, k=k, held_out=held_out, progress=progress
         )
-    best, meets = tuning.choose(_scaled(measured, total / kept), target)
-    told = _told(measured, skipped, target, best.candidate, total / kept)
+    measured = _scaled(some, total / kept)
+    best, meets = tuning.choose(measured, target)
     if apply and meets:
         apply_choice(kit, best.candidate, progress=progress)
     return {
@@ -89,7 +88,8 @@ def tune(
         "k": k,
         "now": _now(kit.settings.backends),
         "target": asdict(target),
-        **told,
+        "candidates": _told(measured, target, best),
+        "skipped": [asdict(one) for one in skipped],
         "choice": best.candidate.name,
         "meets": meets,
         "applied": apply and meets,
@@ -239,16 +239,9 @@ def _scaled(measured: Sequence[Measured], by: float) -> list[Measured]:
     ]
 
 
-def _told(
-    measured: Sequence[Measured],
-    skipped: Sequence[tuning.Skipped],
-    target: Target,
-    choice: Candidate,
-    by: float,
-) -> dict[str, Any]:
-    whole = _scaled(measured, by)
-    best = {id(one) for one in tuning.front(whole)}
-    rows = [
+def _told(measured: Sequence[Measured], target: Target, choice: Measured) -> list[dict[str, Any]]:
+    best = {id(one) for one in tuning.front(measured)}
+    return [
         {
             "name": one.candidate.name,
             "kind": one.candidate.kind,
@@ -262,11 +255,10 @@ def _told(
             "disk_mb": round(one.disk_bytes / 1e6, 3),
             "front": id(one) in best,
             "meets": target.shortfall(one) == 0,
-            "chosen": one.candidate == choice,
+            "chosen": one is choice,
         }
-        for one in whole
+        for one in measured
     ]
-    return {"candidates": rows, "skipped": [asdict(one) for one in skipped]}
 
 
 def apply_choice(kit: Kit, choice: Candidate, *, progress: Progress) -> None:

@@ -56,7 +56,7 @@ class _Plot:
         recalls = [row["recall"]["low"] for row in rows] + [target.get("recall") or 1.0]
         times = [end for row in rows for end in (row["p95_ms"]["low"], row["p95_ms"]["high"])]
         times += [target["p95_ms"]] if target.get("p95_ms") else []
-        self.low = max(0.0, min(min(recalls) - 0.02, 0.95))
+        self.low: float = max(0.0, min(min(recalls) - 0.02, 0.95))
         self.fast, self.slow = max(min(times), 1e-4) / 1.3, max(*times, 1e-3) * 1.3
         self.most = max(row["memory_mb"] for row in rows)
 
