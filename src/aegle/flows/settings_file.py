@@ -20,7 +20,7 @@ def _literal(value: Any) -> str:
         inner = ", ".join(f"{key} = {_literal(one)}" for key, one in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     # JSON's strings are TOML's basic strings but for DEL, which JSON leaves as it is.
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def changed(text: str, table: str, values: Mapping[str, Any]) -> str:
