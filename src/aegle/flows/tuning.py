@@ -53,13 +53,8 @@ def tune(
 ) -> dict[str, Any]:
     """Measure, choose and, where it is asked for and something meets the target, apply.
 
-    Args:
-        recall, p95_ms, memory_mb: the target; a recall of 0.95 where nothing is stated.
-        k: how many places of a ranking count.
-        questions: a file of questions, one a line; their identifiers are replaced first.
-        sample: with more chunks than this, so many are measured; 0: all.
-        held_out: chunks that the indexes are asked about and do not hold, at most a tenth.
-        apply: build the chosen index, and let the settings say so.
+    The target is a recall of 0.95 where none is stated. ``questions`` names a file, one a line; of
+    more chunks than ``sample`` (0: of none) a part is measured; ``held_out`` are asked about.
 
     Raises:
         UsageError: there are too few chunks, or a target makes no sense.
