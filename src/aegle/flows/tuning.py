@@ -56,9 +56,8 @@ def tune(
     The target is a recall of 0.95 where none is stated. ``questions`` names a file, one a line; of
     more chunks than ``sample`` (0: of none) a part is measured; ``held_out`` are asked about.
 
-    Raises:
-        UsageError: there are too few chunks, or a target makes no sense.
-        InputError: the questions can't be read.
+    Raises `UsageError` for too few chunks or a target without sense, `InputError` for questions
+    that can't be read.
     """
     stated = (recall, p95_ms, memory_mb)
     target = Target(*stated) if any(one is not None for one in stated) else Target(0.95)
