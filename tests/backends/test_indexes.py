@@ -16,12 +16,30 @@ from aegle.core.errors import MissingExtraError, WorkspaceError
 from aegle.core.ports import Index
 from aegle.testing.index import CHECKS, WIDTH, Make, chunk, files_holding, vectors
 
-NEEDS = {"lancedb": ("lancedb",), "faiss": ("faiss",), "milvus": ("pymilvus", "milvus_lite")}
+KINDS: dict[str, dict[str, int]] = {
+    "flat": {},
+    "ivf-pq": {"code": 8, "bits": 4, "lists": 3},
+    "hnsw": {},
+    "hnsw-sq": {},
+    "hnsw-pq": {"code": 8, "bits": 4},
+    "binary": {},
+}
+"""Of faiss; with options that fit the contract's few narrow vectors."""
+
+NEEDS = {
+    "lancedb": ("lancedb",),
+    **{f"faiss:{kind}": ("faiss",) for kind in KINDS},
+    "milvus": ("pymilvus", "milvus_lite"),
+}
 
 
 def opener(name: str) -> Make:
+    name, _, kind = name.partition(":")
+    # So that a contract of forty chunks meets the kind and not the few that are flat.
+    shaped = {"kind": kind, "options": KINDS[kind], "least": 30} if kind else {}
+
     def make(folder: Path) -> Index:
-        index: Index = plugins.find("index", name)(folder / "index", width=WIDTH)
+        index: Index = plugins.find("index", name)(folder / "index", width=WIDTH, **shaped)
         return index
 
     return make
@@ -30,7 +48,7 @@ def opener(name: str) -> Make:
 @pytest.fixture(params=NEEDS)
 def name(request: pytest.FixtureRequest) -> str:
     if not all(map(find_spec, NEEDS[request.param])):
-        pytest.skip(f"this index needs the extra {request.param!r}")
+        pytest.skip(f"this index needs the extra {request.param.partition(':')[0]!r}")
     chosen: str = request.param
     return chosen
 
@@ -43,7 +61,7 @@ def test_contract(check: Callable[[Make, Path], None], name: str, tmp_path: Path
 def test_bm25_ranks_like_the_defaults(name: str, tmp_path: Path) -> None:
     shared, difference = compare(opener(name), tmp_path)
     assert shared > 0.85, "LanceDB and Milvus know the true lengths, the default a constant"
-    if name == "faiss":
+    if name.startswith("faiss"):
         assert difference < 1e-3
 
 
@@ -52,7 +70,9 @@ import os, sys
 from pathlib import Path
 from aegle.core import plugins
 from aegle.testing.index import WIDTH, chunk, vectors
-index = plugins.find("index", sys.argv[2])(Path(sys.argv[1]) / "index", width=WIDTH)
+name, _, kind = sys.argv[2].partition(":")
+shaped = {"kind": kind, "options": eval(sys.argv[4]), "least": 30} if kind else {}
+index = plugins.find("index", name)(Path(sys.argv[1]) / "index", width=WIDTH, **shaped)
 chunks = [chunk(str(i), f"text {i}", document=f"d{i // 10}") for i in range(100)]
 index.add(chunks, vectors(100))
 if sys.argv[3] == "remove":
@@ -63,7 +83,8 @@ os.kill(os.getpid(), 9)
 
 @pytest.mark.parametrize(("last", "left"), [("add", 100), ("remove", 80)])
 def test_kill_after_return_loses_nothing(name: str, last: str, left: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(tmp_path), name, last]
+    options = repr(KINDS.get(name.partition(":")[2], {}))
+    command = [sys.executable, "-c", KILLED, str(tmp_path), name, last, options]
     assert subprocess.run(command, check=False).returncode == -9
     index = opener(name)(tmp_path)
     assert index.count() == left
@@ -93,7 +114,7 @@ index.remove(["d1-", "d2-"])
 
 
 def test_a_removal_killed_half_way_is_finished_by_the_next(name: str, tmp_path: Path) -> None:
-    if name == "faiss":
+    if name.startswith("faiss"):
         pytest.skip("its removal is one transaction of SQLite")
     command = [sys.executable, "-c", HALF_WAY, str(tmp_path), name]
     assert subprocess.run(command, check=False).returncode == -9
@@ -143,10 +164,11 @@ def test_names_with_quotes_are_filtered_by(name: str, tmp_path: Path) -> None:
 
 
 def test_other_settings_are_told(name: str, tmp_path: Path) -> None:
+    plain = name.partition(":")[0]
     opener(name)(tmp_path).close()
     with pytest.raises(WorkspaceError, match=r"width 16.*aegle reindex"):
-        plugins.find("index", name)(tmp_path / "index", width=WIDTH + 1)
-    with pytest.raises(WorkspaceError, match=f"made by {name}.*aegle reindex"):
+        plugins.find("index", plain)(tmp_path / "index", width=WIDTH + 1)
+    with pytest.raises(WorkspaceError, match=f"made by {plain}.*aegle reindex"):
         opener("qdrant-edge")(tmp_path)
     opener("qdrant-edge")(tmp_path / "edge").close()
     with pytest.raises(WorkspaceError, match=r"made by qdrant-edge.*aegle reindex"):
@@ -182,7 +204,8 @@ def test_a_missing_package_names_its_extra(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"aegle.backends.index_{name}", raising=False)
+    for module in (f"index_{name}", "faiss_kinds", "faiss_vectors"):
+        monkeypatch.delitem(sys.modules, f"aegle.backends.{module}", raising=False)
     with pytest.raises(MissingExtraError, match=rf"pip install 'aegle\[{name}\]'"):
         plugins.find("index", name)
 

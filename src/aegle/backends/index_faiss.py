@@ -1,8 +1,9 @@
-"""Index by FAISS: every vector compared, in memory, with BM25 beside it; kept in one SQLite file.
+"""Index by FAISS: vectors in one of six shapes, BM25 beside them; kept in one SQLite file.
 
 FAISS has no deletion that reaches a file, no filter fields and no words. So SQLite holds what is
 durable (ids, filter fields, vectors, hashed terms; never text) and overwrites what is removed;
-FAISS and `Postings` are read from it when the index is opened.
+`Postings` are read from it when the index is opened, and vectors get the shape that the settings
+say (`faiss_vectors`), whose file is derived, too.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import faiss
 import numpy as np
 
+from aegle.backends.faiss_vectors import ShapedVectors
 from aegle.backends.index_rows import (
     FIELDS,
     IndexFolder,
@@ -40,7 +41,8 @@ from aegle.lm.terms import terms
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COLUMNS: Final = ("chunk_id", *FIELDS, "vector", "terms", "weights")
+_BESIDE: Final = ("chunk_id", *FIELDS, "terms", "weights")
+_COLUMNS: Final = (*_BESIDE, "vector")
 _NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS chunks (number INTEGER PRIMARY KEY, "
@@ -54,31 +56,42 @@ _BATCH: Final = 4_096
 
 
 class _Rows:
-    """What is searched, in memory, row for row."""
+    """What is searched beside vectors, in memory, row for row, in the order of their numbers."""
 
-    def __init__(self, width: int) -> None:
-        self.vectors = faiss.IndexFlatIP(width)
+    def __init__(self) -> None:
         self.postings = Postings()
         self.place: dict[str, int] = {}
         self.ids: list[str] = []
+        self._numbers: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._values: dict[str, dict[str, int]] = {field: {} for field in FIELDS}
         self._codes: dict[str, list[NDArray[np.int32]]] = {field: [] for field in FIELDS}
 
     def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take rows of `_COLUMNS`, none of which is here yet."""
-        columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+        """Take rows of a number and `_BESIDE`, none of which is here yet."""
+        numbers, *values = zip(*rows, strict=True)
+        columns = dict(zip(_BESIDE, values, strict=True))
+        self._numbers.append(np.array(numbers, np.int64))
         for chunk_id in columns["chunk_id"]:
             self.place[chunk_id] = len(self.ids)
             self.ids.append(chunk_id)
-        for field, values in self._values.items():
-            codes = [values.setdefault(value, len(values)) for value in columns[field]]
+        for field, known in self._values.items():
+            codes = [known.setdefault(value, len(known)) for value in columns[field]]
             self._codes[field].append(np.array(codes, np.int32))
-        read = {name: b"".join(columns[name]) for name in ("vector", "terms", "weights")}
-        vectors = np.frombuffer(read["vector"], np.float32).reshape(len(rows), -1)
-        self.vectors.add(vectors)
         lengths = np.array([len(blob) // 4 for blob in columns["terms"]], np.int64)
-        term_ids = np.frombuffer(read["terms"], np.uint32)
-        self.postings.add(term_ids, np.frombuffer(read["weights"], np.float32), lengths)
+        term_ids = np.frombuffer(b"".join(columns["terms"]), np.uint32)
+        weights = np.frombuffer(b"".join(columns["weights"]), np.float32)
+        self.postings.add(term_ids, weights, lengths)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The rows' numbers, ascending."""
+        if len(self._numbers) > 1:
+            self._numbers = [np.concatenate(self._numbers)]
+        return self._numbers[0]
+
+    def named(self, numbers: NDArray[np.int64]) -> list[str]:
+        """The chunks of some rows."""
+        return [self.ids[place] for place in np.searchsorted(self.numbers, numbers).tolist()]
 
     def allowed(self, wanted: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
         """Which rows a filter lets through."""
@@ -95,30 +108,47 @@ class FaissIndex:
     """An `Index` in a folder, owned by one opener at a time; safe to share between threads.
 
     Args:
-        path: the folder; made when missing.
+        path: the folder; made when missing. Opened with another kind, its vectors get that shape.
         width: of the vectors.
+        kind: how vectors are kept in memory, one of `faiss_kinds.KINDS`; ``auto`` is ``flat``.
+        options: of that kind, by name.
+        least: with fewer vectors than this they are flat; 0: than the kind needs.
 
     Raises:
         WorkspaceBusyError: somebody else has the folder open.
         WorkspaceError: the folder is damaged, or was made by other settings.
+        SettingsError: no such kind, or an option that it does not take.
     """
 
-    def __init__(self, path: Path, *, width: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width: int,
+        kind: str = "auto",
+        options: Mapping[str, int] | None = None,
+        least: int = 0,
+    ) -> None:
         self._width = width
         self._mutex = threading.RLock()
         self._file: sqlite3.Connection | None = None
         self._folder = IndexFolder(path, made_by="faiss", width=width)
         try:
+            self._vectors = ShapedVectors(
+                path / "shape.npz", width=width, kind=kind, options=options or {}, least=least
+            )
             advice = f"{path} may be damaged; run aegle reindex"
             with telling("the index's file", advice, WorkspaceError):
                 self._file = self._open()
                 self._rows = self._read()
+                self._vectors.open(self._file, self._rows.numbers)
         except BaseException:
-            self.close()
+            self._release()
             raise
 
     def _open(self) -> sqlite3.Connection:
         name = self._folder.path / "chunks.sqlite"
+        self._vectors.forget_files(whole=self._folder.is_new)
         if self._folder.is_new:
             for left in name.parent.glob(f"{name.name}*"):
                 left.unlink()
@@ -140,13 +170,37 @@ class FaissIndex:
             with telling("the index", advice):
                 yield self._file
 
-    def _read(self) -> _Rows:
-        rows = _Rows(self._width)
+    def _read(self, rows: _Rows | None = None) -> _Rows:
+        """All rows, or those that came after the ones given, added to them."""
+        rows = rows or _Rows()
+        last = rows.numbers[-1] if rows.ids else -1
         assert self._file is not None
-        found = self._file.execute(f"SELECT {_NAMES} FROM chunks ORDER BY number")  # noqa: S608
+        names = ", ".join(f'"{name}"' for name in _BESIDE)
+        statement = f"SELECT number, {names} FROM chunks WHERE number > ? ORDER BY number"  # noqa: S608
+        found = self._file.execute(statement, (int(last),))
         while batch := found.fetchmany(_BATCH):
             rows.add(batch)
         return rows
+
+    def memory_bytes(self) -> int:
+        """Bytes of memory that vectors take; words and ids come on top, the same for each kind."""
+        with self._opened():
+            return self._vectors.shape.size_bytes
+
+    @property
+    def kind(self) -> str:
+        """The kind that vectors have now: flat while they are too few for the one wanted."""
+        with self._opened():
+            return self._vectors.shape.kind
+
+    def vectors(self) -> Iterator[tuple[list[str], Vectors]]:
+        """All chunks with their vectors, some at a time."""
+        with self._opened():
+            numbers = self._rows.numbers
+        for start in range(0, len(numbers), _BATCH):
+            with self._opened():
+                for found, vectors in self._vectors.portions(numbers[start : start + _BATCH]):
+                    yield self._rows.named(found), vectors
 
     def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Index chunks with their vectors; durable when it returns.
@@ -160,11 +214,21 @@ class FaissIndex:
                 return
             once, kept = last_of_each(chunks, vectors)
             rows = [_row(chunk, vector) for chunk, vector in zip(once, kept, strict=True)]
-            self._write(file, _INSERT, rows)
-            if any(chunk.id in self._rows.place for chunk in once):
-                self._rows = self._read()
-            else:
-                self._rows.add(rows)
+            known = [self._rows.place[one.id] for one in once if one.id in self._rows.place]
+            with self._letting_go(self._rows.numbers[np.array(known, np.int64)]):
+                self._write(file, _INSERT, rows)
+            self._rows = self._read(None if known else self._rows)
+            self._vectors.catch_up(self._rows.numbers)
+
+    @contextmanager
+    def _letting_go(self, numbers: NDArray[np.int64]) -> Iterator[None]:
+        """Take rows out of the shape, then out of the file; if that fails, have them back."""
+        try:
+            self._vectors.let_go(numbers.tolist())
+            yield
+        except BaseException:
+            self._vectors.catch_up(self._rows.numbers)
+            raise
 
     def _write(
         self, file: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]
@@ -183,27 +247,31 @@ class FaissIndex:
         """Remove all chunks of some documents; their bytes are overwritten."""
         with self._opened() as file:
             statement = 'DELETE FROM chunks WHERE "document_id" = ?'
-            self._write(file, statement, [(document_id,) for document_id in set(document_ids)])
-            (left,) = file.execute("SELECT count(*) FROM chunks").fetchone()
-            if left != len(self._rows.ids):
+            gone = self._rows.allowed({"document_id": document_ids})
+            with self._letting_go(self._rows.numbers[gone]):
+                self._write(file, statement, [(document_id,) for document_id in set(document_ids)])
+            if gone.any():
                 self._rows = self._read()
+                self._vectors.catch_up(self._rows.numbers)
 
     def search_dense(
         self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
     ) -> list[Found]:
-        """The ``k`` nearest chunks by cosine, exactly, best first, ties by id."""
+        """The ``k`` nearest chunks by cosine, best first, ties by id; exact when filtered or flat.
+
+        Which chunks are found may be approximate with another kind; their scores never are.
+        """
         wanted, query = checked_filter(where), unit_query(vector, self._width)
         with self._opened():
             rows = self._rows
             if wanted is None or query is None or k < 1 or not rows.ids:
                 return []
-            params = _selecting(rows.allowed(wanted)) if wanted else None
+            among = rows.numbers[rows.allowed(wanted)] if wanted else None
 
             def fetch(limit: int) -> list[Found]:
                 most = min(limit, len(rows.ids))
-                scores, places = rows.vectors.search(query[None], most, params=params)
-                pairs = zip(places[0].tolist(), scores[0].tolist(), strict=True)
-                return [(rows.ids[place], score) for place, score in pairs if place >= 0]
+                numbers, scores = self._vectors.nearest(query, most, among)
+                return list(zip(rows.named(np.array(numbers, np.int64)), scores, strict=True))
 
             return best(fetch, k)
 
@@ -235,12 +303,20 @@ class FaissIndex:
             return len(self._rows.ids)
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Write the vectors' shape if it changed, and let go of the folder."""
         with self._mutex:
-            if self._file is not None:
-                self._file.close()
-            self._file = None
-            self._folder.release()
+            try:
+                if self._file is not None:
+                    with self._opened():
+                        self._vectors.close()
+            finally:
+                self._release()
+
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self._folder.release()
 
 
 def _row(chunk: Chunk, vector: Vectors) -> tuple[Any, ...]:
@@ -248,8 +324,4 @@ def _row(chunk: Chunk, vector: Vectors) -> tuple[Any, ...]:
     fields = (str(getattr(chunk, field)) for field in FIELDS)
     term_ids = np.array(list(weights), np.uint32).tobytes()
     values = np.array(list(weights.values()), np.float32).tobytes()
-    return (chunk.id, *fields, vector.tobytes(), term_ids, values)
-
-
-def _selecting(mask: NDArray[np.bool_]) -> Any:
-    return faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.flatnonzero(mask)))
+    return (chunk.id, *fields, term_ids, values, vector.tobytes())

@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,6 +220,21 @@ class QdrantEdgeIndex:
             return [(p.payload["chunk_id"], float(p.score)) for p in points]
 
         return best(fetch, k)
+
+    def vectors(self) -> Iterator[tuple[list[str], Vectors]]:
+        """All chunks with their vectors, some at a time."""
+        offset: Any = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset, limit=_BATCH, with_payload=["chunk_id"], with_vector=["dense"]
+            )
+            with self._mutex:
+                points, offset = self._call("scroll", request)
+            if points:
+                rows = np.array([point.vector["dense"] for point in points], np.float32)
+                yield [point.payload["chunk_id"] for point in points], rows
+            if offset is None:
+                return
 
     def _need(self, size_bytes: int) -> None:
         """Refuse a change that the disk may not have room for."""

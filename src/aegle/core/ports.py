@@ -82,6 +82,14 @@ class Index(Closes, Protocol):
         """How many chunks are indexed."""
 
 
+@runtime_checkable
+class HoldsVectors(Protocol):
+    """An `Index` that can give back what it was given, so that nothing is embedded again."""
+
+    def vectors(self) -> Iterator[tuple[list[str], Vectors]]:
+        """All chunks' ids with their vectors, some at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole graph in columns, row for row: edge ``i`` leads from one node's place to another's.

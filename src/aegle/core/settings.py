@@ -170,6 +170,16 @@ class Backends(_Table):
         description="what that server wants to know: API key or token of qdrant or milvus; best "
         "given as AEGLE_BACKENDS__INDEX_KEY. pgvector reads libpq's password file",
     )
+    index_kind: Literal["auto", "flat", "ivf-pq", "hnsw", "hnsw-sq", "hnsw-pq", "binary"] = Field(
+        "auto",
+        description="how the index keeps vectors; auto: as the backend does by itself. The others "
+        "need `backends.index` faiss; aegle tune measures and sets them",
+    )
+    index_options: dict[str, int] = Field(
+        {},
+        description="of that kind: m and ef (hnsw), lists and probes (ivf-pq), code and bits (pq), "
+        "rescore (how many times as many are compared again, exactly)",
+    )
     graph: str = "ladybug"
     encoder: str = "onnx"
     encoder_model: str = Field("minilm", description="a name of `aegle models`, path: or hf:")

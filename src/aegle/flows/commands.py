@@ -27,11 +27,12 @@ COMMANDS: Final[dict[str, str]] = {
     "quarantine": "aegle.flows.state:quarantine",
     "forget": "aegle.flows.upkeep:forget",
     "reindex": "aegle.flows.upkeep:reindex",
+    "tune": "aegle.flows.tuning:tune",
 }
 """Name -> function of a kit and keywords, imported when called: a command that another process
 runs needs no model here. Those in `REPORTING` also take ``progress``."""
 
-REPORTING: Final = frozenset({"ingest", "extract", "reindex", "evaluate"})
+REPORTING: Final = frozenset({"ingest", "extract", "reindex", "evaluate", "tune"})
 _READ_AHEAD: Final = frozenset({"ask", "search", "evaluate"})
 _BY_FACTS: Final = frozenset({"ask", "search", "evaluate", "graph", "document", "ingest"})
 """Commands that rest on facts or add some: they say when other versions made what is there."""
@@ -83,7 +84,9 @@ def run(
     chosen = workspace.load_settings(layout, dict(options or {}))
 
     def here(report: Progress) -> Any:
-        with plugins.load("aegle.flows.kit:open_kit")(layout, chosen, report) as kit:
+        # Read again: who owned the workspace until now may have changed them (aegle tune --apply).
+        now = workspace.load_settings(layout, dict(options or {}))
+        with plugins.load("aegle.flows.kit:open_kit")(layout, now, report) as kit:
             return call(kit, command, params, report)
 
     with workspace.telling_full_disk(layout.root):

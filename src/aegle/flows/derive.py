@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from aegle.core.ports import Index
 from aegle.core.records import Document, Facts, Stored
 from aegle.corpus.chunk import chunk
 from aegle.corpus.meaning import meaning
@@ -108,13 +109,18 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
 
 def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
     """Put documents into the index and the graph; doing it again changes nothing."""
+    embed_stored(kit, kit.index, batch)
+    draw(kit, batch)
+
+
+def embed_stored(kit: Kit, index: Index, batch: Sequence[Stored]) -> None:
+    """Put documents into an index alone."""
     chunks = [chunk for stored in batch for chunk in stored.chunks]
     if chunks:
         texts = [meaning(chunk) for chunk in chunks]
         place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
         vectors = kit.encoder.embed(list(place))
-        kit.index.add(chunks, vectors[[place[text] for text in texts]])
-    draw(kit, batch)
+        index.add(chunks, vectors[[place[text] for text in texts]])
 
 
 def draw(kit: Kit, batch: Sequence[Stored]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import inspect
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import rerankers, terminologies, workspace
+from aegle.flows import indexing, moving, rerankers, terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -103,21 +102,8 @@ class Kit:
     @cached_property
     def index(self) -> Index:
         """Chunks by meaning and by words."""
-        backends = self.settings.backends
-        secret = workspace.secret(self.layout)
-        options = {
-            "width": self.encoder.width,
-            "url": backends.index_url,
-            "key": backends.index_key,
-            # Of this workspace alone, and the same wherever its folder is moved to.
-            "name": f"aegle_{hashlib.sha256(b'index' + secret).hexdigest()[:16]}",
-        }
-        taken = _taken(plugins.find("index", backends.index), options)
-        if backends.index_url and "url" not in taken:
-            raise SettingsError(
-                f"backends.index_url is set, but {backends.index} keeps its index in the workspace"
-            )
-        index: Index = self._open("index", backends.index, self.layout.index, **taken)
+        name, options = indexing.chosen(self.settings.backends, self.layout, self.encoder.width)
+        index: Index = self._open("index", name, self.layout.index, **options)
         return index
 
     @cached_property
@@ -365,13 +351,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _construct(make: Callable[..., Reader], options: Mapping[str, Any]) -> Reader:
-    return make(**_taken(make, options))
-
-
-def _taken(make: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some options that a constructor takes."""
-    taken = inspect.signature(make).parameters
-    return {name: value for name, value in options.items() if name in taken}
+    return make(**indexing.taken(make, options))
 
 
 def watch(settings: Settings) -> None:
@@ -387,6 +367,7 @@ def watch(settings: Settings) -> None:
 def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
     """A kit over a workspace that the caller owns; closed with the block."""
     watch(settings)
+    moving.finish(layout)
     kit = Kit(layout, settings, progress)
     try:
         yield kit

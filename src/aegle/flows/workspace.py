@@ -81,6 +81,11 @@ class Layout:
         return (self.settings, self.corpus.parent, self.index, self.graph, self.journal)
 
     @property
+    def moving(self) -> Path:
+        """The note of settings that are decided and of an index that is about to be the index."""
+        return self.journal / "moving.json"
+
+    @property
     def manifest(self) -> Path:
         """The file that makes a folder a workspace."""
         return self.journal / "workspace.json"
@@ -152,6 +157,9 @@ def secret(layout: Layout) -> bytes:
 def load_settings(layout: Layout, options: dict[str, Any] | None = None) -> Settings:
     """The workspace's settings under the environment's and the command line's."""
     load = plugins.load("aegle.core.settings:load")  # pydantic: not for --help
+    if layout.moving.exists():  # decided, and not yet written: `flows.moving` will
+        decided = artifacts.read_json(layout.moving)["backends"]
+        options = {f"backends.{key}": one for key, one in decided.items()} | (options or {})
     settings: Settings = load(layout.settings, options=options)
     return settings
 
