@@ -19,8 +19,8 @@ _CORNER: Final = re.compile(r"(?i)(?:\bthe\s{1,3})?\bcorner\s{1,3}of\s{1,3}\Z")
 _AND: Final = re.compile(r"(?i)\s{1,3}(?:and|&)\s{1,3}\Z")
 
 
-class Part(Protocol):
-    """What stands in [start, end) of a text, and with which probability."""
+class Seen(Protocol):
+    """What stands in [start, end) of a text, and with which probability: `lm.tagger.Found`."""
 
     @property
     def start(self) -> int:
@@ -39,7 +39,7 @@ class Part(Protocol):
         """A probability."""
 
 
-def whole(text: str, seen: Sequence[Part]) -> Iterator[tuple[int, int, float]]:
+def whole(text: str, seen: Sequence[Seen]) -> Iterator[tuple[int, int, float]]:
     """Start, end and probability of each address of two or more parts, or at a corner.
 
     Args:
@@ -60,7 +60,7 @@ def whole(text: str, seen: Sequence[Part]) -> Iterator[tuple[int, int, float]]:
         at = last + 1
 
 
-def _joined(text: str, one: Part, other: Part, corner: bool) -> bool:
+def _joined(text: str, one: Seen, other: Seen, corner: bool) -> bool:
     """Whether nothing but white space and commas, or the `and` of a corner, lies between."""
     gap = text[one.end : other.start]
     if corner and one.label == "address" and _AND.match(gap):
@@ -71,7 +71,7 @@ def _joined(text: str, one: Part, other: Part, corner: bool) -> bool:
     return not both or _FURTHER.match(text, other.start) is not None
 
 
-def _is_street(text: str, one: Part) -> bool:
+def _is_street(text: str, one: Seen) -> bool:
     """Whether it has a name and a number of its own."""
     written = text[one.start : one.end]
     return (

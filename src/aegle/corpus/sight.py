@@ -7,10 +7,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Final
 
 from aegle.core.pack import Found, Weigh
 from aegle.corpus import addresses
+from aegle.corpus.addresses import Seen as Seen
 
 CLASSES: Final[Mapping[str, str]] = {
     "person": "name",
@@ -85,26 +86,6 @@ _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
 
 _EDGES: Final = " \t\r\n\0,;:()[]{}<>\"'|="
 _OWNS: Final = re.compile(r"['’]s\Z")
-
-
-class Seen(Protocol):
-    """What stands in [start, end) of a text, and with which probability: `lm.tagger.Found`."""
-
-    @property
-    def start(self) -> int:
-        """Its first character."""
-
-    @property
-    def end(self) -> int:
-        """After its last character."""
-
-    @property
-    def label(self) -> str:
-        """A label of the set ``identifiers``."""
-
-    @property
-    def score(self) -> float:
-        """A probability."""
 
 
 def believed(text: str, found: Sequence[Found]) -> Iterable[Found]:
