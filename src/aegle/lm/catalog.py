@@ -24,7 +24,8 @@ from aegle.core.errors import BackendError, InputError, NotFoundError, UsageErro
 from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Artifact
-from aegle.lm import fetch
+from aegle.lm import delta, fetch
+from aegle.lm.fetch import MANIFEST, digest
 from aegle.lm.known import KNOWN, SHIPPED, CatalogEntry
 
 __all__ = ["CatalogEntry", "cache_folder", "digest", "entries", "resolve"]
@@ -40,7 +41,6 @@ _HUB: Final = re.compile(
     r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<path>.+))?"
 )
 _HUB_PATTERNS: Final = ["*.safetensors", "*.onnx", "*.gguf", "*.json", "*.txt", "*.md", "*.model"]
-_MANIFEST: Final = "aegle-manifest.json"
 
 
 def cache_folder() -> Path:
@@ -73,7 +73,7 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
     """
     scheme, colon, rest = name_or_ref.partition(":")
     if name_or_ref in _SHIPPED and (_WEIGHTS / name_or_ref).is_dir():
-        return _WEIGHTS / name_or_ref
+        return _whole(_WEIGHTS / name_or_ref, progress)
     if name_or_ref in _BY_NAME:
         return _Package.of(_BY_NAME[name_or_ref]).get(progress)
     if scheme == "package":
@@ -82,7 +82,7 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
         path = Path(rest).expanduser()
         if not path.exists():
             raise NotFoundError(f"{name_or_ref}: there is no such file or folder")
-        return path
+        return _whole(path, progress)
     if scheme == "hf":
         return _from_hub(name_or_ref)
     if colon:
@@ -98,14 +98,12 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
     )
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file of weights; one that was compared with it when fetched is not read."""
-    manifest = path.parent / _MANIFEST
-    if manifest.is_file():
-        for one in read_json(manifest)["artifacts"]:
-            if (one["path"], one["size_bytes"]) == (path.name, path.stat().st_size):
-                return str(one["sha256"])
-    return sha256_file(path)
+def _whole(path: Path, progress: Progress) -> Path:
+    """A folder of weights; changes to a base are merged into it."""
+    if not delta.is_delta(path):
+        return path
+    base = resolve(delta.base_of(path), progress=progress)
+    return delta.whole(path, base, cache_folder())
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ class _Package:
 
     def ready(self) -> bool:
         """Whether everything that the manifest lists is there, in its full size."""
-        manifest = self.folder / _MANIFEST
+        manifest = self.folder / MANIFEST
         if not manifest.is_file():
             return False
         artifacts: list[dict[str, Any]] = read_json(manifest)["artifacts"]
@@ -223,7 +221,7 @@ class _Package:
         ]
         if not artifacts:
             raise InputError(f"{self.entry.reference}: the package holds no data there")
-        write_manifest(into / _MANIFEST, artifacts, reference=self.entry.reference)
+        write_manifest(into / MANIFEST, artifacts, reference=self.entry.reference)
 
 
 def _from_hub(reference: str) -> Path:

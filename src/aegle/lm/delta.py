@@ -1,0 +1,197 @@
+"""A small file of changes to a packaged encoder, merged into it at first use; no torch.
+
+What was trained here is shipped as what it changed: for a weight W (O, I) of the base either two
+thin matrices, B (O, R) and A (R, I), that make W + B A (Hu et al. 2021, LoRA), or the whole tensor.
+A delta may also keep only some of the base's layers. Its folder holds ``delta.safetensors`` and
+``card.json``; the base is fetched as every package is, and the merged weights lie in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from aegle.core.artifacts import read_json, write_bytes, write_json
+from aegle.core.errors import InputError
+from aegle.core.plugins import load
+from aegle.lm.fetch import digest, made_whole
+
+DELTA: Final = "delta.safetensors"
+CARD: Final = "card.json"
+LEFT: Final = ".lora_b"
+RIGHT: Final = ".lora_a"
+LEVELS: Final = ".levels"
+STEPS: Final = ".steps"
+
+VERSION: Final = 1
+"""Raised when merging gives other weights, so that cached ones are made anew."""
+
+_WEIGHTS: Final = "model.safetensors"
+_LAYER: Final = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
+
+Array = NDArray[Any]
+
+
+def is_delta(folder: Path) -> bool:
+    """Whether a folder holds changes to a base, not weights of its own."""
+    return (folder / DELTA).is_file()
+
+
+def base_of(folder: Path) -> str:
+    """The reference of the base that a delta changes.
+
+    Raises:
+        InputError: the card does not name it.
+    """
+    told = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    base = told.get("base")
+    if not isinstance(base, str) or not base:
+        raise InputError(f"{folder / CARD} must name the base of {DELTA} under 'base'")
+    return base
+
+
+def whole(folder: Path, base: Path, cache: Path) -> Path:
+    """The folder of a delta merged into its base: made at the first call, then kept in ``cache``.
+
+    Args:
+        folder: ``delta.safetensors`` and ``card.json`` with ``base_sha256``, the SHA-256 of the
+            base's weights, and, where not all of them are kept, ``layers``, the numbers of its
+            layers. Other ``.json`` files there (``1_Pooling/config.json``) go with it.
+        base: ``config.json``, ``tokenizer.json``, and ``model.safetensors`` or a quantised
+            ``model.onnx`` of a BERT.
+
+    Raises:
+        InputError: a file is damaged, or the base is not the one that the delta was made for.
+    """
+    card = read_json(folder / CARD)
+    source = digest_of(base)
+    if card.get("base_sha256") != source:
+        raise InputError(
+            f"{folder / DELTA} was made for other weights than those of {base}; name the base of "
+            f"its card, {card.get('base')!r}"
+        )
+    layers: Sequence[int] | None = card.get("layers")
+    about = f"{digest(folder / DELTA)}:{source}:{layers}:{VERSION}"
+    target = cache / "merged" / hashlib.sha256(about.encode()).hexdigest()[:16]
+    if (target / _WEIGHTS).is_file():
+        return target
+    weights = merge(base_weights(base), read(folder / DELTA), layers)
+    config = read_json(base / "config.json") if (base / "config.json").is_file() else {}
+    config |= card.get("config", {})
+    if layers is not None:
+        config["num_hidden_layers"] = len(layers)
+    with made_whole(target) as into:
+        write_json(into / "config.json", config)
+        for place in (base, folder):
+            for name in ("tokenizer.json", "1_Pooling/config.json"):
+                if (place / name).is_file():
+                    (into / name).parent.mkdir(exist_ok=True)
+                    shutil.copyfile(place / name, into / name)
+        write_bytes(into / _WEIGHTS, save(weights, metadata={"format": "pt"}))
+    return target
+
+
+def digest_of(base: Path) -> str:
+    """The SHA-256 of a base's weights: ``model.safetensors``, else ``model.onnx``."""
+    return digest(base / (_WEIGHTS if (base / _WEIGHTS).is_file() else "model.onnx"))
+
+
+def base_weights(base: Path) -> dict[str, Array]:
+    """The float weights of a base by their names without ``bert.``; quantised ones made float.
+
+    Raises:
+        InputError: they can't be read.
+    """
+    if (base / _WEIGHTS).is_file():
+        found = read(base / _WEIGHTS)
+    else:
+        # Loaded when needed: the onnx package takes 0.1 s, and is for building only.
+        found = load("aegle.lm.dequantise:dequantised")(base / "model.onnx")
+    return {name.removeprefix("bert."): value for name, value in found.items()}
+
+
+def merge(
+    base: Mapping[str, Array], delta: Mapping[str, Array], layers: Sequence[int] | None = None
+) -> dict[str, Array]:
+    """Float32 weights of a base with a delta's changes.
+
+    Args:
+        base: name -> weight.
+        delta: ``NAME.lora_a`` with ``NAME.lora_b`` are added to NAME as their product;
+            ``NAME.levels`` (8 bits) with ``NAME.steps`` (a scale a row) replace it, as does NAME
+            itself. Names are those after ``layers`` is applied.
+        layers: which layers of the base are kept, in order; None for all.
+
+    Raises:
+        InputError: a change does not fit the base.
+    """
+    weights = _kept(base, layers)
+    for name, value in delta.items():
+        if name.endswith(LEFT):
+            stem = name.removesuffix(LEFT)
+            right = delta.get(stem + RIGHT)
+            if stem not in weights or right is None or not _fits(weights[stem], value, right):
+                raise InputError(f"the delta's change of {stem!r} does not fit the base")
+            product = value.astype(np.float32) @ right.astype(np.float32)
+            weights[stem] = weights[stem].astype(np.float32) + product
+        elif name.endswith(LEVELS):
+            stem = name.removesuffix(LEVELS)
+            weights[stem] = value.astype(np.float32) * delta[stem + STEPS].astype(np.float32)
+        elif not name.endswith((RIGHT, STEPS)):
+            weights[name] = value.astype(np.float32)
+    return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+
+
+def quantised(name: str, value: Array) -> dict[str, Array]:
+    """A weight (O, I) in 8 bits with a scale a row, as a delta holds it."""
+    steps_O1 = np.maximum(np.abs(value).max(1, keepdims=True), 1e-12) / 127
+    return {
+        name + LEVELS: np.rint(value / steps_O1).astype(np.int8),
+        name + STEPS: steps_O1.astype(np.float32),
+    }
+
+
+def read(path: Path) -> dict[str, Array]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} can't be read ({type(error).__name__})") from error
+
+
+def _kept(base: Mapping[str, Array], layers: Sequence[int] | None) -> dict[str, Array]:
+    if layers is None:
+        return {name: value for name, value in base.items() if value.dtype.kind == "f"}
+    place = {number: new for new, number in enumerate(layers)}
+    kept = {}
+    for name, value in base.items():
+        match = _LAYER.fullmatch(name)
+        if match is None:
+            kept[name] = value
+        elif int(match[1]) in place:
+            kept[f"encoder.layer.{place[int(match[1])]}.{match[2]}"] = value
+    known = {int(match[1]) for name in base if (match := _LAYER.fullmatch(name))}
+    if missing := set(layers) - known:
+        raise InputError(f"the delta keeps layers {sorted(missing)}, which the base doesn't have")
+    return {name: value for name, value in kept.items() if value.dtype.kind == "f"}
+
+
+def _fits(weight: Array, left: Array, right: Array) -> bool:
+    return (
+        left.ndim == right.ndim == 2
+        and left.shape[1] == right.shape[0]
+        and weight.shape == (left.shape[0], right.shape[1])
+    )
