@@ -29,10 +29,10 @@ class Classifier:
     """A head that is no tag head.
 
     Attributes:
-        kind: ``span``, ``pair`` or ``text``.
+        kind: ``span``, ``pair``, ``worded`` (a pair told by words alone) or ``text``.
         labels: in the order of its outputs; a pair's outputs begin with "none".
         things: of a pair head: the labels that things can have.
-        temperature: divides the logits.
+        temperature: divides the logits; of a worded head the log odds that anything relates two.
         bias: added to the logit of "none" (tuned on dev).
     """
 

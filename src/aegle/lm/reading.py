@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aegle.core.errors import NotFoundError
 from aegle.lm.heads import Classifier, nearness, pair_logits, softmax, span_logits
+from aegle.lm.pair_words import PairWords, features, scaled
 from aegle.lm.pieces import Ints, words_of
 from aegle.lm.spans import Floats
 
@@ -80,6 +81,7 @@ class Reading:
         found: label set -> spans, in order, without overlap.
     """
 
+    _text: str
     found: Mapping[str, Sequence[Found]]
     _states: States
     _spans_W2: Ints
@@ -127,7 +129,7 @@ class Reading:
         Raises:
             NotFoundError: no such head, or a label that its things can't have.
         """
-        told = self._told(head, "pair")
+        told = self._told(head, "pair", "worded")
         if strange := sorted({kind for kind, _ in things} - set(told.things)):
             raise NotFoundError(f"the head {head!r} relates no {', '.join(strange)}")
         count = len(things)
@@ -136,6 +138,9 @@ class Reading:
         low, high = np.triu_indices(count, 1)
         first, after = self._words(within) if within else (0, len(self._states))
         if not len(low) or first == after:
+            return out
+        if told.kind == "worded":
+            out[low, high] = out[high, low] = self._worded(head, told, things, within)
             return out
         starts = [[self._words(span)[0] for span in spans] for _, spans in things]
         logits = pair_logits(
@@ -154,11 +159,30 @@ class Reading:
         out[low, high] = out[high, low] = softmax(logits)
         return out
 
-    def _told(self, head: str, kind: str) -> Classifier:
+    def _worded(
+        self,
+        head: str,
+        told: Classifier,
+        things: Sequence[tuple[str, Sequence[tuple[int, int]]]],
+        within: tuple[int, int] | None,
+    ) -> Floats:
+        """(pairs, 1 + labels) of a head that reads words, not states."""
+        start, end = within or (0, len(self._text))
+        inside = [
+            (kind, [(max(a, start) - start, min(b, end) - start) for a, b in spans])
+            for kind, spans in things
+        ]
+        words = PairWords.read(self._weights, head)
+        logits = np.stack([words.logits(one) for one in features(self._text[start:end], inside)])
+        return softmax(scaled(logits, told))
+
+    def _told(self, head: str, *kinds: str) -> Classifier:
         told = self._heads.get(head)
-        if told is None or told.kind != kind:
-            known = [name for name, one in self._heads.items() if one.kind == kind]
-            raise NotFoundError(f"no {kind} head {head!r}; there are: {', '.join(known) or 'none'}")
+        if told is None or told.kind not in kinds:
+            known = [name for name, one in self._heads.items() if one.kind in kinds]
+            raise NotFoundError(
+                f"no {kinds[0]} head {head!r}; there are: {', '.join(known) or 'none'}"
+            )
         return told
 
     def _words(self, span: tuple[int, int]) -> tuple[int, int]:

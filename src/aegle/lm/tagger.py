@@ -155,6 +155,7 @@ class Tagger:
 
         held = all(len(part.states_WC) == len(part.spans_W2) for part in parts)
         return Reading(
+            "".join(part.block for part in parts),
             {task: [one for part in parts for one in part.found[task]] for task in tasks},
             States(
                 [len(part.spans_W2) for part in parts],

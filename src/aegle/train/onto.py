@@ -36,6 +36,7 @@ from aegle.train.batches import TagData
 from aegle.train.calibrate import of_tags
 from aegle.train.fit import Fitted, Log
 from aegle.train.former import SCORES, data_rows
+from aegle.train.onto_pairs import Worded, fit_worded, joined
 from aegle.train.parts import PARTS, read_parts, tag_data
 from aegle.train.predict import tag_scores
 from aegle.train.recipe import Recipe
@@ -92,9 +93,13 @@ def run_onto(
         log(f"dev/{task}", dev[task].f1.value, number)
         if task in texts["test"]:
             test[task] = tag_scores(_scaled(reader("test", task), fits[task]), texts["test"][task])
-    _write(recipe, base, folder, fits, {"dev": dev, "test": test}, data)
+    worded = fit_worded(recipe, parts, progress)
+    for task, one in worded.items():
+        dev[task], test[task] = one.dev, one.test
+        log(f"dev/{task}", one.dev.f1.value, len(fits))
+    _write(recipe, base, folder, fits, worded, {"dev": dev, "test": test}, data)
     scored = [one.f1.value for one in dev.values()]
-    return Fitted(1, float(np.mean(scored)), len(fits)), test
+    return Fitted(1, float(np.mean(scored)), len(fits) + len(worded)), test
 
 
 class _Reader:
@@ -156,6 +161,7 @@ def _write(
     base: Path,
     folder: Path,
     fits: Mapping[str, Fit],
+    worded: Mapping[str, Worded],
     scored: Mapping[str, Mapping[str, Scores]],
     data: Path,
 ) -> None:
@@ -163,11 +169,14 @@ def _write(
     model = folder / "model"
     model.mkdir(parents=True, exist_ok=True)
     card = read_json(base / CARD)
-    write_bytes(model / GRAPH, _graph(base / GRAPH, card["heads"], fits))
-    for name in (HEADS, "tokenizer.json"):
-        shutil.copyfile(base / name, model / name)
+    write_bytes(
+        model / GRAPH,
+        _graph(base / GRAPH, card["heads"], fits) if fits else (base / GRAPH).read_bytes(),
+    )
+    write_bytes(model / HEADS, joined(base / HEADS, worded))
+    shutil.copyfile(base / "tokenizer.json", model / "tokenizer.json")
     plain = {part: {n: asdict(one.f1) for n, one in some.items()} for part, some in scored.items()}
-    said = _card(recipe, base, card, fits, plain)
+    said = _card(recipe, base, card, fits, worded, plain)
     said["version"] += f"+{recipe.name}-{sha256_file(model / GRAPH)[:8]}"
     write_json(model / CARD, said)
     write_json(folder / SCORES, plain)
@@ -181,6 +190,7 @@ def _card(
     base: Path,
     card: Mapping[str, Any],
     fits: Mapping[str, Fit],
+    worded: Mapping[str, Worded],
     scored: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The tagger's card with what was added; ``measured`` is not carried on."""
@@ -193,15 +203,18 @@ def _card(
         "data": card["data"],
         "weights_sha256": sha256_file(base / GRAPH),
     }
-    others = [row for row in card["data"] if row["task"] not in fits]
+    pairs = card["classifiers"] | {name: asdict(one.told) for name, one in worded.items()}
+    new = {*fits, *worded}
+    others = [row for row in card["data"] if row["task"] not in new]
     return {
         **{name: value for name, value in card.items() if name != "measured"},
         "name": recipe.name,
         "heads": heads,
+        "classifiers": pairs,
         "data": [*others, *data_rows(recipe)],
         "origins": [*card["origins"], origin],
         **{
-            name: {task: one for task, one in card.get(name, {}).items() if task not in fits} | some
+            name: {task: one for task, one in card.get(name, {}).items() if task not in new} | some
             for name, some in ((f"{part}_f1", dict(some)) for part, some in scored.items())
         },
     }

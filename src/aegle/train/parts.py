@@ -121,6 +121,8 @@ def tag_data(
     by_task: dict[str, list[Example]] = {}
     pairs: dict[str, str] = {}
     for number, corpus in enumerate(recipe.corpora):
+        if recipe.tasks[corpus.task].kind == "worded":
+            continue
         some: Sequence[Example] = getattr(parts[number], part)
         by_task.setdefault(corpus.task, []).extend(with_context(some, corpus.context))
         if corpus.pairs:

@@ -20,11 +20,13 @@ class Task(_Part):
     """A head and its labels.
 
     ``tags`` finds entities in words; ``span`` says of each labelled span what it is (an assertion);
-    ``pair`` relates things of a text, "none" beside its labels; ``text`` sorts whole texts.
+    ``pair`` relates things of a text, "none" beside its labels; ``worded`` does so by its words
+    alone, and is fitted onto a finished tagger; ``text`` sorts whole texts.
     """
 
-    kind: Literal["tags", "span", "pair", "text"] = "tags"
+    kind: Literal["tags", "span", "pair", "worded", "text"] = "tags"
     labels: tuple[str, ...] = Field(min_length=1)
+    things: tuple[str, ...] = Field((), description="of a worded task: the labels of its things")
     weight: float = Field(1.0, gt=0, description="its loss counts this many times")
     serve: bool = Field(True, description="false: the encoder learns from it, and it isn't served")
 
@@ -155,7 +157,8 @@ class Recipe(_Part):
             task = self.tasks.get(corpus.task)
             if task is None:
                 raise ValueError(f"a corpus is for the task {corpus.task!r}, which isn't there")
-            strange = sorted(set(corpus.names.values()) - set(task.labels))
+            known = task.things if task.kind == "worded" else task.labels
+            strange = sorted(set(corpus.names.values()) - set(known))
             if strange:
                 raise ValueError(f"task {corpus.task!r} has no label {', '.join(strange)}")
             related = self.tasks.get(corpus.pairs) if corpus.pairs else None
@@ -166,7 +169,9 @@ class Recipe(_Part):
             if task.kind == "pair":
                 raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
         if self.frozen:
-            self._only_tags()
+            self._only_fitted()
+        elif worded := [name for name, task in self.tasks.items() if task.kind == "worded"]:
+            raise ValueError(f"task {worded[0]!r} is worded: it is fitted onto a tagger (frozen)")
         taught = self.distillation.heads if self.distillation else ()
         unknown = sorted(set(taught) - set(self.tasks))
         if unknown:
@@ -175,10 +180,14 @@ class Recipe(_Part):
             raise ValueError("overlap must be less than max_pieces")
         return self
 
-    def _only_tags(self) -> None:
+    def _only_fitted(self) -> None:
         for name, task in self.tasks.items():
-            if task.kind != "tags":
-                raise ValueError(f"frozen: task {name!r} is of the kind {task.kind}, not tags")
+            if task.kind not in ("tags", "worded"):
+                raise ValueError(
+                    f"frozen: task {name!r} is of the kind {task.kind}, not tags or worded"
+                )
+            if task.kind == "worded" and not task.things:
+                raise ValueError(f"task {name!r} is worded: it needs the labels of its things")
         for name in ("begin", "distillation", "unlabelled", "search"):
             if getattr(self, name):
                 raise ValueError(f"frozen: {name} has no meaning where no encoder is trained")
