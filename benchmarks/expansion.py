@@ -1,0 +1,229 @@
+"""Whether other names, or a passage imagined by the generator, find what a question's words do not.
+
+    python benchmarks/expansion.py --data DIR [--cache DIR] [--hyde N] [--half dev] [--every N]
+
+Systems: ``off``, ``on`` (other names of terminologies and tables as alternatives in the search by
+words), each for words alone (``bm25``) and for words and meaning (``hybrid``, by the same packaged
+encoder), and ``hyde`` (hybrid with the generator's passage) on the first N questions of each set.
+Sets: questions renamed with MedQuAD and ATT&CK (expansion_sets.py), of the half that nothing was
+chosen on unless ``--half dev``, and SciFact's training claims, which call things as they like:
+expansion must not cost there. ``plain`` is the same renamed question in the passage's own words:
+what could be reached at all. Intervals are 95% by bootstrap, gains paired by question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.backends.encoder_onnx import OnnxEncoder
+from aegle.backends.generator_llamacpp import LlamaCppGenerator
+from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
+from aegle.core import plugins
+from aegle.core.ports import Vectors
+from aegle.core.text import SafeText
+from aegle.facts.abbreviations import Senses
+from aegle.facts.inventory import inventory
+from aegle.facts.lexicon import Lexicon
+from aegle.flows.expanding import known, long_forms
+from aegle.lm import catalog
+from aegle.metrics import ranking
+from aegle.metrics.stats import percentile
+from aegle.retrieve import hyde
+from aegle.retrieve.expand import Added, Widened, expand
+from aegle.retrieve.hops import hybrid
+from expansion_sets import Renamed, RenamedSet, attack, medquad
+from retrieval import chunk_of, embedded, figure, gain
+from retrieval_sets import read_set
+
+DEPTH: Final = 20
+MODEL: Final = "smollm2"
+
+
+def lexicons() -> list[Lexicon]:
+    """The terminologies of the packs."""
+    packs = {name: plugins.find("packs", name) for name in ("healthcare", "cybersecurity")}
+    cache = catalog.cache_folder() / "lexicons"
+    return [
+        Lexicon.cached(cache, name, pack.terms_version, plugins.load(pack.terms))
+        for name, pack in packs.items()
+    ]
+
+
+def sets(data: Path, known_names: Sequence[Lexicon], half: str) -> Iterator[RenamedSet]:
+    """The sets whose data lie in ``data``."""
+    if (data / "medquad").is_dir() and (data / "clinical_abbreviations").is_dir():
+        yield medquad(data, known_names, half)
+    if (data / "attack_stix").is_dir():
+        yield attack(data, half)
+    if (data / "scifact").is_dir():
+        claims = read_set(data / "scifact", claims="train")
+        asked = [
+            Renamed(one.question, "", frozenset(one.gold), "claim") for one in claims.questions
+        ]
+        yield RenamedSet("scifact_train", claims.passages, asked)
+
+
+class Systems:
+    """The searches that are compared, over one index."""
+
+    def __init__(
+        self, data: RenamedSet, known_names: Sequence[Lexicon], encoder: OnnxEncoder, folder: Path,
+        cache: Path | None,
+    ) -> None:  # fmt: skip
+        texts = [f"{title}\n{text}" if title else text for title, text in data.passages]
+        chunks = [chunk_of(n, title, text) for n, (title, text) in enumerate(data.passages)]
+        self._index = QdrantEdgeIndex(folder, width=encoder.width)
+        self._index.add(chunks, embedded(texts, encoder, cache))
+        self._encoder = encoder
+        self._senses: Senses | None = None
+        self._lexicons = list(known_names)
+        if data.tables:
+            table = inventory(data.tables)
+            self._senses = Senses(table, embed=encoder.embed)
+            self._lexicons.append(long_forms(table))
+
+    def added(self, question: str) -> tuple[Added, ...]:
+        """The other names of what a question names."""
+        senses = self._senses.read(question, 0, len(question)) if self._senses else {}
+        return expand(question, known(question, self._lexicons, short_forms=senses))
+
+    def embed(self, question: str) -> Vectors:
+        """The question's vector."""
+        return self._encoder.embed([question])[0]
+
+    def words(self, question: str, added: Sequence[Added] = ()) -> list[str]:
+        """By words alone."""
+        index = Widened(self._index, added)
+        return [item for item, _ in index.search_text(question, k=DEPTH)]
+
+    def hybrid(self, question: str, vector: Vectors, added: Sequence[Added] = ()) -> list[str]:
+        """By words and meaning."""
+        index = Widened(self._index, added)
+        return [item for item, _ in hybrid(question, vector, index)][:DEPTH]
+
+
+def measure(data: RenamedSet, by: Systems, every: int) -> dict[str, Any]:
+    """Off against on, by words and by words and meaning, over all questions and by kind."""
+    asked = data.questions[::every]
+    found: dict[str, list[list[str]]] = {}
+    times: dict[str, list[float]] = {"off": [], "on": []}
+    num_added = 0
+    for one in asked:
+        vector = by.embed(one.question)
+        start = time.perf_counter()
+        off = by.hybrid(one.question, vector)
+        middle = time.perf_counter()
+        added = by.added(one.question)
+        on = by.hybrid(one.question, vector, added)
+        times["off"].append(1000 * (middle - start))
+        times["on"].append(1000 * (time.perf_counter() - middle))
+        num_added += bool(added)
+        row = {"bm25 off": by.words(one.question), "bm25 on": by.words(one.question, added)}
+        row |= {"hybrid off": off, "hybrid on": on}
+        if one.plain:
+            row |= {"bm25 plain": by.words(one.plain)}
+            row |= {"hybrid plain": by.hybrid(one.plain, by.embed(one.plain))}
+        for name, hits in row.items():
+            found.setdefault(name, []).append(hits)
+    p95 = {name: round(percentile(each, 95).value, 1) for name, each in times.items()}
+    told = {"dataset": data.name, "passages": len(data.passages), "expanded": num_added}
+    told |= {**scored(asked, found), "p95_ms": p95}
+    kinds = dict.fromkeys(one.kind for one in asked)
+    if len(kinds) > 1:
+        told["kinds"] = {
+            kind: scored(
+                [one for one in asked if one.kind == kind],
+                {
+                    name: [hits for one, hits in zip(asked, rows, strict=True) if one.kind == kind]
+                    for name, rows in found.items()
+                },
+            )
+            for kind in kinds
+        }
+    return told
+
+
+def scored(asked: Sequence[Renamed], found: dict[str, list[list[str]]]) -> dict[str, Any]:
+    """Recall at 5 and nDCG at 10 of each system, and the gains over the system that is off."""
+    gold = [{f"{n:08d}": 1.0 for n in one.gold} for one in asked]
+    values: dict[str, dict[str, list[float]]] = {"recall": {}, "ndcg10": {}}
+    for name, rows in found.items():
+        pairs = list(zip(rows, gold, strict=True))
+        values["recall"][name] = [ranking.recall(hits, g, k=5) for hits, g in pairs]
+        values["ndcg10"][name] = [ranking.ndcg(hits, g, k=10) for hits, g in pairs]
+    told: dict[str, Any] = {"n": len(asked)}
+    for what, by in values.items():
+        told[what] = {name: figure(each)[0] for name, each in by.items()}
+    told["gain"] = {
+        f"{what}: {name}": gain(by[name], by[f"{name.split()[0]} off"])["difference"]
+        for what, by in values.items()
+        for name in by
+        if not name.endswith((" off", " plain"))
+    }
+    return told
+
+
+def imagine(
+    data: RenamedSet, by: Systems, encoder: OnnxEncoder, most: int, write: Callable[[SafeText], str]
+) -> dict[str, Any]:
+    """Hybrid search with and without the passage that the generator imagines."""
+    step = max(1, len(data.questions) // most)
+    asked = data.questions[::step][:most]
+    found: dict[str, list[list[str]]] = {"hybrid off": [], "hybrid hyde": []}
+    times: list[float] = []
+    for one in asked:
+        start = time.perf_counter()
+        passage = write(SafeText(one.question, by="benchmark"))
+        times.append(time.perf_counter() - start)
+        vector = hyde.imagined(one.question, [passage], encoder.embed)
+        found["hybrid off"].append(by.hybrid(one.question, by.embed(one.question)))
+        found["hybrid hyde"].append(by.hybrid(one.question, vector))
+    return {
+        **scored(asked, found),
+        "generator": MODEL,
+        "seconds": {"median": percentile(times, 50).value, "p95": percentile(times, 95).value},
+    }
+
+
+def main() -> None:
+    """Measure the sets; the last line is the first one's, with all of them under ``sets``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--set", nargs="*", help="names of sets; without it all")
+    parser.add_argument("--half", choices=("dev", "test"), default="test")
+    parser.add_argument("--every", type=int, default=1, help="ask every n-th question")
+    parser.add_argument("--hyde", type=int, default=0, help="questions a set for the generator")
+    parser.add_argument("--tokens", type=int, default=64, help="of an imagined passage")
+    parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
+    parser.add_argument("--threads", type=int, default=0)
+    args = parser.parse_args()
+    names = lexicons()
+    encoder = OnnxEncoder("minilm", threads=args.threads)
+    generator = LlamaCppGenerator(MODEL, threads=args.threads) if args.hyde else None
+    told = []
+    for data in sets(args.data, names, args.half):
+        if args.set and data.name not in args.set:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            by = Systems(data, names, encoder, Path(folder) / "index", args.cache)
+            told.append(measure(data, by, args.every))
+            if generator:
+                stream = generator.stream
+                told[-1]["hyde"] = imagine(
+                    data, by, encoder, args.hyde,
+                    lambda asked: hyde.write(asked, stream, max_tokens=args.tokens, limit_s=60),
+                )  # fmt: skip
+        print(json.dumps(told[-1]), flush=True)
+    if not told:
+        parser.error(f"{args.data} holds none of the sets")
+    print(json.dumps(told[0] | {"sets": told}))
+
+
+if __name__ == "__main__":
+    main()
