@@ -1,6 +1,6 @@
 """Whether other names, or a passage imagined by the generator, find what a question's words do not.
 
-    python benchmarks/expansion.py --data DIR [--cache DIR] [--hyde N] [--half dev] [--every N]
+    python benchmarks/expansion.py --data DIR [--cache DIR] [--hyde N] [--half dev] [--words]
 
 Systems: ``off``, ``on`` (other names of terminologies and tables as alternatives in the search by
 words), each for words alone (``bm25``) and for words and meaning (``hybrid``, by the same packaged
@@ -17,21 +17,23 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
 from aegle.core import plugins
-from aegle.core.ports import Vectors
 from aegle.core.text import SafeText
 from aegle.facts.abbreviations import Senses
 from aegle.facts.inventory import inventory
 from aegle.facts.lexicon import Lexicon
 from aegle.flows.expanding import known, long_forms
 from aegle.lm import catalog
+from aegle.lm.known import KNOWN
 from aegle.metrics import ranking
 from aegle.metrics.stats import percentile
 from aegle.retrieve import hyde
@@ -73,19 +75,21 @@ class Systems:
     """The searches that are compared, over one index."""
 
     def __init__(
-        self, data: RenamedSet, known_names: Sequence[Lexicon], encoder: OnnxEncoder, folder: Path,
+        self, data: RenamedSet, known_names: Sequence[Lexicon], encoder: OnnxEncoder | None,
+        folder: Path,
         cache: Path | None,
     ) -> None:  # fmt: skip
         texts = [f"{title}\n{text}" if title else text for title, text in data.passages]
         chunks = [chunk_of(n, title, text) for n, (title, text) in enumerate(data.passages)]
-        self._index = QdrantEdgeIndex(folder, width=encoder.width)
-        self._index.add(chunks, embedded(texts, encoder, cache))
-        self._encoder = encoder
+        vectors = embedded(texts, encoder, cache) if encoder else np.ones((len(texts), 2), "f4")
+        self._index = QdrantEdgeIndex(folder, width=vectors.shape[1])
+        self._index.add(chunks, vectors)
+        self.encoder = encoder
         self._senses: Senses | None = None
         self._lexicons = list(known_names)
         if data.tables:
             table = inventory(data.tables)
-            self._senses = Senses(table, embed=encoder.embed)
+            self._senses = Senses(table, embed=encoder.embed if encoder else None)
             self._lexicons.append(long_forms(table))
 
     def added(self, question: str) -> tuple[Added, ...]:
@@ -93,18 +97,19 @@ class Systems:
         senses = self._senses.read(question, 0, len(question)) if self._senses else {}
         return expand(question, known(question, self._lexicons, short_forms=senses))
 
-    def embed(self, question: str) -> Vectors:
-        """The question's vector."""
-        return self._encoder.embed([question])[0]
-
     def words(self, question: str, added: Sequence[Added] = ()) -> list[str]:
         """By words alone."""
         index = Widened(self._index, added)
         return [item for item, _ in index.search_text(question, k=DEPTH)]
 
-    def hybrid(self, question: str, vector: Vectors, added: Sequence[Added] = ()) -> list[str]:
-        """By words and meaning."""
+    def hybrid(
+        self, question: str, added: Sequence[Added] = (), passages: Sequence[str] = ()
+    ) -> list[str]:
+        """By words and meaning, that of imagined passages with the question's."""
+        if self.encoder is None:
+            return []
         index = Widened(self._index, added)
+        vector = hyde.imagined(question, passages, self.encoder.embed)
         return [item for item, _ in hybrid(question, vector, index)][:DEPTH]
 
 
@@ -115,12 +120,11 @@ def measure(data: RenamedSet, by: Systems, every: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {"off": [], "on": []}
     num_added = 0
     for one in asked:
-        vector = by.embed(one.question)
         start = time.perf_counter()
-        off = by.hybrid(one.question, vector)
+        off = by.hybrid(one.question)
         middle = time.perf_counter()
         added = by.added(one.question)
-        on = by.hybrid(one.question, vector, added)
+        on = by.hybrid(one.question, added)
         times["off"].append(1000 * (middle - start))
         times["on"].append(1000 * (time.perf_counter() - middle))
         num_added += bool(added)
@@ -128,7 +132,9 @@ def measure(data: RenamedSet, by: Systems, every: int) -> dict[str, Any]:
         row |= {"hybrid off": off, "hybrid on": on}
         if one.plain:
             row |= {"bm25 plain": by.words(one.plain)}
-            row |= {"hybrid plain": by.hybrid(one.plain, by.embed(one.plain))}
+            row |= {"hybrid plain": by.hybrid(one.plain)}
+        if by.encoder is None:
+            row = {name: hits for name, hits in row.items() if name.startswith("bm25")}
         for name, hits in row.items():
             found.setdefault(name, []).append(hits)
     p95 = {name: round(percentile(each, 95).value, 1) for name, each in times.items()}
@@ -170,7 +176,11 @@ def scored(asked: Sequence[Renamed], found: dict[str, list[list[str]]]) -> dict[
 
 
 def imagine(
-    data: RenamedSet, by: Systems, encoder: OnnxEncoder, most: int, write: Callable[[SafeText], str]
+    data: RenamedSet,
+    by: Systems,
+    most: int,
+    generator: LlamaCppGenerator,
+    max_tokens: int,
 ) -> dict[str, Any]:
     """Hybrid search with and without the passage that the generator imagines."""
     step = max(1, len(data.questions) // most)
@@ -179,11 +189,11 @@ def imagine(
     times: list[float] = []
     for one in asked:
         start = time.perf_counter()
-        passage = write(SafeText(one.question, by="benchmark"))
+        asking = SafeText(one.question, by="benchmark")
+        passage = hyde.write(asking, generator.stream, max_tokens=max_tokens, limit_s=60)
         times.append(time.perf_counter() - start)
-        vector = hyde.imagined(one.question, [passage], encoder.embed)
-        found["hybrid off"].append(by.hybrid(one.question, by.embed(one.question)))
-        found["hybrid hyde"].append(by.hybrid(one.question, vector))
+        found["hybrid off"].append(by.hybrid(one.question))
+        found["hybrid hyde"].append(by.hybrid(one.question, passages=[passage]))
     return {
         **scored(asked, found),
         "generator": MODEL,
@@ -200,12 +210,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="ask every n-th question")
     parser.add_argument("--hyde", type=int, default=0, help="questions a set for the generator")
     parser.add_argument("--tokens", type=int, default=64, help="of an imagined passage")
+    parser.add_argument("--words", action="store_true", help="BM25 alone: nothing is embedded")
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
     names = lexicons()
-    encoder = OnnxEncoder("minilm", threads=args.threads)
-    generator = LlamaCppGenerator(MODEL, threads=args.threads) if args.hyde else None
+    reference = next(one.reference for one in KNOWN if one.name == "minilm")
+    encoder = None if args.words else OnnxEncoder(reference, threads=args.threads)
+    generator = LlamaCppGenerator(MODEL, threads=args.threads) if args.hyde and encoder else None
     told = []
     for data in sets(args.data, names, args.half):
         if args.set and data.name not in args.set:
@@ -214,11 +226,7 @@ def main() -> None:
             by = Systems(data, names, encoder, Path(folder) / "index", args.cache)
             told.append(measure(data, by, args.every))
             if generator:
-                stream = generator.stream
-                told[-1]["hyde"] = imagine(
-                    data, by, encoder, args.hyde,
-                    lambda asked: hyde.write(asked, stream, max_tokens=args.tokens, limit_s=60),
-                )  # fmt: skip
+                told[-1]["hyde"] = imagine(data, by, args.hyde, generator, args.tokens)
         print(json.dumps(told[-1]), flush=True)
     if not told:
         parser.error(f"{args.data} holds none of the sets")

@@ -62,12 +62,15 @@ def expand(
         hidden: words in lower case that de-identification put in: they name nobody and nothing.
     """
     said = set(terms(question)) | STOP_WORDS
-    invented = {term for word in hidden for term in terms(word)}
+    invented = {term for word in hidden for term in (word, *terms(word))}
     added: list[Added] = []
     for start, end, names in _apart(known):
         of = question[start:end]
         new = tuple(name for name in names if not said.issuperset(terms(name)))[:MOST_NAMES]
-        if new and not invented.intersection(terms(of)):
+        # A part of an invented word is as invented.
+        whole = question[:start].rpartition(" ")[2] + of + question[end:].partition(" ")[0]
+        told = whole.casefold().split()
+        if new and not invented.intersection((*told, *terms(of), *terms(whole))):
             added.append(Added(of, new))
     # What stands in a question twice is looked for once.
     return tuple(dict.fromkeys(added))[:MOST_THINGS]
