@@ -7,8 +7,9 @@ words), each for words alone (``bm25``) and for words and meaning (``hybrid``, b
 encoder), and ``hyde`` (hybrid with the generator's passage) on the first N questions of each set.
 Sets: questions renamed with MedQuAD and ATT&CK (expansion_sets.py), of the half that nothing was
 chosen on unless ``--half dev``, and SciFact's training claims, which call things as they like:
-expansion must not cost there. ``plain`` is the same renamed question in the passage's own words:
-what could be reached at all. Intervals are 95% by bootstrap, gains paired by question.
+expansion must not cost there. ``plain`` is the same question in the passage's own words: what could
+be reached at all, and, with ``plain on``, whether expansion costs there. Intervals are
+95% by bootstrap, gains paired by question.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Systems:
         vectors = embedded(texts, encoder, cache) if encoder else np.ones((len(texts), 2), "f4")
         self._index = QdrantEdgeIndex(folder, width=vectors.shape[1])
         self._index.add(chunks, vectors)
+        said = {chunk.id: text for chunk, text in zip(chunks, texts, strict=True)}
+        self._texts = lambda ids: [said[item] for item in ids]
         self.encoder = encoder
         self._senses: Senses | None = None
         self._lexicons = list(known_names)
@@ -99,7 +102,7 @@ class Systems:
 
     def words(self, question: str, added: Sequence[Added] = ()) -> list[str]:
         """By words alone."""
-        index = Widened(self._index, added)
+        index = Widened(self._index, added, texts=self._texts)
         return [item for item, _ in index.search_text(question, k=DEPTH)]
 
     def hybrid(
@@ -108,7 +111,7 @@ class Systems:
         """By words and meaning, that of imagined passages with the question's."""
         if self.encoder is None:
             return []
-        index = Widened(self._index, added)
+        index = Widened(self._index, added, texts=self._texts)
         vector = hyde.imagined(question, passages, self.encoder.embed)
         return [item for item, _ in hybrid(question, vector, index)][:DEPTH]
 
@@ -131,8 +134,10 @@ def measure(data: RenamedSet, by: Systems, every: int) -> dict[str, Any]:
         row = {"bm25 off": by.words(one.question), "bm25 on": by.words(one.question, added)}
         row |= {"hybrid off": off, "hybrid on": on}
         if one.plain:
-            row |= {"bm25 plain": by.words(one.plain)}
-            row |= {"hybrid plain": by.hybrid(one.plain)}
+            other = by.added(one.plain)
+            row |= {"bm25 plain": by.words(one.plain), "hybrid plain": by.hybrid(one.plain)}
+            row |= {"bm25 plain on": by.words(one.plain, other)}
+            row |= {"hybrid plain on": by.hybrid(one.plain, other)}
         if by.encoder is None:
             row = {name: hits for name, hits in row.items() if name.startswith("bm25")}
         for name, hits in row.items():
@@ -167,12 +172,17 @@ def scored(asked: Sequence[Renamed], found: dict[str, list[list[str]]]) -> dict[
     for what, by in values.items():
         told[what] = {name: figure(each)[0] for name, each in by.items()}
     told["gain"] = {
-        f"{what}: {name}": gain(by[name], by[f"{name.split()[0]} off"])["difference"]
+        f"{what}: {name}": gain(by[name], by[_base(name)])["difference"]
         for what, by in values.items()
         for name in by
         if not name.endswith((" off", " plain"))
     }
     return told
+
+
+def _base(name: str) -> str:
+    """The system that another is compared with."""
+    return name.removesuffix(" on") if "plain" in name else f"{name.split()[0]} off"
 
 
 def imagine(

@@ -23,11 +23,18 @@ def questions(draw):
     return question, [Known(start, end, draw(names)) for start, end in spans]
 
 
+def widened(index, added, weight=0.5):
+    return Widened(
+        index, added, texts=lambda ids: [index.texts[item] for item in ids], weight=weight
+    )
+
+
 class Counted:
     """An index whose score is the sum of a query's words that a chunk has."""
 
     def __init__(self, chunks):
         self.chunks = {f"c{n}": Counter(terms(text)) for n, text in enumerate(chunks)}
+        self.texts = dict(zip(self.chunks, chunks, strict=True))
         self.asked = []
 
     def search_dense(self, vector, *, k, where=None):
@@ -81,7 +88,7 @@ def test_no_chunk_scores_less_and_the_question_is_asked_whole(case, chunks, weig
     added = expand(question, known)
     before = dict(index.search_text(question, k=50))
     index.asked.clear()
-    after = dict(Widened(index, added, weight=weight).search_text(question, k=50))
+    after = dict(widened(index, added, weight).search_text(question, k=50))
     assert index.asked[0][0] == question
     assert all(after[item] >= score for item, score in before.items())
     if not added:
@@ -91,30 +98,30 @@ def test_no_chunk_scores_less_and_the_question_is_asked_whole(case, chunks, weig
 @given(questions(), st.lists(TEXTS, max_size=6), st.integers(1, 4))
 def test_the_first_are_the_first_of_more(case, chunks, k):
     question, known = case
-    index = Widened(Counted(chunks), expand(question, known))
+    index = widened(Counted(chunks), expand(question, known))
     assert index.search_text(question, k=k) == index.search_text(question, k=50)[:k]
 
 
 def test_a_chunk_with_both_names_gains_nothing():
     index = Counted(["heart attack", "myocardial infarction", "heart attack myocardial infarction"])
     added = (Added("heart attack", ("myocardial infarction", "mi")),)
-    found = dict(Widened(index, added, weight=0.5).search_text("heart attack", k=9))
+    found = dict(widened(index, added).search_text("heart attack", k=9))
     assert found == {"c0": 2.0, "c1": 1.0, "c2": 2.0}
 
 
 def test_where_nothing_is_called_so_another_name_counts_in_full():
-    index = Counted(["apt29 used a tool", "another used a tool"])
+    index = Counted(["apt29 used a tool", "a bear used a tool"])
     added = (Added("cozy bear", ("apt29",)),)
-    found = Widened(index, added, weight=0.1).search_text("cozy bear tool", k=9)
-    assert found == [("c0", 2.0), ("c1", 1.0)]
+    found = widened(index, added, 0.1).search_text("cozy bear tool", k=9)
+    assert found == [("c0", 2.0), ("c1", 2.0)]
 
 
 def test_filters_hold_for_every_name_and_meaning_is_as_before():
     index = Counted(["heart attack"])
-    widened = Widened(index, (Added("heart attack", ("infarction",)),))
-    widened.search_text("heart attack", k=2, where={"group": ["g"]})
+    wide = widened(index, (Added("heart attack", ("infarction",)),))
+    wide.search_text("heart attack", k=2, where={"group": ["g"]})
     assert [where for _, where in index.asked] == [{"group": ["g"]}] * 3
-    assert widened.search_dense(None, k=1) == [("dense", 1.0)]
+    assert wide.search_dense(None, k=1) == [("dense", 1.0)]
 
 
 def test_of_two_that_overlap_the_longer_counts_and_agreeing_lists_are_joined():

@@ -74,7 +74,13 @@ def ways(kit: Kit, question: Asked, index: Searches, *, mode: str = "graph") -> 
     imagines = kit.settings.retrieve.hyde and mode != "text"
     embed = _imagining(kit, question) if imagines else kit.encoder.embed
     added = added_to(kit, question) if mode != "dense" else ()
-    return Ways(embed, Widened(index, added) if added else index)
+    if not added:
+        return Ways(embed, index)
+
+    def texts(ids: Sequence[str]) -> list[str]:
+        return [one.text.after(one.title) for one in kit.corpus.chunks(ids)]
+
+    return Ways(embed, Widened(index, added, texts=texts))
 
 
 def added_to(kit: Kit, question: Asked) -> tuple[Added, ...]:

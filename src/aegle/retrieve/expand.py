@@ -1,9 +1,9 @@
 """Other names of what a question names, as alternatives in the search by words.
 
-A chunk's score for a thing is the best of its names' scores, the question's own name first and the
-others at a lower weight. So a chunk that calls it as the question does keeps its score to the bit,
-one that calls it otherwise gets most of what it lacks, and one that has both names gains nothing by
-that. Nothing of the question is replaced.
+A chunk's score for a thing is the best of its names' scores; other names weigh less than the
+question's own where any chunk calls the thing as the question does. So a chunk with the question's
+name keeps its score to the bit, one with another name gets some of what it lacks, and one that has
+both gains nothing by that. Nothing of the question is replaced.
 
 References:
     Robertson, Zaragoza & Taylor (2004) and the ``dis_max`` query of Lucene, for why the scores of
@@ -12,7 +12,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,14 +21,19 @@ from aegle.core.ports import Found, Vectors
 from aegle.lm.terms import STOP_WORDS, terms
 from aegle.retrieve.search import Searches, Where
 
-WEIGHT: Final = 0.7
-"""What another name counts beside the question's (docs/decisions/0077-expansion.md)."""
+WEIGHT: Final = 0.3
+"""What another name counts beside the question's where some chunk has that; where none has, the
+other names are all there is and count in full (docs/decisions/0077-expansion.md)."""
 
 MOST_NAMES: Final = 4
 """Other names of one thing; terminologies have dozens, which say the same words in other orders."""
 
 MOST_THINGS: Final = 6
 """Things whose other names are searched for, each at the price of a search a name."""
+
+_LOOKED_AT: Final = 5
+"""The first chunks by a name's words, one of which has all of them if any has: the more of them,
+the higher the score."""
 
 _DEPTH: Final = 100
 """Chunks that each name gives at least: they are added up before the first are taken."""
@@ -95,10 +101,25 @@ class Widened:
     backend will do.
     """
 
-    def __init__(self, index: Searches, added: Sequence[Added], *, weight: float = WEIGHT) -> None:
-        """``weight``, in [0, 1], is what another name counts beside the question's own."""
+    def __init__(
+        self,
+        index: Searches,
+        added: Sequence[Added],
+        *,
+        texts: Callable[[Sequence[str]], Sequence[str]],
+        weight: float = WEIGHT,
+    ) -> None:
+        """Widen an index.
+
+        Args:
+            index: what is searched.
+            added: other names of what the query names.
+            texts: ids of chunks -> what they say, with their titles.
+            weight: what another name counts, in [0, 1], where the query's own is in use.
+        """
         self._index = index
         self._added = tuple(added)
+        self._texts = texts
         self._weight = weight
 
     def search_dense(self, vector: Vectors, *, k: int, where: Where | None = None) -> list[Found]:
@@ -120,8 +141,7 @@ class Widened:
         scores = found(query)
         for one in self._added:
             own = found(one.of)
-            # Where nothing is called so, the other names are all there is.
-            weight = self._weight if own else 1.0
+            weight = self._weight if self._in_use(one.of, own) else 1.0
             # A chunk that its own name did not give may hold it, at no more than the last.
             least = min(own.values()) if len(own) >= depth else 0.0
             best: dict[str, float] = {}
@@ -133,3 +153,11 @@ class Widened:
                 if lacking > 0:
                     scores[item] = scores.get(item, 0.0) + lacking
         return sorted(scores.items(), key=lambda one: (-one[1], one[0]))[:k]
+
+    def _in_use(self, name: str, found: Iterable[str]) -> bool:
+        """Whether one of the first chunks found by a name's words has all of them."""
+        wanted = set(terms(name))
+        return any(
+            wanted.issubset(terms(text))
+            for text in self._texts(list(itertools.islice(found, _LOOKED_AT)))
+        )
