@@ -28,6 +28,7 @@ from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
 from aegle.core import plugins
+from aegle.core.ports import Vectors
 from aegle.core.text import SafeText
 from aegle.facts.abbreviations import Senses
 from aegle.facts.inventory import inventory
@@ -88,6 +89,7 @@ class Systems:
         said = {chunk.id: text for chunk, text in zip(chunks, texts, strict=True)}
         self._texts = lambda ids: [said[item] for item in ids]
         self.encoder = encoder
+        self._vectors: dict[str, Vectors] = {}
         self._senses: Senses | None = None
         self._lexicons = list(known_names)
         if data.tables:
@@ -112,7 +114,11 @@ class Systems:
         if self.encoder is None:
             return []
         index = Widened(self._index, added, texts=self._texts)
-        vector = hyde.imagined(question, passages, self.encoder.embed)
+        vector = self._vectors.get(question)
+        if passages or vector is None:
+            vector = hyde.imagined(question, passages, self.encoder.embed)
+        if not passages:
+            self._vectors[question] = vector
         return [item for item, _ in hybrid(question, vector, index)][:DEPTH]
 
 

@@ -43,6 +43,10 @@ class Asked(Protocol):
     """What of a question is needed here: `aegle.flows.finding.Question`."""
 
     @property
+    def text(self) -> SafeText:
+        """The question, de-identified."""
+
+    @property
     def query(self) -> str:
         """What is searched for, de-identified."""
 
@@ -171,7 +175,7 @@ def _imagining(kit: Kit, question: Asked) -> Callable[[Sequence[str]], Vectors]:
         if list(texts) != [question.query]:
             return kit.encoder.embed(texts)
         passage = hyde.write(
-            SafeText(question.query, by="question/1"),
+            question.text,
             kit.generator.stream,
             max_tokens=wanted.hyde_tokens,
             limit_s=wanted.hyde_seconds,
