@@ -197,13 +197,19 @@ def imagine(
     most: int,
     generator: LlamaCppGenerator,
     max_tokens: int,
+    limit_s: float,
 ) -> dict[str, Any]:
-    """Hybrid search with and without the passage that the generator imagines."""
+    """Hybrid search with and without the passage that the generator imagines.
+
+    After ``limit_s`` seconds no further question is asked: ``n`` says how many were.
+    """
     step = max(1, len(data.questions) // most)
     asked = data.questions[::step][:most]
     found: dict[str, list[list[str]]] = {"hybrid off": [], "hybrid hyde": []}
     times: list[float] = []
     for one in asked:
+        if sum(times) > limit_s:
+            break
         start = time.perf_counter()
         asking = SafeText(one.question, by="benchmark")
         passage = hyde.write(asking, generator.stream, max_tokens=max_tokens, limit_s=60)
@@ -211,7 +217,7 @@ def imagine(
         found["hybrid off"].append(by.hybrid(one.question))
         found["hybrid hyde"].append(by.hybrid(one.question, passages=[passage]))
     return {
-        **scored(asked, found),
+        **scored(asked[: len(times)], found),
         "generator": MODEL,
         "seconds": {"median": percentile(times, 50).value, "p95": percentile(times, 95).value},
     }
@@ -226,6 +232,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="ask every n-th question")
     parser.add_argument("--hyde", type=int, default=0, help="questions a set for the generator")
     parser.add_argument("--tokens", type=int, default=64, help="of an imagined passage")
+    parser.add_argument("--limit", type=float, default=600, help="seconds of imagining, a set")
     parser.add_argument("--words", action="store_true", help="BM25 alone: nothing is embedded")
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     parser.add_argument("--threads", type=int, default=0)
@@ -242,7 +249,7 @@ def main() -> None:
             by = Systems(data, names, encoder, Path(folder) / "index", args.cache)
             told.append(measure(data, by, args.every))
             if generator:
-                told[-1]["hyde"] = imagine(data, by, args.hyde, generator, args.tokens)
+                told[-1]["hyde"] = imagine(data, by, args.hyde, generator, args.tokens, args.limit)
         print(json.dumps(told[-1]), flush=True)
     if not told:
         parser.error(f"{args.data} holds none of the sets")

@@ -1,4 +1,4 @@
-"""What a question is searched for beside its own words: other names, and a passage made for it."""
+"""What a question is searched by: its words, other names of what it names, what an answer means."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aegle.core import observe
-from aegle.core.errors import PrivacyError, SettingsError
 from aegle.core.pack import Term
 from aegle.core.ports import Vectors
 from aegle.core.records import Concept
-from aegle.core.settings import Settings
 from aegle.core.text import SafeText
 from aegle.facts.inventory import inventory
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import choose
-from aegle.flows.rerankers import OWN_MACHINE
-from aegle.retrieve import hyde
+from aegle.flows.imagining import with_passage
 from aegle.retrieve.expand import Added, Known, Widened, expand
 from aegle.retrieve.search import Searches
 
@@ -76,7 +72,9 @@ def ways(kit: Kit, question: Asked, index: Searches, *, mode: str = "graph") -> 
         BackendError: the generator failed.
     """
     imagines = kit.settings.retrieve.hyde and mode != "text"
-    embed = _imagining(kit, question) if imagines else kit.encoder.embed
+    embed: Callable[[Sequence[str]], Vectors] = kit.encoder.embed
+    if imagines:
+        embed = with_passage(kit.settings, question.text, question.query, embed, kit.generator)
     added = added_to(kit, question) if mode != "dense" else ()
     if not added:
         return Ways(embed, index)
@@ -165,47 +163,3 @@ def long_forms(senses: Mapping[str, Mapping[str, float]]) -> Lexicon:
             Term(short.upper(), "abbreviation", concept, exact=True, score=0.0),
         )
     )
-
-
-def _imagining(kit: Kit, question: Asked) -> Callable[[Sequence[str]], Vectors]:
-    """An encoder that embeds the question with a passage made for it, other texts as they are."""
-    wanted, seed = kit.settings.retrieve, kit.settings.seed
-
-    def embed(texts: Sequence[str]) -> Vectors:
-        if list(texts) != [question.query]:
-            return kit.encoder.embed(texts)
-        passage = hyde.write(
-            question.text,
-            kit.generator.stream,
-            max_tokens=wanted.hyde_tokens,
-            limit_s=wanted.hyde_seconds,
-            seed=seed,
-        )
-        observe.event("hyde", level="debug", characters=len(passage))
-        return hyde.imagined(question.query, [passage], kit.encoder.embed)[None, :]
-
-    return embed
-
-
-def check(settings: Settings) -> None:
-    """See that what the settings ask for can be had.
-
-    Raises:
-        SettingsError: ``retrieve.hyde`` without a generator.
-        PrivacyError: questions may hold identifiers, and the generator is another machine.
-    """
-    backends = settings.backends
-    if not settings.retrieve.hyde:
-        return
-    if not (backends.generator_url or backends.generator_model):
-        raise SettingsError(
-            "retrieve.hyde needs a generator and there is none: set backends.generator_model or "
-            "backends.generator_url, or retrieve.hyde to false"
-        )
-    url = backends.generator_url
-    if url and settings.redact.override_reason and not OWN_MACHINE.match(url):
-        raise PrivacyError(
-            "redact.override_reason keeps identifiers in this workspace, and retrieve.hyde would "
-            "send each question to a generator on another machine; name a model here, or turn "
-            "retrieve.hyde off"
-        )
