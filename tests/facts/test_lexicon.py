@@ -148,3 +148,12 @@ def test_matches_do_not_overlap_and_spell_their_terms(before, after):
 def test_a_megabyte_of_one_character_takes_no_time(lexicon):
     for text in ("a" * 1_000_000, "heart " * 160_000, "\n " * 500_000, "'s" * 500_000):
         assert all(text[m.start : m.end].strip() for m in lexicon.find(text))
+
+
+def test_the_terms_of_a_code_are_all_that_have_it(lexicon: Lexicon) -> None:
+    assert lexicon.coded("I50.9") == TERMS[:1] == lexicon.coded("I50.9", "ICD10CM")
+    assert lexicon.coded("I50.9", "LOINC") == lexicon.coded("I50") == lexicon.coded("") == []
+    codes = {term.concept.code for term in lexicon if term.concept}
+    for code in codes:
+        expected = [t for t in lexicon if t.concept and t.concept.code == code]
+        assert lexicon.coded(code) == expected == lexicon.coded(code)

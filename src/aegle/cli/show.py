@@ -135,6 +135,9 @@ def answer(result: dict[str, Any]) -> None:
 
 def hits(result: dict[str, Any]) -> None:
     """Hits, best first: why each was found, and its text on one line."""
+    if result["added"]:
+        names = "; ".join(f"{one['of']} = {', '.join(one['names'])}" for one in result["added"])
+        say(f"Also searched for: {names}", style=_DIM)
     for place, hit in enumerate(result["hits"], 1):
         say(f"{place:>2}. {hit['title'] or hit['kind']}  ({', '.join(hit['via'])})")
         say(f"    {' '.join(hit['text'].split())[:240]}", style=_DIM)

@@ -104,6 +104,20 @@ class Retrieve(_Table):
     k: int = Field(8, ge=1, le=200, description="how many chunks a search returns")
     pool: int = Field(60, ge=1, le=1000, description="how many each searcher gives to the fusion")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+    expand: bool = Field(
+        True,
+        description="search for other names of what a question names, too: synonyms, codes and "
+        "abbreviations of the terminologies and of `knowledge.abbreviations`",
+    )
+    hyde: bool = Field(
+        False,
+        description="let the generator imagine a passage that answers, and search for its meaning, "
+        "too; seconds a question",
+    )
+    hyde_tokens: int = Field(64, ge=8, le=512, description="most tokens of that passage")
+    hyde_seconds: float = Field(
+        20, gt=0, description="the longest it is waited for; then what is written by then counts"
+    )
     graph: bool = Field(True, description="expand through the graph")
     hops: int = Field(2, ge=1, le=4, description="how far the graph expansion walks")
     rerank: str = Field(

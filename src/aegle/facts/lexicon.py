@@ -50,6 +50,7 @@ class Lexicon:
         self._phrases = Phrases(index)
         self._terms: dict[int, Term] = {}
         self._known: dict[str, tuple[Term, ...]] = {}
+        self._codes: dict[str, tuple[Term, ...]] = {}
 
     def __len__(self) -> int:
         return self._rows.count(b"\n")
@@ -144,6 +145,33 @@ class Lexicon:
     def look_up(self, phrase: str) -> tuple[Term, ...]:
         """The terms that a whole phrase is the name of."""
         return self._agreeing(phrase, self._index.get(phrase_key(phrase), ""))
+
+    def coded(self, code: str, system: str = "") -> list[Term]:
+        """Every term whose concept has this code, in the order in which they were given.
+
+        The rows are looked through as they are stored, 10 MB in some milliseconds, and what was
+        found is kept at hand: a table of all codes would take longer to build than a question.
+        """
+        if code not in self._codes:
+            if len(self._codes) >= _REMEMBERED:
+                self._codes.clear()
+            self._codes[code] = self._with_code(code)
+        return [
+            term
+            for term in self._codes[code]
+            if system in ("", term.concept.system if term.concept else None)
+        ]
+
+    def _with_code(self, code: str) -> tuple[Term, ...]:
+        wanted = f",{json.dumps(code, ensure_ascii=False)},".encode()
+        found: list[Term] = []
+        at = self._rows.find(wanted)
+        while at >= 0:
+            term = self._term(self._rows.rfind(b"\n", 0, at) + 1)
+            if term.concept and term.concept.code == code:
+                found.append(term)
+            at = self._rows.find(wanted, at + 1)
+        return tuple(dict.fromkeys(found))
 
     def _agreeing(self, piece: str, places: _Places) -> tuple[Term, ...]:
         found = self._known.get(piece)

@@ -17,6 +17,7 @@ from aegle.core.records import Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import reading
 from aegle.flows.derive import facts_of
+from aegle.flows.expanding import ways
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
@@ -123,10 +124,11 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
     wanted = kit.settings.retrieve
     graph = mode == "graph" and wanted.graph
     keys = [*question.groups, *(one.key for one in question.named)]
+    by = ways(kit, question, Scoped(kit, question.groups), mode=mode)
     hits = retrieve(
         question.query,
-        embed=kit.encoder.embed,
-        index=Scoped(kit, question.groups),
+        embed=by.embed,
+        index=by.index,
         chunks=kit.corpus.chunks,
         link=(lambda text: keys) if graph else None,
         expand=kit.walker.expand if graph else None,

@@ -32,7 +32,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import indexing, moving, rerankers, terminologies, workspace
+from aegle.flows import imagining, indexing, moving, rerankers, terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -367,6 +367,7 @@ def watch(settings: Settings) -> None:
 def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
     """A kit over a workspace that the caller owns; closed with the block."""
     watch(settings)
+    imagining.check(settings)
     moving.finish(layout)
     kit = Kit(layout, settings, progress)
     try:

@@ -11,7 +11,7 @@ from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node
 from aegle.core.text import SafeText
 from aegle.corpus import asked
-from aegle.flows import finding
+from aegle.flows import expanding, finding
 from aegle.flows.kit import Kit
 
 MODES: Final = ("dense", "text", "hybrid", "graph")
@@ -48,8 +48,10 @@ def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[
         wanted = finding.understand(kit, question, safe, groups)
         hits = finding.find(kit, wanted, k=k or kit.settings.retrieve.k, mode=mode).hits
         chunks = {one.id: one for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
+        added = expanding.added_to(kit, wanted) if mode != "dense" else ()
     return {
         "question": str(safe),
+        "added": [{"of": one.of, "names": list(one.names)} for one in added],
         "hits": [
             {**_hit(hit), **_shown(chunks[hit.chunk_id])} for hit in hits if hit.chunk_id in chunks
         ],

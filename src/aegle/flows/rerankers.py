@@ -11,7 +11,7 @@ from aegle.core.errors import PrivacyError
 from aegle.core.ports import Reranker
 from aegle.core.settings import Settings
 
-_OWN_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)")
+OWN_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)")
 
 
 class _Opens(Protocol):
@@ -35,7 +35,7 @@ def opened(kit: _Opens) -> Reranker | None:
     if how in ("", "none"):
         return None
     if how in ("http", "https"):
-        if kit.settings.redact.override_reason and not _OWN_MACHINE.match(wanted.rerank):
+        if kit.settings.redact.override_reason and not OWN_MACHINE.match(wanted.rerank):
             raise PrivacyError(
                 "redact.override_reason keeps identifiers in this workspace's texts: a rerank "
                 "service on another machine must not get them; name a model here, or none"

@@ -88,10 +88,18 @@ class Answer(BaseModel):
     hits: list[Hit]
 
 
+class Added(BaseModel):
+    """Other names of something in the question, which were searched for, too."""
+
+    of: str
+    names: list[str]
+
+
 class Hits(BaseModel):
     """Hits, best first."""
 
     question: str
+    added: list[Added]
     hits: list[ShownHit]
 
 

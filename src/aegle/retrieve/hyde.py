@@ -1,0 +1,100 @@
+"""HyDE: a passage that a generator imagines as the answer, whose meaning is searched for, too.
+
+The passage is looked for, not believed: only its vector leaves this module. It is never shown,
+kept, indexed or logged.
+
+References:
+    Gao, Ma, Lin & Callan (2022), Precise zero-shot dense retrieval without relevance labels.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+
+from aegle.core.errors import AegleError
+from aegle.core.ports import Vectors
+from aegle.core.text import SafeText
+
+_ASK: Final = (
+    "Write one short passage, as it would stand in a document, that answers the question. State "
+    "facts only; no greeting, no list, no remark about yourself."
+)
+_LEAST_WORDS: Final = 5
+"""A shorter passage says less than the question."""
+
+
+class Stream(Protocol):
+    """The half of an `aegle.core.ports.Generator` that writes in pieces."""
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, seed: int = 0
+    ) -> Iterator[str]:
+        """The reply in pieces."""
+
+
+def messages(question: SafeText) -> list[dict[str, str]]:
+    """The conversation that asks for a passage."""
+    return [
+        {"role": "system", "content": _ASK},
+        {"role": "user", "content": f"Question: {question}\nPassage:"},
+    ]
+
+
+def write(
+    question: SafeText, stream: Stream, *, max_tokens: int, limit_s: float, seed: int = 0
+) -> str:
+    """What the generator has written after ``limit_s`` seconds, if not before; it is then left.
+
+    Raises:
+        AegleError: the generator failed before the time was over.
+    """
+    heard: queue.SimpleQueue[str | AegleError | None] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def work() -> None:
+        try:
+            for piece in stream(messages(question), max_tokens=max_tokens, seed=seed):
+                heard.put(piece)
+                if left.is_set():
+                    return
+            heard.put(None)
+        except AegleError as error:
+            heard.put(error)
+
+    threading.Thread(target=work, name="aegle-hyde", daemon=True).start()
+    until = time.monotonic() + limit_s
+    pieces: list[str] = []
+    try:
+        while True:
+            piece = heard.get(timeout=max(0.0, until - time.monotonic()))
+            if isinstance(piece, AegleError):
+                raise piece
+            if piece is None:
+                break
+            pieces.append(piece)
+    except queue.Empty:
+        pass
+    finally:
+        left.set()
+    return "".join(pieces)
+
+
+def imagined(
+    question: str, passages: Sequence[str], embed: Callable[[Sequence[str]], Vectors]
+) -> Vectors:
+    """The unit vector (width,) of the mean of a question's and its imagined passages' vectors.
+
+    Passages of less than five words are left out; without any it is the question's own vector.
+    """
+    kept = [one for one in passages if len(one.split()) >= _LEAST_WORDS]
+    vectors_NW = embed([question, *kept])
+    mean_W = vectors_NW.mean(axis=0)
+    length = float(np.linalg.norm(mean_W))
+    # Vectors that point against each other mean nothing together.
+    return np.asarray(mean_W / length if length > 0 else vectors_NW[0], np.float32)
