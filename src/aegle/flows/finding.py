@@ -20,6 +20,7 @@ from aegle.flows.derive import facts_of
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
+from aegle.flows.walking import Once, walked
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.link import link
 from aegle.retrieve.search import explain
@@ -123,10 +124,11 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
     wanted = kit.settings.retrieve
     graph = mode == "graph" and wanted.graph
     keys = [*question.groups, *(one.key for one in question.named)]
+    once = Once.of(kit, question.groups)
     hits = retrieve(
         question.query,
-        embed=kit.encoder.embed,
-        index=Scoped(kit, question.groups),
+        embed=once.embed,
+        index=once,
         chunks=kit.corpus.chunks,
         link=(lambda text: keys) if graph else None,
         expand=kit.walker.expand if graph else None,
@@ -136,6 +138,8 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
         hops=wanted.hops,
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
     )
+    if graph:
+        hits = walked(kit, question.query, hits, once, groups=question.groups)
     return reranked(kit, question.query, _allowed(kit, hits, question.groups))
 
 
