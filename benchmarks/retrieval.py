@@ -155,9 +155,7 @@ def is_dev(question: str) -> bool:
     return int(hashlib.sha256(question.encode()).hexdigest(), 16) % 2 == 0
 
 
-def measure(
-    data: RetrievalSet, encoder: OnnxEncoder, cache: Path | None, k: int
-) -> dict[str, Any]:
+def measure(data: RetrievalSet, encoder: OnnxEncoder, cache: Path | None, k: int) -> dict[str, Any]:
     """The figures of a set: of all questions, by kind, and of those that nothing was chosen on."""
     texts = [f"{title}\n{text}" if title else text for title, text in data.passages]
     vectors = embedded(texts, encoder, cache)

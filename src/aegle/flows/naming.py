@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aegle.core import plugins
 from aegle.core.errors import WorkspaceError
-from aegle.core.ports import Vectors
+from aegle.core.ports import Closes, CorpusStore, Vectors
 from aegle.core.records import Chunk
 from aegle.core.sparse import Indices
 from aegle.corpus.meaning import MACHINE_KINDS
@@ -16,21 +16,39 @@ from aegle.retrieve import marks
 from aegle.retrieve.passages import Flags, PassageGraph
 
 if TYPE_CHECKING:
-    from aegle.flows.kit import Kit
+    from aegle.flows.workspace import Layout
     from aegle.retrieve.namebook import Cosines, NameBook
 
 PATIENT: Final = "patient:"
 """How the groups of charts begin."""
 
 
-def opened(kit: Kit) -> NameBook:
+class _Opens(Protocol):
+    """What a kit gives to what it opens."""
+
+    layout: Layout
+
+    def closes(self, opened: Closes) -> None: ...
+
+
+class _Keeps(Protocol):
+    """What a kit has that keeps what chunks name."""
+
+    @property
+    def names(self) -> NameBook: ...
+
+    @property
+    def corpus(self) -> CorpusStore: ...
+
+
+def opened(kit: _Opens) -> NameBook:
     """The workspace's name book."""
     book: NameBook = plugins.load("aegle.retrieve.namebook:NameBook")(kit.layout.names)
     kit.closes(book)
     return book
 
 
-def note(kit: Kit, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+def note(kit: _Keeps, chunks: Sequence[Chunk], vectors: Vectors) -> None:
     """Keep what chunks name, with their vectors; give all chunks of a document together.
 
     Lines of logs name nothing here: what codes they hold is found as facts and by words.
@@ -42,7 +60,7 @@ def note(kit: Kit, chunks: Sequence[Chunk], vectors: Vectors) -> None:
     kit.names.put(chunks, named, vectors)
 
 
-def is_whole(kit: Kit) -> bool:
+def is_whole(kit: _Keeps) -> bool:
     """Whether the name book knows every chunk as it would be read now."""
     try:
         return kit.names.is_current() and kit.names.count() == kit.corpus.counts()["chunks"]
@@ -83,6 +101,6 @@ class Passages:
         return self.graph.places(self._book.of_groups(groups))
 
 
-def passages(kit: Kit) -> Passages:
+def passages(kit: _Keeps) -> Passages:
     """The graph of passages as it stands now."""
     return Passages(kit.names)

@@ -61,7 +61,7 @@ def targets(kit: Kit, what: str) -> list[str]:
 
 
 def forget(kit: Kit, what: str) -> dict[str, Any]:
-    """Remove documents from corpus, index, names, graph and journal, leaving no text, vector or edge.
+    """Remove documents from every store and the journal, leaving no text, vector or edge.
 
     The ids stay as tombstones, so that the same files do not bring them back.
     """

@@ -29,6 +29,7 @@ _STARTS: Final = 20
 _FROM_HITS: Final = 0.1
 """Together they count a tenth of the entities, in the order of HippoRAG 2 (0.05 a passage)."""
 
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a search looks into.

@@ -110,8 +110,8 @@ def _phrases(text: str, read: Sequence[Word]) -> Iterator[tuple[int, int]]:
     """
     telling = [word.form not in STOP_WORDS for word in read]
     named = [word.raised or word.code or word.form.isdigit() for word in read]
-    for first, word in enumerate(read):
-        if not telling[first]:
+    for first, is_telling in enumerate(telling):
+        if not is_telling:
             continue
         raised, plain = named[first], True
         if raised:

@@ -145,7 +145,7 @@ class NameBook:
         """Which passages of `rows` are of a group that begins so, and of one of these domains."""
         listed = f"AND domain IN ({', '.join('?' * len(domains))})" if domains else ""
         told = f"substr(grp, 1, length(?)) = ? {listed}"
-        sql = f"SELECT {told} {_NAMING}"  # noqa: S608 - only placeholders are put in
+        sql = f"SELECT {told} {_NAMING}"
         return np.array([row[0] for row in self._rows(sql, [prefix, prefix, *domains])], bool)
 
     def of_groups(self, groups: Sequence[str]) -> list[str]:

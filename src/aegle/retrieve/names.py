@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -21,9 +21,7 @@ _QUOTED: Final = re.compile(r"[\"“„«]([^\"“”„«»]{2,60})[\"”“»]
 _PARTS: Final = re.compile(r"([\-/–&]|['’][sS]?$)")
 _INSIDE: Final = re.compile(r"\s*\([^()]*\)\s*$")
 _SENTENCE: Final = re.compile(r"[.!?:;]\s|\n|^")
-JOINS: Final = frozenset(
-    "of the de da do del della di du la le van von der den al bin ibn".split()
-)
+JOINS: Final = frozenset("of the de da do del della di du la le van von der den al bin ibn".split())
 """Small words that may stand inside a name; two names are never joined by ``and``."""
 
 _GAPS: Final = frozenset(("", " ", "\u00a0", "-", "- ", " - ", "–"))
@@ -120,7 +118,7 @@ def _tells(key: Key) -> bool:
     return any(word not in STOP_WORDS and (len(word) > 1 or not word.isascii()) for word in key)
 
 
-def link(text: str, known: Callable[[Sequence[Key]], Sequence[bool]]) -> list[Name]:
+def link(text: str, known: Callable[[Sequence[Key]], Iterable[bool]]) -> list[Name]:
     """The names known that a text holds, longest first at each word, none inside another.
 
     A name of one word must have a capital or a digit in the text, too.
@@ -163,6 +161,7 @@ def names(text: str) -> list[Name]:
 
 
 def names_in(text: str, read: Sequence[Word]) -> list[Name]:
+    """As `names`, of a text whose words are known."""
     found = {(one.start, one.end): one for one in _runs(text, read)}
     for match in _QUOTED.finditer(text):
         group = 1 if match.group(1) else 2

@@ -295,7 +295,7 @@ def _both_ways(
         [np.bincount(at, minlength=size), np.bincount(entity, minlength=len(specificity))]
     )
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    columns = np.concatenate([size + entity, at[order]]).astype(np.int32)
+    columns: NDArray[Any] = np.concatenate([size + entity, at[order]]).astype(np.int32)
     values = np.concatenate([forth * specificity[entity], forth[order]]).astype(np.float32)
     return Matrix(starts, columns, values)
 
