@@ -20,7 +20,7 @@ from aegle.flows.derive import facts_of
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
-from aegle.flows.walking import Once, walked
+from aegle.flows.walking import Once, led, walked
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.link import link
 from aegle.retrieve.search import explain
@@ -270,7 +270,7 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     )
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
-    first = _telling(scored, kept)
+    first = [] if not targets and led(hits) else _telling(scored, kept)
     top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
     people = reading.people(scored, stored) if question.asked.listing else {}
     return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)

@@ -24,6 +24,8 @@ from aegle.retrieve.passages import Flags, PassageGraph
 from aegle.retrieve.plan import Plan
 from aegle.retrieve.search import explain
 
+_WALKED: Final = "graph: names: "
+
 _BRIDGES: Final = 10
 """Passages among the first that may be told as the way to another."""
 
@@ -108,6 +110,11 @@ def walked(
     return [*front, *_behind(front, hits)]
 
 
+def led(hits: Sequence[Hit]) -> bool:
+    """Whether a walk put these hits in their order."""
+    return bool(hits) and any(way.startswith(_WALKED) for way in hits[0].via)
+
+
 def _seen(known: Passages, groups: Sequence[str]) -> Flags:
     """Which passages a question that names these groups may be led to and over."""
     patients = [group for group in groups if group.startswith(PATIENT)]
@@ -142,7 +149,7 @@ def _ways(graph: PassageGraph, made: Plan, chunks: Sequence[Chunk]) -> dict[str,
         if own:
             told[chunk.id] = _way(" ".join(asked[min(own)]), chunk.id)
             continue
-        told[chunk.id] = "graph: near the first hits"
+        told[chunk.id] = f"{_WALKED}near the first hits"
         keys: dict[int, Key] | None = None
         for bridge, first in bridges:
             shared = names[bridge.id] & names[chunk.id]
@@ -159,4 +166,4 @@ def _way(*steps: str) -> str:
     path = [steps[0]]
     for number, step in enumerate(steps[1:]):
         path += ["^names" if number % 2 == 0 else "names", step]
-    return f"graph: {explain(tuple(path))}"
+    return f"{_WALKED}{explain(tuple(path))}"
