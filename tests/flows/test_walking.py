@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from aegle.flows import commands, derive, naming, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
 
+PLAIN = '[knowledge]\ntagger = "none"\n[redact]\ntagger = "none"\n'
+SETTINGS = PLAIN + 'keep = ["name"]\n'
 QUESTION = "What nationality is the director of film Blood Orchid?"
 FILM = ("Blood Orchid", "Blood Orchid is a 1931 drama directed by Leonid Varnava for a studio.")
 MAN = (
@@ -27,9 +30,12 @@ LURES = [
     for name in ("Aldine", "Borvik", "Cestria", "Dunmore", "Elvaston", "Farrow", "Glendale")
 ]
 NOTE = """\
-MRN: {mrn}
+Patient: {name}   MRN: {mrn}   DOB: 03/04/1961
+Date of service: 05/06/2024
 
-ASSESSMENT: asthma. Saw the film Blood Orchid with a carer from Quillgate House.
+CHIEF COMPLAINT: shortness of breath.
+
+ASSESSMENT AND PLAN: Continue warfarin. Saw the film Blood Orchid with a carer from Quillgate House.
 """
 
 
@@ -42,8 +48,12 @@ def write(folder: Path, *pages: tuple[str, str]) -> Path:
 
 
 @pytest.fixture
-def wiki(tmp_path: Path) -> Path:
-    """A film, its director, and pages that sound more like the question than either."""
+def wiki(tmp_path: Path, layout: Layout) -> Path:
+    """A film, its director, and pages that sound more like the question than either.
+
+    They are public: people keep their names.
+    """
+    layout.settings.write_text(SETTINGS)
     return write(tmp_path / "wiki", FILM, MAN, *LURES)
 
 
@@ -73,14 +83,22 @@ def test_the_second_passage_is_found_over_the_name_that_joins_them(
     by_title = {hit["title"]: hit for hit in hits}
     film = by_title[FILM[0]]["chunk_id"]
     told = " ".join(by_title[MAN[0]]["via"])
-    assert f"graph: blood orchid <-names- {film} -names-> leonid varnava <-names-" in told
+    assert f"graph: names: blood orchid <-names- {film} -names-> leonid varnava <-names-" in told
     scores = [hit["score"] for hit in hits]
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_surrogate_joins_as_the_name_does(layout: Layout, wiki: Path) -> None:
+    layout.settings.write_text(PLAIN)
+    ingest(layout, wiki)
+    hits = found(layout)
+    assert all("Varnava" not in hit["text"] for hit in hits)
+    assert any("harbour" in hit["text"] for hit in hits)
+
+
 def test_the_setting_turns_it_off(layout: Layout, wiki: Path) -> None:
     ingest(layout, wiki)
-    layout.settings.write_text("[retrieve]\ngraph = false\n")
+    layout.settings.write_text(SETTINGS + "[retrieve]\ngraph = false\n")
     assert titles(found(layout)) == titles(found(layout, mode="hybrid"))
 
 
@@ -109,19 +127,19 @@ def test_ingesting_again_or_in_another_order_makes_the_same_graph(
     commands.run(layout.root, "ingest", {"paths": [str(wiki)], "again": True})
     assert found(layout) == once
     other = workspace.create(tmp_path / "other")
-    for page in sorted(wiki.iterdir(), reverse=True):
-        ingest(other, page)
-    again = found(other)
-    assert titles(again) == titles(once)
-    assert [hit["via"] for hit in again] == [hit["via"] for hit in once]
+    other.settings.write_text(SETTINGS)
+    shutil.copy(layout.journal / "secret.txt", other.journal)  # else ids differ
+    ingest(other, wiki / "Leonid_Varnava.html")
+    ingest(other, wiki)
+    assert found(other) == once
 
 
 def test_no_chart_is_bridged(layout: Layout, wiki: Path, tmp_path: Path) -> None:
     """Two charts and a page: the charts name the film, and one the house of the page."""
     notes = tmp_path / "notes"
     notes.mkdir()
-    for mrn in ("88123401", "88123402"):
-        (notes / f"{mrn}.txt").write_text(NOTE.format(mrn=mrn))
+    for name, mrn in (("Marguerite Okonkwo", "88123401"), ("Ignatius Vanterpool", "88123402")):
+        (notes / f"{mrn}.txt").write_text(NOTE.format(name=name, mrn=mrn))
     house = ("Quillgate House", "Quillgate House stands on a hill and was built of red brick.")
     ingest(layout, write(wiki, house), notes)
     hits = found(layout)
@@ -173,28 +191,15 @@ def test_other_marks_are_made_anew(
     assert MAN[0] in titles(found(layout))
 
 
-def test_a_workspace_from_before_names_were_kept_answers_and_is_made_whole(
-    layout: Layout, wiki: Path
-) -> None:
-    ingest(layout, wiki)
-    layout.names.unlink()
-    assert found(layout)
-    commands.run(layout.root, "reindex", {})
-    assert MAN[0] in titles(found(layout))
-
-
 def test_a_damaged_name_book_is_told_with_the_remedy(layout: Layout, wiki: Path) -> None:
     ingest(layout, wiki)
+    kept = b"".join(path.read_bytes() for path in layout.names.parent.iterdir()).lower()
+    assert b"varnava" not in kept, "it holds no word"
+    layout.names.unlink()
+    assert found(layout), "a workspace from before it was kept answers without"
     for path in layout.names.parent.iterdir():
         path.write_bytes(b"damaged")
     with pytest.raises(WorkspaceError, match="aegle reindex"):
         found(layout)
     commands.run(layout.root, "reindex", {})
     assert MAN[0] in titles(found(layout))
-
-
-def test_what_is_kept_holds_no_word(layout: Layout, wiki: Path) -> None:
-    ingest(layout, wiki)
-    kept = b"".join(path.read_bytes() for path in layout.names.parent.iterdir()).lower()
-    assert b"varnava" not in kept
-    assert b"orchid" not in kept

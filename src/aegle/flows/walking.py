@@ -140,26 +140,27 @@ def _ways(graph: PassageGraph, made: Plan, chunks: Sequence[Chunk]) -> dict[str,
     places = graph.places([one.id for one in chunks])
     names = {one.id: set(graph.marks_at(n).tolist()) for one, n in zip(chunks, places, strict=True)}
     asked = {marks.mark(one.key): one.key for one in made.names}
-    bridges = [
-        (one, min(own)) for one in chunks[:_BRIDGES] if (own := names[one.id] & asked.keys())
-    ]
+    bridges = [one for one in chunks[:_BRIDGES] if names[one.id] & asked.keys()]
+    read: dict[str, dict[int, Key]] = {}
     told: dict[str, str] = {}
     for chunk in chunks:
-        own = names[chunk.id] & asked.keys()
-        if own:
-            told[chunk.id] = _way(" ".join(asked[min(own)]), chunk.id)
-            continue
         told[chunk.id] = f"{_WALKED}near the first hits"
-        keys: dict[int, Key] | None = None
-        for bridge, first in bridges:
-            shared = names[bridge.id] & names[chunk.id]
-            if shared:
-                keys = keys or marks.keys_in(chunk.title, chunk.text)
-                by = max(shared, key=lambda one: (graph.specificity(keys.get(one, ())), one))
-                name = " ".join(keys.get(by, ()))
-                told[chunk.id] = _way(" ".join(asked[first]), bridge.id, name, chunk.id)
-                break
+        own = names[chunk.id] & asked.keys()
+        bridge = next((one for one in bridges if names[one.id] & names[chunk.id]), None)
+        if own:
+            told[chunk.id] = _way(_words(asked[min(own)]), chunk.id)
+        elif bridge:
+            if bridge.id not in read:
+                read[bridge.id] = marks.keys_in(bridge.title, bridge.text)
+            shared = [read[bridge.id].get(n, ()) for n in names[bridge.id] & names[chunk.id]]
+            by = max(shared, key=lambda key: (graph.specificity(key), key))
+            first = asked[min(names[bridge.id] & asked.keys())]
+            told[chunk.id] = _way(_words(first), bridge.id, _words(by), chunk.id)
     return told
+
+
+def _words(key: Key) -> str:
+    return " ".join(key)
 
 
 def _way(*steps: str) -> str:
