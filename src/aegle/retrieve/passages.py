@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aegle.core.sparse import Floats, Indices, Matrix
+from aegle.core.sparse import Floats, Indices, Matrix, sums
 from aegle.retrieve import marks
 from aegle.retrieve.marks import Named
 from aegle.retrieve.names import Key, Name, link
@@ -92,7 +92,8 @@ class PassageGraph:
         degree += _documents_about(rows.documents[at[about]], entity[about], len(self._marks))
         specificity = np.log1p(size / np.maximum(degree, 1))
         forth = np.where(about, ABOUT, 1 + np.log(count))
-        self.weights = _both_ways(at, entity, forth, specificity, size)
+        sizes = size, len(self._marks)
+        self.weights = _both_ways(at, entity, forth * specificity[entity], forth, sizes)
         self._specificity = np.concatenate([np.zeros(size), specificity])
         self._open = np.concatenate([np.ones(size, bool), degree <= _FAN])
         self._titled = np.zeros(len(self._open), bool)
@@ -174,42 +175,66 @@ class PassageGraph:
         Returns:
             (id, share of walks), best first, ties in the order that passages were given.
         """
-        held = np.ones(len(self._open), bool)
-        if seen is not None:
-            held[: len(self)] = seen
-        seeds = np.where(held, self._seeds(list(dict.fromkeys(keys)), passages), 0.0)
-        nodes = self._reach(np.flatnonzero(seeds), held)
-        part = self.weights.part(nodes)
-        entered = nodes < len(self)
-        pull = np.ones(len(nodes))
-        pull[entered] = np.exp(sharpness * focus(nodes[entered]))
-        steered = part.with_values(part.values * pull[part.columns])
-        mass = pagerank(steered, seeds[nodes], damping=damping, tolerance=_ROUGHLY)
-        best = np.lexsort((nodes[entered], -mass[entered]))[:k]
-        met, share = nodes[entered][best], mass[entered][best]
-        return [(self.ids[n].decode(), float(x)) for n, x in zip(met, share, strict=True) if x > 0]
+        seeds, shares = self._seeds(list(dict.fromkeys(keys)), passages, seen)
+        nodes = self._reach(seeds, seen)
+        met = nodes[nodes < len(self)]
+        pull = np.exp(sharpness * focus(met))
+        start = np.zeros(len(nodes))
+        start[np.searchsorted(nodes, seeds)] = shares
+        mass = pagerank(
+            self._part(met, nodes[len(met) :], pull), start, damping=damping, tolerance=_ROUGHLY
+        )[: len(met)]
+        best = np.lexsort((met, -mass))[:k]
+        return [(self.ids[met[n]].decode(), float(mass[n])) for n in best if mass[n] > 0]
 
-    def _seeds(self, keys: Sequence[Key], passages: Mapping[str, float]) -> Floats:
-        seeds = np.zeros(len(self._open))
+    def _seeds(
+        self, keys: Sequence[Key], passages: Mapping[str, float], seen: Flags | None
+    ) -> tuple[Indices, Floats]:
+        """Where walks start, in order, and how many of them at each."""
         named = self.nodes(keys)
         named = named[named >= 0]
-        seeds[named] = self._specificity[named]
-        seeds /= max(seeds.sum(), 1e-12)
-        for item, weight in passages.items():
-            seeds[self.places([item])] += weight
-        return seeds
+        told = self._specificity[named]
+        items = [item for item in passages if len(self.places([item]))]
+        hits = self.places(items)
+        weights = np.array([passages[item] for item in items], np.float64)
+        if seen is not None:
+            hits, weights = hits[seen[hits]], weights[seen[hits]]
+        nodes: Indices
+        nodes, at = np.unique(np.concatenate([named, hits]), return_inverse=True)
+        given = np.concatenate([told / max(told.sum(), 1e-12), weights])
+        shares = sums(at, given, len(nodes))
+        return nodes[shares > 0], shares[shares > 0]
 
-    def _reach(self, seeds: Indices, held: Flags) -> Indices:
+    def _reach(self, seeds: Indices, seen: Flags | None) -> Indices:
         """The nodes within some steps of the seeds, in order; hubs are not walked through."""
-        reached = np.zeros(len(held), bool)
-        reached[seeds] = True
-        frontier = seeds
+        reached = frontier = seeds
         for _ in range(_STEPS):
-            onward = frontier[self._open[frontier]]
-            found = self.weights.columns_of(onward)
-            frontier = np.unique(found[held[found] & ~reached[found]])
-            reached[frontier] = True
-        return np.flatnonzero(reached)
+            found = np.unique(self.weights.columns_of(frontier[self._open[frontier]]))
+            if seen is not None:
+                entities = np.searchsorted(found, len(self))
+                met = found[:entities]
+                found = np.concatenate([met[seen[met]], found[entities:]])
+            frontier = np.setdiff1d(found, reached, assume_unique=True)
+            reached = np.union1d(reached, frontier)
+        return reached
+
+    def _part(self, met: Indices, entities: Indices, pull: Floats) -> Matrix:
+        """Steps between some passages and entities, both in order; ``pull`` is that of passages.
+
+        The rows of the passages say it all; those of hubs may be as long as the corpus.
+        """
+        steps = self.weights
+        lengths = steps.starts[met + 1] - steps.starts[met]
+        entries = np.repeat(steps.starts[met + 1] - np.cumsum(lengths), lengths)
+        entries += np.arange(len(entries))
+        columns = steps.columns[entries]
+        place = np.searchsorted(entities, columns)
+        kept = place < len(entities)
+        kept[kept] = entities[place[kept]] == columns[kept]
+        at, place = np.repeat(np.arange(len(met)), lengths)[kept], place[kept]
+        there = steps.values[entries[kept]].astype(np.float64)
+        back = there / self._specificity[entities[place]] * pull[at]
+        return _both_ways(at, place, there, back, (len(met), len(entities)))
 
 
 def _together(rows: Rows) -> tuple[Indices, Indices, Indices, NDArray[np.uint8]]:
@@ -287,16 +312,16 @@ def _documents_about(documents: Indices, entity: Indices, entities: int) -> Indi
 
 
 def _both_ways(
-    at: Indices, entity: Indices, forth: Floats, specificity: Floats, size: int
+    at: Indices, entity: Indices, there: Floats, back: Floats, sizes: tuple[int, int]
 ) -> Matrix:
-    """Steps from passages, whose entities are given in order, to entities and back."""
+    """Steps from passages, which are given in order, to entities and back."""
     order = np.argsort(entity, kind="stable")
-    lengths = np.concatenate(
-        [np.bincount(at, minlength=size), np.bincount(entity, minlength=len(specificity))]
-    )
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    columns: NDArray[Any] = np.concatenate([size + entity, at[order]]).astype(np.int32)
-    values = np.concatenate([forth * specificity[entity], forth[order]]).astype(np.float32)
+    lengths = [
+        np.bincount(one, minlength=size) for one, size in zip((at, entity), sizes, strict=True)
+    ]
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    columns: NDArray[Any] = np.concatenate([sizes[0] + entity, at[order]]).astype(np.int32)
+    values = np.concatenate([there, back[order]]).astype(np.float32)
     return Matrix(starts, columns, values)
 
 
