@@ -138,7 +138,8 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
         hops=wanted.hops,
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
     )
-    if graph:
+    # Where facts lead on from what is named, their chain leads (`_chained`).
+    if graph and not any(kit.walker.ties(key) for key in keys):
         hits = walked(kit, question.query, hits, once, groups=question.groups)
     return reranked(kit, question.query, _allowed(kit, hits, question.groups))
 
