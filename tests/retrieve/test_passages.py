@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from aegle.retrieve import marks
 from aegle.retrieve.names import key_of
-from aegle.retrieve.passages import Passage, graph_of
+from aegle.retrieve.passages import Passage, PassageGraph, Rows, graph_of
 
 FILM = Passage(
     "film", "Blood Street", "Blood Street is a film directed by Leo Fong for Acme Films."
@@ -58,6 +59,36 @@ def test_what_fewer_passages_name_says_more():
     graph = graph_of([*ALL, *many])
     rare, common = (graph.specificity(key_of(n)) for n in ("Leo Fong", "Nevada"))
     assert rare > common > 0
+
+
+def test_walks_neither_meet_nor_pass_what_may_not_be_seen():
+    graph = graph_of(ALL)
+    hidden = np.ones(len(ALL), bool)
+    hidden[graph.places(["film"])] = False
+    found = graph.walk([key_of("Blood Street")], {"film": 1.0}, focus=flat, seen=hidden)
+    assert found == []
+    question = "Who directed Blood Street?"
+    (name,) = graph.link(question)
+    assert graph.is_title(name)
+    assert not graph.is_title(name, seen=hidden)
+    assert graph.link(question, seen=hidden) == []
+
+
+def test_a_title_inside_a_run_and_in_small_letters_is_found_in_other_passages():
+    acme = Passage("acme", "Films", "About films.")
+    run = Passage("run", "Roles", "The part of Actor Leo Fong needs acme films of old.")
+    found = dict(graph_of([*ALL, acme, run]).walk([key_of("Roles")], {}, focus=flat))
+    assert {"man", "studio"} <= found.keys()
+
+
+def test_all_passages_of_a_long_document_count_as_one_that_is_about_it():
+    parts = [(f"p{n}", "film", marks.read(FILM.title, FILM.text)) for n in range(60)]
+    man = ("man", "man", marks.read(MAN.title, MAN.text))
+    graph = PassageGraph(Rows.of([*parts, man]))
+    (name,) = graph.link("Who made Blood Street?")
+    assert graph.is_title(name)
+    kind = PassageGraph(Rows.of([(i, i, named) for i, _, named in parts]))
+    assert not kind.is_title(name), "a title of sixty documents is a kind"
 
 
 def test_order_of_passages_does_not_matter():

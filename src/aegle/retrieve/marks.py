@@ -37,8 +37,8 @@ ABOUT: Final = 2
 
 _MOST_RAISED: Final = 8
 _MOST_PLAIN: Final = 3
-"""Words of a phrase of capitals, and of one without. All titles in any case instead found nothing
-more at six times the room (decision 0076)."""
+"""Words of a phrase of capitals, and of one without; five instead of three made three edges more in
+12,756 (decision 0076)."""
 
 _MOST: Final = (1 << 16) - 1
 _ENDS: Final = re.compile(r"[.!?;:]\s|[\n()\[\]]")
