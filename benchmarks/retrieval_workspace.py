@@ -1,6 +1,7 @@
 """How many of the passages that answer a question does a workspace find, as a user would ask it?
 
-    python benchmarks/retrieval_workspace.py --data DIR [--set 2wiki_101] [--keep-names] [--keep W]
+    python benchmarks/retrieval_workspace.py --data DIR [--set 2wiki_101] [--first N]
+        [--keep-names] [--keep W]
 
 Each passage is written as a web page and read in through the whole of ingest (readers,
 de-identification, chunks, facts, index, names); each question goes through ``search`` in the modes
@@ -18,6 +19,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,6 +112,9 @@ def scored(
 def measure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """The figures of one set."""
     data = read_set(folder)
+    if args.first:
+        among = [one for one in data.questions if max(one.gold) < args.first]
+        data = replace(data, passages=data.passages[: args.first], questions=among)
     with tempfile.TemporaryDirectory() as scratch:
         root = (args.keep / data.name if args.keep else Path(scratch)).resolve()
         root.mkdir(parents=True, exist_ok=True)
@@ -146,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", nargs="*", default=["2wiki_101"], help="folders under --data")
+    parser.add_argument("--first", type=int, default=0, help="so many passages only; 0: all")
     parser.add_argument("--k", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tagger", action="store_true", help="with the packaged tagger")
