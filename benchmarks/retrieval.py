@@ -33,7 +33,7 @@ from aegle.lm.known import KNOWN
 from aegle.metrics import ranking
 from aegle.metrics.stats import ROUNDS, mean, percentile
 from aegle.retrieve.hops import Sources, find, hybrid
-from aegle.retrieve.passages import Passage, PassageGraph
+from aegle.retrieve.passages import Passage, graph_of
 from retrieval_sets import Asked, RetrievalSet, read_set
 
 SYSTEMS: Final = ("vector", "bm25", "hybrid", "graph")
@@ -71,13 +71,12 @@ def systems(
     vectors: Vectors,
     encoder: OnnxEncoder,
     folder: Path,
-    rounds: int = 1,
 ) -> dict[str, Search]:
     """The four systems over one index."""
     chunks = [chunk_of(n, title, text) for n, (title, text) in enumerate(passages)]
     index = QdrantEdgeIndex(folder, width=encoder.width)
     index.add(chunks, vectors)
-    graph = PassageGraph([Passage(one.id, one.title, one.text) for one in chunks])
+    graph = graph_of(Passage(one.id, one.title, one.text) for one in chunks)
     sources = Sources(encoder.embed, index, graph, lambda vector, at: vectors[at] @ vector)
 
     def ids(found: Sequence[tuple[str, float]]) -> list[str]:
@@ -90,7 +89,7 @@ def systems(
         "vector": lambda q: ids(index.search_dense(embed(q), k=DEPTH)),
         "bm25": lambda q: ids(index.search_text(q, k=DEPTH)),
         "hybrid": lambda q: ids(hybrid(q, embed(q), index)),
-        "graph": lambda q: ids(find(q, sources, k=DEPTH, rounds=rounds)[1]),
+        "graph": lambda q: ids(find(q, sources, k=DEPTH)[1]),
     }
 
 
@@ -156,14 +155,12 @@ def is_dev(question: str) -> bool:
     return int(hashlib.sha256(question.encode()).hexdigest(), 16) % 2 == 0
 
 
-def measure(
-    data: RetrievalSet, encoder: OnnxEncoder, cache: Path | None, k: int, rounds: int
-) -> dict[str, Any]:
+def measure(data: RetrievalSet, encoder: OnnxEncoder, cache: Path | None, k: int) -> dict[str, Any]:
     """The figures of a set: of all questions, by kind, and of those that nothing was chosen on."""
     texts = [f"{title}\n{text}" if title else text for title, text in data.passages]
     vectors = embedded(texts, encoder, cache)
     with tempfile.TemporaryDirectory() as folder:
-        by = systems(data.passages, vectors, encoder, Path(folder) / "index", rounds)
+        by = systems(data.passages, vectors, encoder, Path(folder) / "index")
         found, p95_ms = ask(data.questions, by)
     own = [one for one in data.questions if one.kind != "single-hop"]
     multi = [one for one in own if one.kind == "multi-hop"]
@@ -177,13 +174,11 @@ def measure(
         best = told["parts"]["multi_hop"]["gain"]["recall: graph over vector"]["relative"]
     told |= dict(zip(("multi_hop_gain", "low", "high"), best, strict=True))
     if data.peers:
-        told["peers"] = peers(data, vectors, encoder, rounds)
+        told["peers"] = peers(data, vectors, encoder)
     return told
 
 
-def peers(
-    data: RetrievalSet, vectors: Vectors, encoder: OnnxEncoder, rounds: int
-) -> dict[str, Any]:
+def peers(data: RetrievalSet, vectors: Vectors, encoder: OnnxEncoder) -> dict[str, Any]:
     """All gold among the first 8 titles, on the passages that the shipped systems saw."""
     place = {title: number for number, (title, _) in reversed(list(enumerate(data.passages)))}
     seen = [t for each in data.peers.values() for titles in each.values() for t in titles]
@@ -192,7 +187,7 @@ def peers(
     asked = [one for one in data.questions if one.kind == "multi-hop"]
     with tempfile.TemporaryDirectory() as folder:
         some = data.passages[:last], vectors[:last]
-        by = systems(*some, encoder, Path(folder) / "index", rounds)
+        by = systems(*some, encoder, Path(folder) / "index")
         found, _ = ask(asked, by)
     titled = {
         name: {q: [data.passages[int(item)][0] for item in hits] for q, hits in row.items()}
@@ -219,7 +214,6 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", help="folders under --data; without it all known ones")
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     parser.add_argument("--k", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=1, help="2: searches again by what it found")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
     known = [args.data / name for name in SETS if (args.data / name).is_dir()]
@@ -228,7 +222,7 @@ def main() -> None:
     encoder = OnnxEncoder(reference, threads=args.threads)
     told = []
     for folder in folders:
-        told.append(measure(read_set(folder), encoder, args.cache, args.k, args.rounds))
+        told.append(measure(read_set(folder), encoder, args.cache, args.k))
         if len(folders) > 1:
             print(json.dumps(told[-1]))
     print(json.dumps(told[0] if len(told) == 1 else told[0] | {"sets": told}))

@@ -11,14 +11,14 @@ from typing import Final
 
 from aegle.core.records import Chunk
 
-_MACHINE_KINDS: Final = frozenset({"log", "event"})
+MACHINE_KINDS: Final = frozenset({"log", "event"})
 _NUMBERED: Final = re.compile(r"\S*\d\S*")
 _SIGNS: Final = re.compile(r"[^\w\s.,:/'-]+|(?<!\w)[\W_]+(?!\w)")
 
 
 def meaning(chunk: Chunk) -> str:
     """The text to embed; equal for log chunks that differ only in numbers and order of repeats."""
-    if chunk.kind not in _MACHINE_KINDS:
+    if chunk.kind not in MACHINE_KINDS:
         return f"{chunk.title}\n{chunk.text}" if chunk.title else str(chunk.text)
     lines = (_words(line) for line in (chunk.title, *chunk.text.split("\n")))
     return "\n".join(dict.fromkeys(line for line in lines if line)) or chunk.kind

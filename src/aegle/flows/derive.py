@@ -1,16 +1,17 @@
-"""What follows from a de-identified document: its chunks and facts, index and graph."""
+"""What follows from a de-identified document: its chunks and facts, index, names and graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from aegle.core.ports import Index
-from aegle.core.records import Document, Facts, Stored
+from aegle.core.ports import Index, Vectors
+from aegle.core.records import Chunk, Document, Facts, Stored
 from aegle.corpus.chunk import chunk
 from aegle.corpus.meaning import meaning
 from aegle.facts.extract import extract
 from aegle.facts.tag import Told
+from aegle.flows import naming
 from aegle.flows.domains import tags_of
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
@@ -108,19 +109,27 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
 
 
 def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
-    """Put documents into the index and the graph; doing it again changes nothing."""
-    embed_stored(kit, kit.index, batch)
+    """Put documents into index, name book and graph; doing it again changes nothing."""
+    chunks, vectors = _embedded(kit, batch)
+    if chunks:
+        kit.index.add(chunks, vectors)
+        naming.note(kit, chunks, vectors)
     draw(kit, batch)
 
 
 def embed_stored(kit: Kit, index: Index, batch: Sequence[Stored]) -> None:
     """Put documents into an index alone."""
-    chunks = [chunk for stored in batch for chunk in stored.chunks]
+    chunks, vectors = _embedded(kit, batch)
     if chunks:
-        texts = [meaning(chunk) for chunk in chunks]
-        place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
-        vectors = kit.encoder.embed(list(place))
-        index.add(chunks, vectors[[place[text] for text in texts]])
+        index.add(chunks, vectors)
+
+
+def _embedded(kit: Kit, batch: Sequence[Stored]) -> tuple[list[Chunk], Vectors]:
+    chunks = [chunk for stored in batch for chunk in stored.chunks]
+    texts = [meaning(chunk) for chunk in chunks]
+    place = {text: n for n, text in enumerate(dict.fromkeys(texts))}
+    vectors = kit.encoder.embed(list(place))
+    return chunks, vectors[[place[text] for text in texts]]
 
 
 def draw(kit: Kit, batch: Sequence[Stored]) -> None:

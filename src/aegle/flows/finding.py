@@ -21,6 +21,7 @@ from aegle.flows.expanding import ways
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
+from aegle.flows.walking import Once, led, walked
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.link import link
 from aegle.retrieve.search import explain
@@ -124,7 +125,8 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
     wanted = kit.settings.retrieve
     graph = mode == "graph" and wanted.graph
     keys = [*question.groups, *(one.key for one in question.named)]
-    by = ways(kit, question, Scoped(kit, question.groups), mode=mode)
+    once = Once.of(kit, question.groups)
+    by = ways(kit, question, once, mode=mode)
     hits = retrieve(
         question.query,
         embed=by.embed,
@@ -138,6 +140,9 @@ def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
         hops=wanted.hops,
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
     )
+    # Where facts lead on from what is named, their chain leads (`_chained`).
+    if graph and not any(kit.walker.ties(key) for key in keys):
+        hits = walked(kit, question.query, hits, once, groups=question.groups)
     return reranked(kit, question.query, _allowed(kit, hits, question.groups))
 
 
@@ -268,7 +273,7 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     )
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
-    first = _telling(scored, kept)
+    first = [] if not targets and led(hits) else _telling(scored, kept)
     top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
     people = reading.people(scored, stored) if question.asked.listing else {}
     return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)

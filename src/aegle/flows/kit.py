@@ -32,7 +32,7 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import imagining, indexing, moving, rerankers, terminologies, workspace
+from aegle.flows import imagining, indexing, moving, naming, rerankers, terminologies, workspace
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -69,19 +69,24 @@ class Kit:
                 for _ in (self.corpus, self.patterns, self.cues, self.rules, self.lexicons):
                     pass
                 if self.settings.retrieve.graph:
-                    _ = self.walker.names
+                    _ = self.walker.names, self.passages
                 index.result()
 
     def drop(self, *ports: str) -> None:
         """Close ports and open them anew when next used."""
-        for port in (*ports, "walker"):
+        self.graph_changed()
+        for port in ports:
             opened = self.__dict__.pop(port, None)
-            if port != "walker" and opened is not None:
+            if opened is not None:
                 opened.close()
+
+    def closes(self, opened: Closes) -> None:
+        """Close something together with the kit."""
+        self._stack.callback(opened.close)
 
     def _open(self, port: str, name: str, /, *args: Any, **options: Any) -> Any:
         opened: Closes = plugins.find(port, name)(*args, **options)
-        self._stack.callback(opened.close)
+        self.closes(opened)
         return opened
 
     # stores
@@ -119,8 +124,12 @@ class Kit:
         return walker
 
     def graph_changed(self) -> None:
-        """Forget the walker, so that the next question sees the new graph."""
+        """Forget what walks, so that the next question sees the new graph."""
         self.__dict__.pop("walker", None)
+        self.__dict__.pop("passages", None)
+
+    names = cached_property(naming.opened)
+    passages = cached_property(naming.passages)
 
     # models
 

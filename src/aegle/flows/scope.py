@@ -8,7 +8,8 @@ from typing import Final
 from aegle.core.ports import Found, Vectors
 from aegle.flows.kit import Kit
 
-_OPEN_DOMAINS: Final = ("cybersecurity", "general")
+OPEN_DOMAINS: Final = ("cybersecurity", "general")
+"""What a question about a patient may look into beside the patient's chart."""
 
 
 class Scoped:
@@ -19,7 +20,7 @@ class Scoped:
         self._scopes: list[dict[str, Sequence[str]]] = [{}]
         patients = [group for group in groups if group.startswith("patient:")]
         if patients:
-            self._scopes = [{"group": patients}, {"domain": _OPEN_DOMAINS}]
+            self._scopes = [{"group": patients}, {"domain": OPEN_DOMAINS}]
 
     def search_dense(
         self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None

@@ -1,7 +1,7 @@
 """Makes whole what a run or a crash left half done: documents to move, to index, to remove.
 
 The ledger says what; every step can be repeated, so it does not matter where the last one broke
-off. Index and graph are rewritten once for all of it.
+off. Index, names and graph are rewritten once for all of it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def settle(kit: Kit) -> int:
         ids = sorted({*waiting, *retired})
         if ids:
             kit.index.remove(ids)
+            kit.names.remove(ids)
             kit.graph.retract(ids)
             kit.graph_changed()
             remove(kit, retired)

@@ -13,7 +13,7 @@ from aegle.core.errors import NotFoundError, UsageError, WorkspaceError
 from aegle.core.ports import Progress
 from aegle.core.records import Stored
 from aegle.corpus import asked
-from aegle.flows import versions
+from aegle.flows import naming, versions
 from aegle.flows.derive import draw, facts_of_all, index_stored
 from aegle.flows.kit import Kit
 from aegle.flows.settle import in_batches, remove, without_documents
@@ -61,7 +61,7 @@ def targets(kit: Kit, what: str) -> list[str]:
 
 
 def forget(kit: Kit, what: str) -> dict[str, Any]:
-    """Remove documents from corpus, index, graph and journal, leaving no text, vector or edge.
+    """Remove documents from every store and the journal, leaving no text, vector or edge.
 
     The ids stay as tombstones, so that the same files do not bring them back.
     """
@@ -73,6 +73,7 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
         kit.ledger.forget(ids, gone)
         kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
         kit.index.remove(ids)
+        kit.names.remove(ids)
         kit.graph.retract(ids)
         kit.graph_changed()
         remove(kit, ids)
@@ -81,16 +82,17 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
 
 
 def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
-    """Build index and graph anew from the corpus, which is the truth.
+    """Build index, names and graph anew from the corpus, which is the truth.
 
-    Facts that other versions made are made again from the stored text first; then the index, which
-    rests on chunks alone, stays as it is if it is whole.
+    Facts that other versions made are made again from the stored text first; then index and names,
+    which rest on chunks alone, stay as they are if they are whole.
     """
     with kit.lock:
         old = bool(versions.former(kit))
-        keep = old and _index_is_whole(kit)
-        kit.drop("graph", *(() if keep else ("index",)))
-        for folder in (kit.layout.graph, *(() if keep else (kit.layout.index,))):
+        keep = old and _index_is_whole(kit) and naming.is_whole(kit)
+        kit.drop("graph", *(() if keep else ("index", "names")))
+        by_chunks = () if keep else (kit.layout.index, kit.layout.names.parent)
+        for folder in (kit.layout.graph, *by_chunks):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
         total = kit.corpus.counts()["documents"]

@@ -19,6 +19,7 @@ from aegle.facts.link import LEAST
 from aegle.flows import terminologies
 from aegle.flows.kit import Kit
 from aegle.lm import catalog
+from aegle.retrieve import marks
 
 _BEFORE: Final = "before versions were kept"
 
@@ -29,6 +30,7 @@ def current(kit: Kit) -> str:
     made_by = {
         "lexicon": made.LEXICON,
         "link": made.LINK,
+        "names": marks.VERSION,
         "pattern": made.PATTERN,
         "rule": made.RULE,
         "source": made.SOURCE,

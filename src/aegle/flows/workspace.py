@@ -66,6 +66,11 @@ class Layout:
         return self.root / "graph"
 
     @property
+    def names(self) -> Path:
+        """The file of what chunks name, derived from the corpus."""
+        return self.root / "names" / "names.sqlite"
+
+    @property
     def journal(self) -> Path:
         """What was read, refused, changed and overridden; the secret; the owner's lock."""
         return self.root / "journal"
@@ -78,7 +83,8 @@ class Layout:
     @property
     def own(self) -> tuple[Path, ...]:
         """What Aegle wrote here: never a source, also when a source's folder holds it."""
-        return (self.settings, self.corpus.parent, self.index, self.graph, self.journal)
+        stores = (self.corpus.parent, self.index, self.graph, self.names.parent, self.journal)
+        return (self.settings, *stores)
 
     @property
     def moving(self) -> Path:

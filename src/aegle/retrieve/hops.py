@@ -10,7 +10,7 @@ import numpy as np
 
 from aegle.core.ports import Found, Vectors
 from aegle.core.sparse import Floats, Indices
-from aegle.retrieve.passages import PassageGraph
+from aegle.retrieve.passages import Flags, PassageGraph
 from aegle.retrieve.plan import Plan, plan
 from aegle.retrieve.search import Searches
 
@@ -29,9 +29,6 @@ _STARTS: Final = 20
 _FROM_HITS: Final = 0.1
 """Together they count a tenth of the entities, in the order of HippoRAG 2 (0.05 a passage)."""
 
-_BRIDGES: Final = 3
-"""Passages found that lead a further round."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -42,12 +39,14 @@ class Sources:
         index: searched by meaning and by words.
         graph: passages and what they name.
         cosines: a unit vector, places in ``graph.ids`` -> cosines of these passages.
+        seen: (passages,): which of the graph's may be met and walked through; None for all.
     """
 
     embed: Callable[[Sequence[str]], Vectors]
     index: Searches
     graph: PassageGraph
     cosines: Callable[[Vectors, Indices], Floats]
+    seen: Flags | None = None
 
 
 def blend(found: Mapping[str, Sequence[Found]], weights: Mapping[str, float]) -> Scored:
@@ -93,7 +92,6 @@ def find(
     sources: Sources,
     *,
     k: int,
-    rounds: int = 1,
     domain_of: Callable[[str], str] | None = None,
 ) -> tuple[Plan, Scored]:
     """The ``k`` passages that most likely answer a question, best first, and the plan behind it.
@@ -106,39 +104,57 @@ def find(
         question: what to look for.
         sources: what is searched.
         k: how many at most.
-        rounds: 2 searches again, by the passages that the first walk found; costs the vectors of
-            a few more queries.
         domain_of: name -> its domain, where a corpus has several.
 
     Returns:
         the plan, and (id, score); scores of walks and of hybrid searches are not comparable.
     """
-    named = sources.graph.link(question)
-    domains = {domain_of(" ".join(one.key)) for one in named} if domain_of else set()
-    made = plan(question, named, is_subject=sources.graph.is_title, domains=domains)
-    asked = [question, made.asked] if made.walks else [question]
-    vectors = sources.embed(asked)
-    hits = hybrid(question, vectors[0], sources.index, words_first=made.route == "identifier")
+    made = planned(question, sources.graph, seen=sources.seen, domain_of=domain_of)
     if not made.walks:
-        return made, hits[:k]
-    starts = _starts(_with_parts(hits, made, question, sources.index))
-    walked = _walk(made, sources, vectors[1], starts)
-    for _ in range(rounds - 1):
-        for item, weight in _further(made, sources, walked):
-            starts[item] = starts.get(item, 0.0) + weight
-        walked = _walk(made, sources, vectors[1], starts)
+        first = made.route == "identifier"
+        (vector,) = sources.embed([question])
+        return made, hybrid(question, vector, sources.index, words_first=first)[:k]
+    walked, hits = follow(made, question, sources)
     met = {item for item, _ in walked}
     last = walked[-1][1] if walked else 1.0
     rest = [(item, last * score) for item, score in hits if item not in met]
     return made, [*walked, *rest][:k]
 
 
-def _walk(made: Plan, sources: Sources, vector: Vectors, starts: Mapping[str, float]) -> Scored:
-    return sources.graph.walk(
-        [one.key for one in made.names],
-        starts,
-        focus=lambda places: sources.cosines(vector, places),
+def planned(
+    question: str,
+    graph: PassageGraph,
+    *,
+    seen: Flags | None = None,
+    domain_of: Callable[[str], str] | None = None,
+) -> Plan:
+    """The plan of a question by what it names of the passages that may be ``seen``."""
+    named = graph.link(question, seen=seen)
+    domains = {domain_of(" ".join(one.key)) for one in named} if domain_of else set()
+    return plan(
+        question,
+        named,
+        is_subject=lambda name: graph.is_title(name, seen=seen),
+        domains=domains,
     )
+
+
+def follow(
+    made: Plan, question: str, sources: Sources, *, pool: int = _POOL, k: int = _POOL
+) -> tuple[Scored, Scored]:
+    """What walks meet, best first, at most ``k``, and the hits that some of them started from."""
+    # The question first: who asked for its vector before need not make it again.
+    (vector,) = sources.embed([question])
+    (asked,) = sources.embed([made.asked])
+    hits = hybrid(question, vector, sources.index, pool=pool)
+    walked = sources.graph.walk(
+        [one.key for one in made.names],
+        _starts(_with_parts(hits, made, question, sources.index)),
+        focus=lambda places: sources.cosines(asked, places),
+        seen=sources.seen,
+        k=k,
+    )
+    return walked, hits
 
 
 def _starts(hits: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -161,15 +177,3 @@ def _with_parts(hits: Scored, made: Plan, question: str, index: Searches) -> Sco
             for item, score in blend({"text": index.search_text(part, k=_STARTS)}, WEIGHTS):
                 best[item] = max(score, best.get(item, 0.0))
     return sorted(best.items(), key=lambda one: (-one[1], one[0]))
-
-
-def _further(made: Plan, sources: Sources, walked: Scored) -> Scored:
-    """What is found by asking again with the text of the passages that a walk met most."""
-    graph = sources.graph
-    queries = [f"{made.asked} {graph.titles[graph.place[i]]}" for i, _ in walked[:_BRIDGES]]
-    found: Scored = []
-    if queries:
-        for query, vector in zip(queries, sources.embed(queries), strict=True):
-            hits = _starts(hybrid(query, vector, sources.index))
-            found += [(item, weight / len(queries)) for item, weight in hits.items()]
-    return found

@@ -1,9 +1,9 @@
-"""What any text names, without a model: runs of capitals, quoted terms, codes, known titles."""
+"""What any text names, without a model: runs of capitals, quoted terms, codes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -21,9 +21,7 @@ _QUOTED: Final = re.compile(r"[\"“„«]([^\"“”„«»]{2,60})[\"”“»]
 _PARTS: Final = re.compile(r"([\-/–&]|['’][sS]?$)")
 _INSIDE: Final = re.compile(r"\s*\([^()]*\)\s*$")
 _SENTENCE: Final = re.compile(r"[.!?:;]\s|\n|^")
-_JOINS: Final = frozenset(
-    "of the de da do del della di du la le van von der den al bin ibn".split()
-)
+JOINS: Final = frozenset("of the de da do del della di du la le van von der den al bin ibn".split())
 """Small words that may stand inside a name; two names are never joined by ``and``."""
 
 _GAPS: Final = frozenset(("", " ", "\u00a0", "-", "- ", " - ", "–"))
@@ -120,47 +118,32 @@ def _tells(key: Key) -> bool:
     return any(word not in STOP_WORDS and (len(word) > 1 or not word.isascii()) for word in key)
 
 
-class Gazetteer:
-    """Names known, to be found again in any text whatever its case."""
+def link(text: str, known: Callable[[Sequence[Key]], Iterable[bool]]) -> list[Name]:
+    """The names known that a text holds, longest first at each word, none inside another.
 
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._keys = set(keys)
-        self._longest: dict[str, int] = {}
-        for key in self._keys:
-            self._longest[key[0]] = max(len(key), self._longest.get(key[0], 0))
+    A name of one word must have a capital or a digit in the text, too.
 
-    def find(self, text: str) -> list[Name]:
-        """The names known that a text holds, longest first at each word, none inside another.
-
-        A name of one word must have a capital or a digit in the text, too.
-        """
-        return self.among(words(text))
-
-    def among(self, known: Sequence[Word]) -> list[Name]:
-        """As `find`, of the words of a text."""
-        found, at = [], 0
-        while at < len(known):
-            length = self._match(known, at)
-            if length:
-                span = known[at : at + length]
-                key = tuple(word.form for word in span)
-                found.append(Name(key, span[0].start, span[-1].end))
-            at += max(length, 1)
-        return found
-
-    def _match(self, known: Sequence[Word], at: int) -> int:
-        longest = self._longest.get(known[at].form)
-        if not longest:
-            return 0
-        most = min(longest, len(known) - at)
-        for length in range(most, 0, -1):
-            span = known[at : at + length]
-            if tuple(word.form for word in span) in self._keys and _is_named(span):
-                return length
-        return 0
+    Args:
+        text: such as a question, in any case.
+        known: keys -> whether each is known.
+    """
+    read = words(text)
+    spans = [
+        (first, last)
+        for first in range(len(read))
+        for last in range(min(first + LONGEST, len(read)), first, -1)
+        if _is_named(read[first:last])
+    ]
+    keys = [tuple(word.form for word in read[first:last]) for first, last in spans]
+    found: list[Name] = []
+    for (first, last), key, is_known in zip(spans, keys, known(keys), strict=True):
+        if is_known and (not found or found[-1].end <= read[first].start):
+            found.append(Name(key, read[first].start, read[last - 1].end))
+    return found
 
 
 def _is_named(span: Sequence[Word]) -> bool:
+    """Whether words can be the name of something, whatever their case."""
     telling = [word for word in span if word.form not in STOP_WORDS]
     if len(span) == 1:
         word = span[0]
@@ -168,25 +151,23 @@ def _is_named(span: Sequence[Word]) -> bool:
     return len(telling) > 1 or any(word.raised for word in telling)
 
 
-def names(text: str, *, known: Gazetteer | None = None) -> list[Name]:
+def names(text: str) -> list[Name]:
     """What a text names, in order; names may overlap.
 
     Runs of capitalised words (``University of Vienna``, ``1920 Summer Olympics``), each part of a
-    run that ``of`` and the like join, quoted terms, codes with digits, and the names ``known``.
-
-    Args:
-        text: any text; lower-case names are found only where they are known, quoted or codes.
-        known: names that are found in any case, such as the titles of the documents.
+    run that ``of`` and the like join, quoted terms, and codes with digits.
     """
-    read = words(text)
+    return names_in(text, words(text))
+
+
+def names_in(text: str, read: Sequence[Word]) -> list[Name]:
+    """As `names`, of a text whose words are known."""
     found = {(one.start, one.end): one for one in _runs(text, read)}
     for match in _QUOTED.finditer(text):
         group = 1 if match.group(1) else 2
         key = key_of(match.group(group))
         if _tells(key) and len(key) <= 8:
             found[match.span(group)] = Name(key, *match.span(group))
-    for one in known.among(read) if known else ():
-        found[(one.start, one.end)] = one
     return [found[span] for span in sorted(found)]
 
 
@@ -201,7 +182,7 @@ def _runs(text: str, read: Sequence[Word]) -> Iterator[Name]:
                 yield from _of_run(run)
                 run = []
             run.append(word)
-        elif joined and word.form in _JOINS:
+        elif joined and word.form in JOINS:
             run.append(word)
         elif run:
             yield from _of_run(run)
@@ -212,15 +193,15 @@ def _runs(text: str, read: Sequence[Word]) -> Iterator[Name]:
 def _of_run(run: Sequence[Word]) -> Iterator[Name]:
     """The whole run, and its parts between the small words that join it."""
     kept = list(run)
-    while kept and (kept[0].form in STOP_WORDS or kept[0].form in _JOINS):
+    while kept and (kept[0].form in STOP_WORDS or kept[0].form in JOINS):
         kept.pop(0)
-    while kept and kept[-1].form in _JOINS:
+    while kept and kept[-1].form in JOINS:
         kept.pop()
     yield from _name(kept)
     part: list[Word] = []
     parts = []
     for word in kept:
-        if word.form in _JOINS:
+        if word.form in JOINS:
             parts.append(part)
             part = []
         else:
@@ -238,8 +219,3 @@ def _name(part: Sequence[Word]) -> Iterator[Name]:
     if len(part) <= LONGEST:
         sure = len(part) > 1 or not part[0].first or part[0].code
         yield Name(key, part[0].start, part[-1].end, sure)
-
-
-def known_titles(titles: Collection[str]) -> Gazetteer:
-    """The titles of documents as names to be found in other documents."""
-    return Gazetteer(key for title in titles for key in title_keys(title))
