@@ -49,6 +49,7 @@ EXTRAS: Final[dict[str, str]] = {
     "huggingface_hub": "hub",
     "torch": "train",
     "transformers": "train",
+    "scipy": "train",
     "mlflow": "track",
     "optuna": "search",
     "lancedb": "lancedb",
