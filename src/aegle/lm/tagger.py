@@ -19,6 +19,7 @@ from aegle.core.artifacts import read_json
 from aegle.core.errors import BackendError, InputError, NotFoundError
 from aegle.lm.encoder import open_session, read_tokenizer
 from aegle.lm.heads import Classifier, read_weights
+from aegle.lm.lexical import Lexical
 from aegle.lm.pieces import Ints, Pieces, Window, blocks, owners, pieces, windows
 from aegle.lm.reading import Found, Halves, Reading, States
 from aegle.lm.spans import Floats, decode, to_characters
@@ -26,6 +27,7 @@ from aegle.lm.spans import Floats, decode, to_characters
 CARD: Final = "card.json"
 GRAPH: Final = "model.onnx"
 HEADS: Final = "heads.safetensors"
+LEXICAL: Final = "lexical.safetensors"
 BLOCK: Final = 100_000
 """Characters that are read at a time: a longer text is cut at an empty line, a line or a space, and
 a name across the cut is not seen whole."""
@@ -42,11 +44,13 @@ class Head:
         labels: in the order of their tags.
         temperature: divides the logits, so that a score is a probability (fitted on dev).
         bias: added to the logit of "no entity" (tuned on dev; below 0 finds more).
+        lexical: what the forms of words say is added to the logits this many times; 0: not at all.
     """
 
     labels: tuple[str, ...]
     temperature: float = 1.0
     bias: float = 0.0
+    lexical: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ class _Part:
 
 class Tagger:
     """A folder of ``model.onnx``, ``heads.safetensors``, ``tokenizer.json`` and ``card.json``.
+
+    With ``lexical.safetensors`` the encoder's logits are joined by those of the words' forms, for
+    the heads whose card says so.
+
+    Attributes:
+        version: of the card.
+        heads, classifiers: by name.
+        columns: of each head in `word_logits`.
 
     Args:
         folder: as `aegle.train.export` writes it.
@@ -82,7 +94,12 @@ class Tagger:
             self._size, self._overlap = int(card["max_pieces"]), int(card["overlap"])
             self._ends: tuple[int, int, int] = tuple(card["special_ids"])
             self.heads: Mapping[str, Head] = {
-                name: Head(tuple(told["labels"]), told["temperature"], told["bias"])
+                name: Head(
+                    tuple(told["labels"]),
+                    told["temperature"],
+                    told["bias"],
+                    told.get("lexical", 0.0),
+                )
                 for name, told in sorted(card["heads"].items())
             }
             self.classifiers: Mapping[str, Classifier] = {
@@ -98,15 +115,31 @@ class Tagger:
             self._weights = read_weights(load_file(folder / HEADS))
         except (KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"{folder}: {CARD} and {HEADS} are no tagger's") from error
-        self._columns: dict[str, slice] = {}
+        self.columns: dict[str, slice] = {}
         at = 0
         for name, head in self.heads.items():
-            self._columns[name] = slice(at, at := at + 1 + 2 * len(head.labels))
+            self.columns[name] = slice(at, at := at + 1 + 2 * len(head.labels))
+        self._lexical = self._read_lexical(folder, at)
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         self._session: Any = open_session(folder / GRAPH, threads)
         self._width = next(
             int(o.shape[2]) for o in self._session.get_outputs() if o.name == "states"
         )
+
+    def _read_lexical(self, folder: Path, width: int) -> Lexical | None:
+        places = {
+            name: (self.columns[name].start, head.lexical)
+            for name, head in self.heads.items()
+            if head.lexical
+        }
+        if not places:
+            return None
+        if not (folder / LEXICAL).is_file():
+            raise NotFoundError(f"{folder}: {CARD} tells of {LEXICAL}, which isn't there")
+        try:
+            return Lexical(load_file(folder / LEXICAL), places, width)
+        except (KeyError, ValueError, IndexError, SafetensorError) as error:
+            raise InputError(f"{folder}: {LEXICAL} is not what {CARD} tells of") from error
 
     def tag(
         self, texts: Sequence[str], *, tasks: Sequence[str] = (), bias: float = 0.0
@@ -186,6 +219,7 @@ class Tagger:
             for (number, start, end), rows, state, one in zip(
                 group, logits, told, cut_texts, strict=True
             ):
+                rows = self._with_forms(rows, texts[number][start:end], one, wanted)
                 found = {
                     task: [
                         replace(span, start=span.start + start, end=span.end + start)
@@ -202,8 +236,14 @@ class Tagger:
                     kept.astype(np.float16),
                 )
 
+    def _with_forms(self, logits: Floats, text: str, cut: Pieces, wanted: Sequence[str]) -> Floats:
+        """The encoder's logits and what the words' forms say, where a wanted head asks for it."""
+        if self._lexical is None or not any(self.heads[task].lexical for task in wanted):
+            return logits
+        return logits + self._lexical.logits(text, cut.spans_W2)
+
     def word_logits(self, texts: Sequence[Pieces]) -> list[Floats]:
-        """(W, all tags) of each text: the raw logits, heads side by side."""
+        """(W, all tags) of each text: the encoder's raw logits, heads side by side."""
         return self._words(texts, states=False)[0]
 
     def _words(self, texts: Sequence[Pieces], *, states: bool) -> tuple[list[Floats], list[Floats]]:
@@ -231,7 +271,7 @@ class Tagger:
 
     def _spans(self, task: str, logits: Floats, text: Pieces, bias: float) -> list[Found]:
         head = self.heads[task]
-        rows = logits[:, self._columns[task]] / head.temperature
+        rows = logits[:, self.columns[task]] / head.temperature
         spans = to_characters(decode(rows, bias=head.bias + bias), text.spans_W2)
         return [Found(start, end, head.labels[label], score) for start, end, label, score in spans]
 

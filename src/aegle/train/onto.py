@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from safetensors.numpy import save
 
 from aegle.core.artifacts import (
     describe,
@@ -30,12 +31,13 @@ from aegle.core.errors import InputError, StoppedError
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.spans import Floats
 from aegle.lm.tag_graph import HEAD_BIAS, HEAD_WEIGHT
-from aegle.lm.tagger import CARD, GRAPH, HEADS, Head
+from aegle.lm.tagger import CARD, GRAPH, HEADS, LEXICAL, Head
 from aegle.metrics.extraction import Scores
 from aegle.train.batches import TagData
 from aegle.train.calibrate import of_tags
 from aegle.train.fit import Fitted, Log
 from aegle.train.former import SCORES, data_rows
+from aegle.train.lexical import kept
 from aegle.train.onto_pairs import Worded, fit_worded, joined
 from aegle.train.parts import PARTS, read_parts, tag_data
 from aegle.train.predict import tag_scores
@@ -175,13 +177,17 @@ def _write(
     )
     write_bytes(model / HEADS, joined(base / HEADS, worded))
     shutil.copyfile(base / "tokenizer.json", model / "tokenizer.json")
+    (model / LEXICAL).unlink(missing_ok=True)
+    if forms := kept(base, card["heads"], without=fits):
+        write_bytes(model / LEXICAL, save(forms))
     plain = {part: {n: asdict(one.f1) for n, one in some.items()} for part, some in scored.items()}
     said = _card(recipe, base, card, fits, worded, plain)
     said["version"] += f"+{recipe.name}-{sha256_file(model / GRAPH)[:8]}"
     write_json(model / CARD, said)
     write_json(folder / SCORES, plain)
     made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in recipe.corpora))
-    files = [replace(describe(model / name, made_from=made), path=name) for name in FILES]
+    names = [name for name in (*FILES, LEXICAL) if (model / name).is_file()]
+    files = [replace(describe(model / name, made_from=made), path=name) for name in names]
     write_manifest(model / "manifest.json", files, recipe=recipe.model_dump(mode="json"))
 
 

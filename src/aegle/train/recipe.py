@@ -123,6 +123,16 @@ class Distillation(_Part):
         return (told,) if isinstance(told, str) else told
 
 
+class LexicalFit(_Part):
+    """Experts of words' forms whose logits are added to those of tag heads: `aegle.lm.lexical`."""
+
+    heads: tuple[str, ...] = Field(description="tag tasks that get one where dev gains by it")
+    weight: float = Field(0.75, gt=0, description="times its logits count")
+    epochs: int = Field(3, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of a word's features left out")
+    entries: int = Field(120_000, ge=1, description="weights that each keeps, of 2 bytes")
+
+
 class Recipe(_Part):
     """A named run."""
 
@@ -131,7 +141,8 @@ class Recipe(_Part):
     begin: str = Field("", description="a former run's folder: its weights, heads too, come first")
     frozen: bool = Field(
         False,
-        description="`base` is a tagger: fit tag heads onto it and leave all else as it is",
+        description="`base` is a tagger: fit tag heads onto it and leave all else as it is; with "
+        "`lexical` its heads stay, too, and only the forms are fitted",
     )
     seed: int = 17
     max_pieces: int = Field(192, ge=16, le=510)
@@ -146,6 +157,7 @@ class Recipe(_Part):
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     distillation: Distillation | None = None
+    lexical: LexicalFit | None = None
     search: dict[str, tuple[Any, ...]] = Field(
         default_factory=dict,
         description="dotted name: [low, high], [low, high, log], or a list of choices",
@@ -168,6 +180,9 @@ class Recipe(_Part):
                 raise ValueError(f"context joins texts of tag tasks, {corpus.task!r} is none")
             if task.kind == "pair":
                 raise ValueError(f"a corpus names the task {corpus.task!r} by the key pairs")
+        for name in self.lexical.heads if self.lexical else ():
+            if name not in self.tasks or self.tasks[name].kind != "tags":
+                raise ValueError(f"lexical.heads: there is no task {name} of the kind tags")
         if self.frozen:
             self._only_fitted()
         elif worded := [name for name, task in self.tasks.items() if task.kind == "worded"]:
@@ -182,7 +197,7 @@ class Recipe(_Part):
 
     def _only_fitted(self) -> None:
         for name, task in self.tasks.items():
-            if task.kind not in ("tags", "worded"):
+            if task.kind not in ("tags", "worded") and not self.lexical:
                 raise ValueError(
                     f"frozen: task {name!r} is of the kind {task.kind}, not tags or worded"
                 )
@@ -255,7 +270,7 @@ def _explain(error: ValidationError) -> str:
         return f"{where}: {first['msg']}"
     known = {
         name
-        for part in (Recipe, Task, Corpus, Unlabelled, Loss, Optimiser, Distillation)
+        for part in (Recipe, Task, Corpus, Unlabelled, Loss, Optimiser, Distillation, LexicalFit)
         for name in part.model_fields
     }
     close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)

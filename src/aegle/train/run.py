@@ -20,6 +20,7 @@ from aegle.train.calibrate import calibrate
 from aegle.train.export import export, plain
 from aegle.train.fit import Fitted, Log, fit
 from aegle.train.former import SCORES
+from aegle.train.lexical import add, experts, run_lexical
 from aegle.train.network import Network
 from aegle.train.onto import run_onto
 from aegle.train.parts import PARTS, Parts, plain_data, read_parts, read_unlabelled, tag_data
@@ -50,7 +51,7 @@ def run(
     32 bits, to compare with, in ``folder/model-float``.
 
     Args:
-        recipe: what to do; of a ``frozen`` one see `run_onto`.
+        recipe: what to do; of a ``frozen`` one see `run_onto` and `run_lexical`.
         base: folder of the packaged encoder.
         data, folder: where the corpora's paths begin, and where the run writes.
         resume, log, progress, stop: as for `fit`.
@@ -63,7 +64,8 @@ def run(
     """
     if recipe.frozen:
         heads = {"log": log, "progress": progress, "stop": stop}
-        return run_onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
+        fit_onto = run_lexical if recipe.lexical else run_onto
+        return fit_onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
     if recipe.serve:
         Shape.read(base / "config.json")  # what can't be served is refused before, not after
     tokenizer = read_tokenizer(base / "tokenizer.json")
@@ -112,6 +114,9 @@ def _finish(
         export(net, recipe, base=base, target=folder / MODEL, told=told, **made)  # type: ignore[arg-type]
         told = fit_heads(net, folder / MODEL / GRAPH, train, dev, told, seed=recipe.seed)
         export(net, recipe, base=base, target=folder / MODEL, told=told, **made)  # type: ignore[arg-type]
+        tensors = experts(recipe, train)
+        for name in (FLOAT, MODEL) if tensors else ():
+            add(recipe, folder / name, tensors, dev, made_from=_hashes(recipe, data))
     return scored["test"]
 
 
