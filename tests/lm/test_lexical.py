@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 
 from aegle.core.errors import InputError, NotFoundError
 from aegle.lm.lexical import BITS, FEATURES, Lexical, features, packed
+from aegle.lm.pieces import Ints
 from aegle.lm.tagger import Tagger
 from taught import teach
 
@@ -22,11 +24,11 @@ TEXT = "Gave zorblax (IL-2) for gleepitis; zorblax helps."
 KNOWN = {"biomedical": {"zorblax": "chemical", "gleepitis": "disease"}, "security": {"xx": "tool"}}
 
 
-def spans(text: str) -> np.ndarray:
+def spans(text: str) -> Ints:
     return np.array([m.span() for m in re.finditer(r"\w+|[^\w\s]", text)], np.int64).reshape(-1, 2)
 
 
-def head(name: str, tags: int, *, seed: int) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
+def head(name: str, tags: int, *, seed: int) -> tuple[dict[str, Any], dict[int, Any]]:
     """A head's tensors for half of the features of `TEXT`, and the same as a table."""
     rng = np.random.default_rng(seed)
     ids = np.unique(features(TEXT, spans(TEXT)))[::2]
@@ -80,7 +82,8 @@ def test_words_farther_than_three_change_nothing(before: str, after: str) -> Non
 
 @pytest.fixture()
 def folder(tmp_path: Path) -> Path:
-    return teach(tmp_path, KNOWN)
+    made: Path = teach(tmp_path, KNOWN)
+    return made
 
 
 def with_forms(folder: Path, weight: float) -> Path:

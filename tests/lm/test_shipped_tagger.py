@@ -20,7 +20,7 @@ def tagger() -> Tagger:
 
 
 def test_it_is_whole_and_under_40_megabytes() -> None:
-    assert len(check_manifest(FOLDER / "manifest.json")) == 4
+    assert len(check_manifest(FOLDER / "manifest.json")) == 5
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 40_000_000
     assert not [
         one for one in FOLDER.iterdir() if one.suffix not in (".onnx", ".json", ".safetensors")
@@ -33,6 +33,13 @@ def test_its_card_names_each_corpus_with_its_licence() -> None:
     assert rows and all(row["licence"] and row["safe_because"] for row in rows)
     barred = ("annoctr", "ade_corpus", "loghub", "seceval", "graphrag", "pddi", "nsl_kdd")
     assert not [row["source"] for row in rows if row["source"].startswith(barred)]
+
+
+def test_forms_of_words_have_a_part_in_its_entities_and_none_in_identifiers() -> None:
+    card = json.loads((FOLDER / "card.json").read_text())
+    weights = {name: head.get("lexical", 0) for name, head in card["heads"].items()}
+    assert weights.pop("identifiers") == 0
+    assert all(0 < one <= 1 for one in weights.values())
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from aegle.core.artifacts import (
     write_manifest,
 )
 from aegle.core.errors import InputError, StoppedError
+from aegle.core.records import Artifact
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.lexical import BITS, Lexical, features, packed
 from aegle.lm.spans import Floats
@@ -40,11 +41,14 @@ from aegle.train.fit import Fitted, Log
 from aegle.train.former import SCORES
 from aegle.train.parts import PARTS, read_parts, tag_data
 from aegle.train.predict import tag_scores
-from aegle.train.recipe import LexicalFit, Recipe
+from aegle.train.recipe import Corpus, LexicalFit, Recipe
 
 _FILES: Final = (GRAPH, HEADS, "tokenizer.json", CARD)
+MANIFEST: Final = "manifest.json"
 _WORDS: Final = 512
 _RATE: Final = 0.1
+_STEPS: Final = 400
+"""At the least: a small corpus is read more often."""
 _SEEN: Final = 2
 """A feature that one word of the training texts has tells nothing of others."""
 
@@ -81,22 +85,14 @@ def run_lexical(
     recipe = recipe.model_copy(
         update={"max_pieces": told["max_pieces"], "overlap": told["overlap"]}
     )
-    tokenizer = read_tokenizer(base / "tokenizer.json")
-    parts = read_parts(recipe, data)
-    heads = set(recipe.lexical.heads if recipe.lexical else ())
-    wanted = {n: one for n, one in parts.items() if recipe.corpora[n].task in heads}
-    few = recipe.model_copy(update={"corpora": tuple(recipe.corpora[n] for n in wanted)})
-    train, dev, test = (
-        tag_data(few, dict(enumerate(wanted.values())), part, tokenizer) for part in PARTS
-    )
+    corpora, (train, dev, test) = _texts(recipe, base, data)
     tensors = experts(recipe, train, progress=progress, stop=stop)
     model = folder / "model"
     model.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        shutil.copyfile(base / name, model / name)
-    if (base / LEXICAL).is_file():
-        shutil.copyfile(base / LEXICAL, model / LEXICAL)
-    made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in few.corpora))
+    for name in (*_FILES, LEXICAL, MANIFEST):
+        if (base / name).is_file():
+            shutil.copyfile(base / name, model / name)
+    made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in corpora))
     add(recipe, model, tensors, dev, made_from=made)
     scored = {part: scores_of(model, some) for part, some in (("dev", dev), ("test", test))}
     for number, (task, one) in enumerate(sorted(scored["dev"].items())):
@@ -105,6 +101,22 @@ def run_lexical(
     write_json(folder / SCORES, plain)
     mean = float(np.mean([one.f1.value for one in scored["dev"].values()]))
     return Fitted(1, mean, len(tensors)), scored["test"]
+
+
+def _texts(
+    recipe: Recipe, base: Path, data: Path
+) -> tuple[Sequence[Corpus], list[dict[str, TagData]]]:
+    """The corpora of the heads that get an expert, and their texts by part and head.
+
+    All corpora of the recipe are read: what one of them holds out, another must not teach.
+    """
+    parts = read_parts(recipe, data)
+    heads = recipe.lexical.heads if recipe.lexical else {}
+    own = [n for n, one in enumerate(recipe.corpora) if one.task in heads]
+    few = recipe.model_copy(update={"corpora": tuple(recipe.corpora[n] for n in own)})
+    some = dict(enumerate(parts[n] for n in own))
+    tokenizer = read_tokenizer(base / "tokenizer.json")
+    return few.corpora, [tag_data(few, some, part, tokenizer) for part in PARTS]
 
 
 def experts(
@@ -161,12 +173,8 @@ def expert(
         told: takes how many words were read, over all epochs a share of the corpus.
     """
     torch.manual_seed(seed)
-    ids = np.concatenate(
-        [
-            features(one.text, cut.spans_W2)
-            for one, cut in zip(data.examples, data.texts, strict=True)
-        ]
-    )
+    texts = zip(data.examples, data.texts, strict=True)
+    ids = np.concatenate([features(one.text, cut.spans_W2) for one, cut in texts])
     seen = np.bincount(ids.ravel(), minlength=1 << BITS)
     kept = np.flatnonzero(seen >= _SEEN)
     row_of = np.zeros(1 << BITS, np.int64)
@@ -177,9 +185,10 @@ def expert(
     torch.nn.init.zeros_(table.weight)
     bias = torch.nn.Parameter(torch.zeros(num_tags))
     optimiser = torch.optim.Adagrad([table.weight, bias], lr=_RATE)
-    for epoch in range(how.epochs):
+    epochs = max(how.epochs, -(-_STEPS * _WORDS // max(len(rows), 1)))
+    for epoch in range(epochs):
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * (1 - 0.8 * epoch / how.epochs)
+            group["lr"] = _RATE * (1 - 0.8 * epoch / epochs)
         for number, some in enumerate(torch.split(torch.randperm(len(rows)), _WORDS)):
             words = rows[some]
             words = words * (torch.rand(words.shape) >= how.dropout)
@@ -187,7 +196,7 @@ def expert(
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            told((epoch * len(rows) + number * _WORDS) // how.epochs)
+            told((epoch * len(rows) + number * _WORDS) // epochs)
     weight = table.weight.detach().numpy()[1:] * np.float32(1 - how.dropout)
     return packed(
         kept, _pruned(weight, seen[kept], how.entries), bias.detach().numpy(), head=data.task
@@ -196,7 +205,7 @@ def expert(
 
 def _pruned(weight_RT: Floats, seen_R: NDArray[np.int64], entries: int) -> Floats:
     """About as many weights as asked for, those of most effect; a row's median is worth nothing."""
-    centred = weight_RT - np.median(weight_RT, axis=1, keepdims=True).astype(np.float32)
+    centred: Floats = weight_RT - np.median(weight_RT, axis=1, keepdims=True).astype(np.float32)
     effect = np.abs(centred) * np.sqrt(seen_R)[:, None]
     if centred.size > entries:
         centred[effect < np.partition(effect.ravel(), -entries)[-entries]] = 0
@@ -225,7 +234,7 @@ def add(
     Raises:
         InputError: the tagger has no such head, or there are no dev texts for it.
     """
-    how = recipe.lexical or LexicalFit(heads=())
+    how = recipe.lexical or LexicalFit(heads={})
     tagger, card = Tagger(model), read_json(model / CARD)
     held = kept(model, card["heads"], without=tensors)
     for task, some in tensors.items():
@@ -238,7 +247,7 @@ def add(
                 f"lexical: {task!r} needs dev texts and a head of the same labels; the tagger has "
                 f"{', '.join(tagger.heads)}"
             )
-        head = calibrated(tagger, task, some, dev[task], how.weight)
+        head = calibrated(tagger, task, some, dev[task], how.heads[task])
         card["heads"][task] = asdict(head)
         held |= some if head.lexical else {}
     tagger.close()
@@ -248,9 +257,22 @@ def add(
         card["version"] += f"+{recipe.name}-{sha256_file(model / LEXICAL)[:8]}"
     card = {name: one for name, one in card.items() if name != "measured"}
     write_json(model / CARD, {**card, "name": recipe.name, "lexical": how.model_dump(mode="json")})
-    names = [name for name in (*_FILES, LEXICAL) if (model / name).is_file()]
-    listed = [replace(describe(model / name, made_from=made_from), path=name) for name in names]
-    write_manifest(model / "manifest.json", listed, recipe=recipe.model_dump(mode="json"))
+    _list(model, recipe, made_from)
+
+
+def _list(model: Path, recipe: Recipe, made_from: tuple[str, ...]) -> None:
+    """The manifest: what was there before keeps its lineage."""
+    before = read_json(model / MANIFEST) if (model / MANIFEST).is_file() else {"artifacts": []}
+    old = {one["path"]: Artifact(**one) for one in before.pop("artifacts")}
+    files = [
+        old[name]
+        if name in old and name not in (CARD, LEXICAL)
+        else replace(describe(model / name, made_from=made_from), path=name)
+        for name in (*_FILES, LEXICAL)
+        if (model / name).is_file()
+    ]
+    told = before | {"lexical_recipe": recipe.model_dump(mode="json")}
+    write_manifest(model / MANIFEST, files, **told)
 
 
 def kept(

@@ -126,8 +126,10 @@ class Distillation(_Part):
 class LexicalFit(_Part):
     """Experts of words' forms whose logits are added to those of tag heads: `aegle.lm.lexical`."""
 
-    heads: tuple[str, ...] = Field(description="tag tasks that get one where dev gains by it")
-    weight: float = Field(0.75, gt=0, description="times its logits count")
+    heads: dict[str, float] = Field(
+        description="tag task: how many times its expert's logits count, above 0; it gets one "
+        "where dev gains by it"
+    )
     epochs: int = Field(3, ge=1)
     dropout: float = Field(0.3, ge=0, lt=1, description="share of a word's features left out")
     entries: int = Field(120_000, ge=1, description="weights that each keeps, of 2 bytes")
@@ -183,6 +185,8 @@ class Recipe(_Part):
         for name in self.lexical.heads if self.lexical else ():
             if name not in self.tasks or self.tasks[name].kind != "tags":
                 raise ValueError(f"lexical.heads: there is no task {name} of the kind tags")
+        if self.lexical and not all(one > 0 for one in self.lexical.heads.values()):
+            raise ValueError("lexical.heads: a weight is above 0; leave out what is to have none")
         if self.frozen:
             self._only_fitted()
         elif worded := [name for name, task in self.tasks.items() if task.kind == "worded"]:

@@ -64,8 +64,8 @@ def run(
     """
     if recipe.frozen:
         heads = {"log": log, "progress": progress, "stop": stop}
-        fit_onto = run_lexical if recipe.lexical else run_onto
-        return fit_onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
+        onto = run_lexical if recipe.lexical else run_onto
+        return onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
     if recipe.serve:
         Shape.read(base / "config.json")  # what can't be served is refused before, not after
     tokenizer = read_tokenizer(base / "tokenizer.json")
