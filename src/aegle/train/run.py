@@ -64,8 +64,7 @@ def run(
     """
     if recipe.frozen:
         heads = {"log": log, "progress": progress, "stop": stop}
-        onto = run_lexical if recipe.lexical else run_onto
-        return onto(recipe, base=base, data=data, folder=folder, **heads)  # type: ignore[arg-type]
+        return _onto(recipe)(recipe, base=base, data=data, folder=folder, **heads)
     if recipe.serve:
         Shape.read(base / "config.json")  # what can't be served is refused before, not after
     tokenizer = read_tokenizer(base / "tokenizer.json")
@@ -85,6 +84,10 @@ def run(
     if not finish:
         return fitted, {}
     return fitted, _finish(net, recipe, base, data, folder, parts, (train, dev, test))
+
+
+def _onto(recipe: Recipe) -> Callable[..., tuple[Fitted, dict[str, Scores]]]:
+    return run_lexical if recipe.lexical else run_onto
 
 
 def _finish(
