@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -94,3 +96,20 @@ def test_a_recipe_says_what_a_worded_task_needs() -> None:
                 "corpora": [corpus | {"names": {}}],
             }
         )
+
+
+def test_the_shipped_tagger_relates_by_words() -> None:
+    from aegle.lm.tagger import Tagger
+
+    folder = Path(__file__).parents[2] / "src/aegle/weights/tagger"
+    tagger = Tagger(folder, threads=1)
+    assert tagger.classifiers["relation"].kind == "worded"
+    text = "Aspirin-induced ulcers\nAspirin induced ulcers in 12 patients. Heparin was not studied."
+    (reading,) = tagger.read([text], tasks=["biology"])
+    things = [("chemical", [(0, 7), (23, 30)]), ("disease", [(16, 22), (39, 45)])]
+    told = reading.pairs("relation", things)
+    assert told.shape == (2, 2, 9)
+    assert told[0, 1, 0] < 0.5
+    assert tagger.classifiers["relation"].labels[told[0, 1, 1:].argmax()] == "Positive_Correlation"
+    np.testing.assert_allclose(told.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(told, told.transpose(1, 0, 2))

@@ -28,6 +28,7 @@ from aegle.core.artifacts import (
     write_manifest,
 )
 from aegle.core.errors import InputError, StoppedError
+from aegle.core.records import Artifact
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.spans import Floats
 from aegle.lm.tag_graph import HEAD_BIAS, HEAD_WEIGHT
@@ -44,6 +45,7 @@ from aegle.train.predict import tag_scores
 from aegle.train.recipe import Recipe
 from aegle.train.refit import States, refit, states
 
+MANIFEST: Final = "manifest.json"
 FILES: Final = (GRAPH, HEADS, "tokenizer.json", CARD)
 _STEPS: Final = 600
 Fit = tuple[Floats, Floats, Head]
@@ -66,7 +68,7 @@ def run_onto(
     the tagger's encoder has learned from them, its card tells (``data``).
 
     Args:
-        recipe: with ``frozen``; its tasks are of the kind tags.
+        recipe: with ``frozen``; its tasks are of the kinds tags and worded.
         base: the tagger's folder.
         data, folder: where the corpora's paths begin, and where the run writes.
         log, progress, stop: as for `aegle.train.run.run`; progress counts words.
@@ -75,13 +77,7 @@ def run_onto(
         InputError: the base is no tagger, or a corpus can't be read.
         StoppedError: ``stop`` said so.
     """
-    for name in FILES:
-        if not (base / name).is_file():
-            raise InputError(f"frozen heads need a tagger to stand on: {base} has no {name}")
-    told = read_json(base / CARD)
-    recipe = recipe.model_copy(
-        update={"max_pieces": told["max_pieces"], "overlap": told["overlap"]}
-    )
+    recipe = _as_read(recipe, base)
     parts = read_parts(recipe, data)
     tokenizer = read_tokenizer(base / "tokenizer.json")
     texts = {part: tag_data(recipe, parts, part, tokenizer) for part in PARTS}
@@ -102,6 +98,15 @@ def run_onto(
     _write(recipe, base, folder, fits, worded, {"dev": dev, "test": test}, data)
     scored = [one.f1.value for one in dev.values()]
     return Fitted(1, float(np.mean(scored)), len(fits) + len(worded)), test
+
+
+def _as_read(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with the windows in which the tagger reads."""
+    for name in FILES:
+        if not (base / name).is_file():
+            raise InputError(f"frozen heads need a tagger to stand on: {base} has no {name}")
+    told = read_json(base / CARD)
+    return recipe.model_copy(update={"max_pieces": told["max_pieces"], "overlap": told["overlap"]})
 
 
 class _Reader:
@@ -186,9 +191,25 @@ def _write(
     write_json(model / CARD, said)
     write_json(folder / SCORES, plain)
     made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in recipe.corpora))
-    names = [name for name in (*FILES, LEXICAL) if (model / name).is_file()]
-    files = [replace(describe(model / name, made_from=made), path=name) for name in names]
-    write_manifest(model / "manifest.json", files, recipe=recipe.model_dump(mode="json"))
+    _manifest(base, model, recipe, made)
+
+
+def _manifest(base: Path, model: Path, recipe: Recipe, made: tuple[str, ...]) -> None:
+    """What the folder holds; a file that is as it was keeps its lineage, another adds to it."""
+    told = read_json(base / MANIFEST) if (base / MANIFEST).is_file() else {"artifacts": []}
+    before = {one["path"]: Artifact(**one) for one in told.pop("artifacts")}
+    files = []
+    for name in (*FILES, LEXICAL):
+        if not (model / name).is_file():
+            continue
+        one, old = replace(describe(model / name), path=name), before.get(name)
+        lineage = tuple(old.made_from) if old else ()
+        if old is None or old.sha256 != one.sha256:
+            lineage = tuple(dict.fromkeys((*lineage, *made)))
+        files.append(replace(one, made_from=lineage))
+    write_manifest(
+        model / MANIFEST, files, **told, **{f"{recipe.name}_recipe": recipe.model_dump(mode="json")}
+    )
 
 
 def _card(
