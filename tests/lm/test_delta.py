@@ -113,13 +113,70 @@ def test_a_card_without_a_base_and_damaged_tensors_are_refused(tmp_path: Path) -
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(change: dict[str, np.ndarray]) -> None:
-    with pytest.raises(InputError, match="does not fit"):
+    with pytest.raises(InputError, match="does not fit|without"):
         merge(weights(), change)
 
 
 def test_a_layer_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match=r"layers \[9\]"):
         merge(weights(), {}, [0, 9])
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ({"layers": 1}, "'layers' is a list"),
+        ({"layers": [0, 0]}, "'layers' is a list"),
+        ({"layers": []}, "'layers' is a list"),
+        ({"config": "x"}, "'config' is a table"),
+    ],
+)
+def test_a_card_of_other_types_is_refused(
+    tmp_path: Path, card: dict[str, object], said: str
+) -> None:
+    on = base(tmp_path / "base")
+    with pytest.raises(InputError, match=said):
+        whole(delta(tmp_path / "delta", on, **card), on, tmp_path / "cache")
+
+
+def test_what_is_merged_follows_the_card_and_the_tokenizer(tmp_path: Path) -> None:
+    on = base(tmp_path / "base")
+    made = delta(tmp_path / "delta", on)
+    first = whole(made, on, tmp_path / "cache")
+    (made / "tokenizer.json").write_text('{"new": 1}')
+    second = whole(made, on, tmp_path / "cache")
+    assert (second / "tokenizer.json").read_text() == '{"new": 1}'
+    told = json.loads((made / "card.json").read_text()) | {"config": {"hidden_act": "gelu"}}
+    (made / "card.json").write_text(json.dumps(told))
+    third = whole(made, on, tmp_path / "cache")
+    assert json.loads((third / "config.json").read_text())["hidden_act"] == "gelu"
+    assert len({first, second, third}) == 3
+
+
+def test_a_delta_on_itself_and_a_base_without_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AEGLE_CACHE", str(tmp_path / "cache"))
+    made = delta(tmp_path / "delta", base(tmp_path / "base"), base=f"path:{tmp_path / 'delta'}")
+    with pytest.raises(InputError, match="holds weights of its own"):
+        catalog.resolve(f"path:{made}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="is no base of a delta"):
+        digest_of(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"encoder.layer.0.x.weight.lora_a": np.ones((1, 4))},
+        {"encoder.layer.0.x.weight.levels": np.ones((6, 4), np.int8)},
+        {"w.levels": np.ones((6, 4), np.int8), "w.steps": np.ones(6)},
+        {"encoder.layer.0.x.weight": np.ones((6, 5))},
+    ],
+)
+def test_half_a_change_or_one_of_another_shape_is_refused(change: dict[str, np.ndarray]) -> None:
+    with pytest.raises(InputError, match=r"without|one step a row|does not fit"):
+        merge(weights(), change)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -87,7 +87,8 @@ def test_merged_into_the_base_it_computes_the_same(tmp_path: Path) -> None:
 def test_only_what_learned_is_kept_small(tmp_path: Path) -> None:
     net = base(tmp_path / "base")
     adapt(net, rank=2)
-    found = changes(net, also=["embeddings.word_embeddings.weight"])
+    also = ["embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.bias"]
+    found = changes(net, also=also)
     assert all(one.dtype == np.float16 for one in found.values())
     assert len([name for name in found if ".lora_" in name]) == 2 * 6 * 2
     small = compact(found, least=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
-from aegle.core.errors import InputError
+from aegle.core.errors import InputError, StoppedError
 from aegle.core.examples import Example, Label, Pair
 from aegle.core.text import SafeText
 from aegle.lm.pair_words import scaled
@@ -62,6 +63,23 @@ def test_it_learns_what_words_tell() -> None:
 def test_too_few_texts_are_refused() -> None:
     with pytest.raises(InputError, match="at least 5 texts"):
         fit_pairs(pair_data(examples(3, 0), LABELS, THINGS), LABELS, THINGS, seed=1)
+
+
+def test_relations_of_other_labels_neither_count_nor_hide_a_known_one() -> None:
+    (one,) = examples(1, 3)
+    known = Pair((0,), (1,), "Raises")
+    both = [known, Pair((0,), (1,), "Other"), Pair((2,), (3,), "Other")]
+    data = pair_data([replace(one, pairs=tuple(both))], LABELS, THINGS)
+    assert data.relations_D.tolist() == [1]
+    assert sorted(data.types_P.tolist())[-1] == 1
+    assert data.types_P.sum() == 1
+
+
+def test_it_ends_where_it_is_asked_to() -> None:
+    with pytest.raises(StoppedError):
+        fit_pairs(
+            pair_data(examples(20, 0), LABELS, THINGS), LABELS, THINGS, seed=1, stop=lambda: True
+        )
 
 
 def test_the_least_loss_is_found() -> None:

@@ -102,7 +102,10 @@ def _whole(path: Path, progress: Progress) -> Path:
     """A folder of weights; changes to a base are merged into it."""
     if not delta.is_delta(path):
         return path
-    base = resolve(delta.base_of(path), progress=progress)
+    reference = delta.base_of(path)
+    if reference in _SHIPPED or reference == f"path:{path}":
+        raise InputError(f"{path}: the base of a delta holds weights of its own, not {reference!r}")
+    base = resolve(reference, progress=progress)
     return delta.whole(path, base, cache_folder())
 
 

@@ -9,9 +9,11 @@ A delta may also keep only some of the base's layers. Its folder holds ``delta.s
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,8 @@ LEFT: Final = ".lora_b"
 RIGHT: Final = ".lora_a"
 LEVELS: Final = ".levels"
 STEPS: Final = ".steps"
+
+_TWINS: Final = {LEFT: RIGHT, RIGHT: LEFT, LEVELS: STEPS, STEPS: LEVELS}
 
 VERSION: Final = 1
 """Raised when merging gives other weights, so that cached ones are made anew."""
@@ -52,11 +56,38 @@ def base_of(folder: Path) -> str:
     Raises:
         InputError: the card does not name it.
     """
-    told = read_json(folder / CARD) if (folder / CARD).is_file() else {}
-    base = told.get("base")
-    if not isinstance(base, str) or not base:
-        raise InputError(f"{folder / CARD} must name the base of {DELTA} under 'base'")
-    return base
+    return _Card.read(folder).base
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """What merging reads of a card."""
+
+    base: str
+    base_sha256: str
+    layers: tuple[int, ...] | None
+    config: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> _Card:
+        path = folder / CARD
+        told = read_json(path) if path.is_file() else {}
+        if not isinstance(told, dict) or not told.get("base") or not isinstance(told["base"], str):
+            raise InputError(f"{path} must name the base of {DELTA} under 'base'")
+        layers, config = told.get("layers"), told.get("config", {})
+        if layers is not None and not (
+            isinstance(layers, list)
+            and all(type(one) is int and one >= 0 for one in layers)
+            and layers == sorted(set(layers))
+            and layers
+        ):
+            raise InputError(
+                f"{path}: 'layers' is a list of layers of the base, ascending, or absent"
+            )
+        if not isinstance(config, dict):
+            raise InputError(f"{path}: 'config' is a table of keys of config.json")
+        kept = None if layers is None else tuple(layers)
+        return cls(told["base"], str(told.get("base_sha256")), kept, config)
 
 
 def whole(folder: Path, base: Path, cache: Path) -> Path:
@@ -72,37 +103,49 @@ def whole(folder: Path, base: Path, cache: Path) -> Path:
     Raises:
         InputError: a file is damaged, or the base is not the one that the delta was made for.
     """
-    card = read_json(folder / CARD)
+    card = _Card.read(folder)
     source = digest_of(base)
-    if card.get("base_sha256") != source:
+    if card.base_sha256 != source:
         raise InputError(
             f"{folder / DELTA} was made for other weights than those of {base}; name the base of "
-            f"its card, {card.get('base')!r}"
+            f"its card, {card.base!r}"
         )
-    layers: Sequence[int] | None = card.get("layers")
-    about = f"{digest(folder / DELTA)}:{source}:{layers}:{VERSION}"
-    target = cache / "merged" / hashlib.sha256(about.encode()).hexdigest()[:16]
+    copied = {
+        name: place / name
+        for place in (base, folder)
+        for name in ("tokenizer.json", "1_Pooling/config.json")
+        if (place / name).is_file()
+    }
+    config = read_json(base / "config.json") if (base / "config.json").is_file() else {}
+    config |= card.config
+    if card.layers is not None:
+        config["num_hidden_layers"] = len(card.layers)
+    texts = [digest(path) for _, path in sorted(copied.items())]
+    about = [digest(folder / DELTA), source, card.layers, config, texts, VERSION]
+    tag = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    target = cache / "merged" / tag
     if (target / _WEIGHTS).is_file():
         return target
-    weights = merge(base_weights(base), read(folder / DELTA), layers)
-    config = read_json(base / "config.json") if (base / "config.json").is_file() else {}
-    config |= card.get("config", {})
-    if layers is not None:
-        config["num_hidden_layers"] = len(layers)
+    weights = merge(base_weights(base), read(folder / DELTA), card.layers)
     with made_whole(target) as into:
         write_json(into / "config.json", config)
-        for place in (base, folder):
-            for name in ("tokenizer.json", "1_Pooling/config.json"):
-                if (place / name).is_file():
-                    (into / name).parent.mkdir(exist_ok=True)
-                    shutil.copyfile(place / name, into / name)
+        for name, path in copied.items():
+            (into / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, into / name)
         write_bytes(into / _WEIGHTS, save(weights, metadata={"format": "pt"}))
     return target
 
 
 def digest_of(base: Path) -> str:
-    """The SHA-256 of a base's weights: ``model.safetensors``, else ``model.onnx``."""
-    return digest(base / (_WEIGHTS if (base / _WEIGHTS).is_file() else "model.onnx"))
+    """The SHA-256 of a base's weights: ``model.safetensors``, else ``model.onnx``.
+
+    Raises:
+        InputError: it has neither.
+    """
+    path = base / (_WEIGHTS if (base / _WEIGHTS).is_file() else "model.onnx")
+    if not path.is_file():
+        raise InputError(f"{base} is no base of a delta: it has no {_WEIGHTS}, nor model.onnx")
+    return digest(path)
 
 
 def base_weights(base: Path) -> dict[str, Array]:
@@ -136,19 +179,32 @@ def merge(
     """
     weights = _kept(base, layers)
     for name, value in delta.items():
+        stem = name
+        for ending, other in _TWINS.items():
+            if name.endswith(ending):
+                stem = name.removesuffix(ending)
+                if stem + other not in delta:
+                    raise InputError(f"the delta has {name!r} without {stem + other!r}")
         if name.endswith(LEFT):
-            stem = name.removesuffix(LEFT)
-            right = delta.get(stem + RIGHT)
-            if stem not in weights or right is None or not _fits(weights[stem], value, right):
+            right = delta[stem + RIGHT]
+            if stem not in weights or not _fits(weights[stem], value, right):
                 raise InputError(f"the delta's change of {stem!r} does not fit the base")
             product = value.astype(np.float32) @ right.astype(np.float32)
             weights[stem] = weights[stem].astype(np.float32) + product
         elif name.endswith(LEVELS):
-            stem = name.removesuffix(LEVELS)
-            weights[stem] = value.astype(np.float32) * delta[stem + STEPS].astype(np.float32)
+            steps = delta[stem + STEPS]
+            if steps.shape != (*value.shape[:1], 1) or value.ndim != 2:
+                raise InputError(f"the delta's {stem!r} needs one step a row")
+            _replace(weights, stem, value.astype(np.float32) * steps.astype(np.float32))
         elif not name.endswith((RIGHT, STEPS)):
-            weights[name] = value.astype(np.float32)
+            _replace(weights, name, value.astype(np.float32))
     return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+
+
+def _replace(weights: dict[str, Array], name: str, value: Array) -> None:
+    if name in weights and weights[name].shape != value.shape:
+        raise InputError(f"the delta's change of {name!r} does not fit the base")
+    weights[name] = value
 
 
 def quantised(name: str, value: Array) -> dict[str, Array]:

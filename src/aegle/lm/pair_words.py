@@ -1,7 +1,7 @@
 """What the words of a text say of two things that it names: features with names, and their weights.
 
-A linear model of some ten thousand such features relates the concepts of an abstract better than a
-head on the encoder's states does (docs/decisions/0064), and can say why.
+A linear model of some thirty thousand such features relates the concepts of an abstract better than
+a head on the encoder's states does (docs/decisions/0064), and can say why.
 
 Letters: K things, P pairs, F features, L labels.
 """
@@ -65,6 +65,7 @@ class PairWords:
 
         Raises:
             KeyError: they are not there.
+        ValueError: their sizes do not agree.
         """
         stem = f"words.{head}"
         names = np.asarray(weights[f"{stem}.names"], np.uint8).tobytes().decode().split("\n")
@@ -73,6 +74,10 @@ class PairWords:
             for part in ("related", "types", "offsets")
         )
         place = {name: row for row, name in enumerate(names)}
+        if not len(place) == len(related_F) == len(types_FL) or types_FL.ndim != 2:
+            raise ValueError(
+                f"{len(place)} features, {related_F.shape} and {types_FL.shape} weights"
+            )
         return cls(place, related_F, types_FL, offsets_L1)
 
     def tensors(self, head: str) -> dict[str, NDArray[Any]]:

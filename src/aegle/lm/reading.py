@@ -87,6 +87,7 @@ class Reading:
     _spans_W2: Ints
     _heads: Mapping[str, Classifier]
     _weights: Mapping[str, Floats]
+    _worded_heads: Mapping[str, PairWords]
 
     def spans(self, head: str, spans: Sequence[tuple[int, int]]) -> Floats:
         """(spans, labels) probabilities of what each stretch of characters is.
@@ -172,7 +173,7 @@ class Reading:
             (kind, [(max(a, start) - start, min(b, end) - start) for a, b in spans])
             for kind, spans in things
         ]
-        words = PairWords.read(self._weights, head)
+        words = self._worded_heads[head]
         logits = np.stack([words.logits(one) for one in features(self._text[start:end], inside)])
         return softmax(scaled(logits, told))
 

@@ -20,6 +20,7 @@ from aegle.core.errors import BackendError, InputError, NotFoundError
 from aegle.lm.encoder import open_session, read_tokenizer
 from aegle.lm.heads import Classifier, read_weights
 from aegle.lm.lexical import Lexical
+from aegle.lm.pair_words import PairWords
 from aegle.lm.pieces import Ints, Pieces, Window, blocks, owners, pieces, windows
 from aegle.lm.reading import Found, Halves, Reading, States
 from aegle.lm.spans import Floats, decode, to_characters
@@ -112,7 +113,15 @@ class Tagger:
                 )
                 for name, told in card["classifiers"].items()
             }
-            self._weights = read_weights(load_file(folder / HEADS))
+            tensors = load_file(folder / HEADS)
+            self._worded = {
+                name: PairWords.read(tensors, name)
+                for name, one in self.classifiers.items()
+                if one.kind == "worded"
+            }
+            self._weights = read_weights(
+                {name: one for name, one in tensors.items() if not name.startswith("words.")}
+            )
         except (KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"{folder}: {CARD} and {HEADS} are no tagger's") from error
         self.columns: dict[str, slice] = {}
@@ -198,6 +207,7 @@ class Tagger:
             np.concatenate([part.spans_W2 for part in parts]),
             self.classifiers,
             self._weights,
+            self._worded,
         )
 
     def _wanted(self, tasks: Sequence[str]) -> tuple[str, ...]:

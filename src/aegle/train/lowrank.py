@@ -86,7 +86,11 @@ def changes(net: nn.Module, *, also: Collection[str] = ()) -> dict[str, Array]:
             stem = f"{name.removeprefix(_PREFIX)}.weight"
             found[stem + LEFT] = _half(module.left * module.scale)
             found[stem + RIGHT] = _half(module.right)
-    values = {name.removeprefix(_PREFIX): one for name, one in net.named_parameters()}
+    # A dense layer with a pair beside it stands one name deeper than in the base.
+    values = {
+        name.removeprefix(_PREFIX).replace(".layer.bias", ".bias"): one
+        for name, one in net.named_parameters()
+    }
     if missing := sorted(set(also) - set(values)):
         raise InputError(f"the network has no parameters named {', '.join(missing)}")
     return found | {name: _half(values[name]) for name in also}

@@ -6,6 +6,7 @@ beside the tagger's own or in the place of one of that name.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -71,7 +72,7 @@ def run_onto(
         recipe: with ``frozen``; its tasks are of the kinds tags and worded.
         base: the tagger's folder.
         data, folder: where the corpora's paths begin, and where the run writes.
-        log, progress, stop: as for `aegle.train.run.run`; progress counts words.
+        log, progress, stop: as for `aegle.train.run.run`; progress counts words, then folds.
 
     Raises:
         InputError: the base is no tagger, or a corpus can't be read.
@@ -91,9 +92,10 @@ def run_onto(
         log(f"dev/{task}", dev[task].f1.value, number)
         if task in texts["test"]:
             test[task] = tag_scores(_scaled(reader("test", task), fits[task]), texts["test"][task])
-    worded = fit_worded(recipe, parts, progress)
+    worded = fit_worded(recipe, parts, progress, stop)
     for task, one in worded.items():
-        dev[task], test[task] = one.dev, one.test
+        dev[task] = one.dev
+        test |= {task: one.test} if one.test else {}
         log(f"dev/{task}", one.dev.f1.value, len(fits))
     _write(recipe, base, folder, fits, worded, {"dev": dev, "test": test}, data)
     scored = [one.f1.value for one in dev.values()]
@@ -187,7 +189,8 @@ def _write(
         write_bytes(model / LEXICAL, save(forms))
     plain = {part: {n: asdict(one.f1) for n, one in some.items()} for part, some in scored.items()}
     said = _card(recipe, base, card, fits, worded, plain)
-    said["version"] += f"+{recipe.name}-{sha256_file(model / GRAPH)[:8]}"
+    made_of = sha256_file(model / GRAPH) + sha256_file(model / HEADS)
+    said["version"] += f"+{recipe.name}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
     write_json(model / CARD, said)
     write_json(folder / SCORES, plain)
     made = (sha256_file(base / GRAPH), *(sha256_tree(data / one.train) for one in recipe.corpora))

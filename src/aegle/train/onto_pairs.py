@@ -14,7 +14,7 @@ from aegle.core.examples import Example
 from aegle.lm.heads import Classifier
 from aegle.lm.pair_words import PairWords, scaled
 from aegle.metrics.extraction import Scores, scores
-from aegle.train.pair_words import PairData, fit_pairs, pair_data
+from aegle.train.pair_words import fit_pairs, pair_data
 from aegle.train.parts import Parts
 from aegle.train.recipe import Recipe, Task
 
@@ -26,16 +26,20 @@ class Worded:
     words: PairWords
     told: Classifier
     dev: Scores
-    test: Scores
+    test: Scores | None
 
 
 def fit_worded(
-    recipe: Recipe, parts: Mapping[int, Parts], progress: Callable[[int, int], None]
+    recipe: Recipe,
+    parts: Mapping[int, Parts],
+    progress: Callable[[int, int], None],
+    stop: Callable[[], bool],
 ) -> dict[str, Worded]:
     """The recipe's worded tasks, each fitted to the training texts of its corpora.
 
     Raises:
-        InputError: too few texts with relations.
+        InputError: too few texts with relations, or none to measure with.
+        StoppedError: ``stop`` said so.
     """
     found = {}
     for name, task in recipe.tasks.items():
@@ -54,10 +58,10 @@ def fit_worded(
             task.things,
             seed=recipe.seed,
             progress=progress,
+            stop=stop,
         )
-        found[name] = Worded(
-            words, told, *(_scores(words, told, task, some) for some in (dev, test))
-        )
+        tested = _scores(words, told, task, test) if test else None
+        found[name] = Worded(words, told, _scores(words, told, task, dev), tested)
     return found
 
 
@@ -80,12 +84,8 @@ def _scores(words: PairWords, told: Classifier, task: Task, examples: Sequence[E
             true[text].append((at, int(data.types_P[at])))
         if best := int(scaled(words.logits(one)[np.newaxis], told)[0].argmax()):
             said[text].append((at, best))
-    _count_lost(true, data)
+    # Relations of things that are not told apart are missed, and count.
+    for text, items in enumerate(true):
+        lost = int(data.relations_D[text]) - len(items)
+        items += [(-1 - n, 0) for n in range(max(lost, 0))]
     return scores(true, said, groups=[one.group for one in examples])
-
-
-def _count_lost(true: list[list[tuple[int, int]]], data: PairData) -> None:
-    """Relations of things that are not told apart are missed; they count."""
-    lost = data.relations - sum(map(len, true))
-    if lost > 0:
-        true[0] += [(-1 - n, 0) for n in range(lost)]

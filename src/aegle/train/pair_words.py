@@ -3,7 +3,7 @@
 Two linear models: whether anything relates a pair (logistic), and how (softmax over those that are
 related). Both by L-BFGS with an L2 penalty: minutes of one processor for some hundred abstracts.
 
-Letters: P pairs, F features, L labels, D folds.
+Letters: P pairs, F features, L labels, D texts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]  # it ships 
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from scipy.special import expit, logsumexp  # type: ignore[import-untyped]
 
-from aegle.core.errors import InputError
+from aegle.core.errors import InputError, StoppedError
 from aegle.core.examples import Example
 from aegle.lm.heads import Classifier
 from aegle.lm.pair_words import Features, PairWords, Thing, features, pairs_of, scaled
@@ -44,13 +44,14 @@ class PairData:
         told: features of each pair.
         types_P: what relates it, 1 to L; 0: nothing.
         texts_P: the number of its text.
-        relations: how many are annotated, those of unknown things too.
+        relations_D: how many of the labels are annotated in each text, those of unknown things and
+            a pair's further ones too.
     """
 
     told: list[Features]
     types_P: NDArray[np.int64]
     texts_P: NDArray[np.int64]
-    relations: int
+    relations_D: NDArray[np.int64]
 
 
 def things_of(one: Example, names: Sequence[str]) -> list[tuple[tuple[int, ...], Thing]]:
@@ -80,13 +81,15 @@ def pair_data(
     place = {label: 1 + at for at, label in enumerate(labels)}
     for number, one in enumerate(examples):
         known = things_of(one, things)
-        related = {frozenset((p.head, p.tail)): place.get(p.label, 0) for p in one.pairs}
+        related = {
+            frozenset((p.head, p.tail)): place[p.label] for p in one.pairs if p.label in place
+        }
         told += features(str(one.text), [thing for _, thing in known])
         for a, b in pairs_of([thing for _, thing in known]):
             types.append(related.get(frozenset((known[a][0], known[b][0])), 0))
             texts.append(number)
-    count = sum(len(one.pairs) for one in examples)
-    return PairData(told, np.array(types, np.int64), np.array(texts, np.int64), count)
+    counts_D = np.array([sum(p.label in place for p in one.pairs) for one in examples], np.int64)
+    return PairData(told, np.array(types, np.int64), np.array(texts, np.int64), counts_D)
 
 
 def fit_pairs(
@@ -96,6 +99,7 @@ def fit_pairs(
     *,
     seed: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[PairWords, Classifier]:
     """Weights, and what a reader needs to know of them.
 
@@ -104,6 +108,7 @@ def fit_pairs(
 
     Raises:
         InputError: fewer texts with relations than folds.
+        StoppedError: ``stop`` said so.
     """
     texts = np.unique(data.texts_P)
     if len(np.unique(data.texts_P[data.types_P > 0])) < FOLDS:
@@ -112,6 +117,10 @@ def fit_pairs(
     folds_P = fold_of[data.texts_P]
     logits_P1L = np.zeros((len(data.told), 1 + len(labels)), np.float32)
     for fold in range(FOLDS):
+        if stop():
+            raise StoppedError(
+                "the fit of relations was stopped; nothing was written", resumes=False
+            )
         held = folds_P == fold
         words = _fit(data, ~held, len(labels))
         for at in np.flatnonzero(held):
@@ -206,6 +215,6 @@ def _bias(logits_P1L: NDArray[np.float32], data: PairData) -> float:
     def f1(bias: float) -> float:
         said_P = odds_P > bias
         right = (said_P & (best_P == data.types_P)).sum()
-        return float(2 * right / max(1, said_P.sum() + data.relations))
+        return float(2 * right / max(1, said_P.sum() + data.relations_D.sum()))
 
     return float(max(map(float, _BIASES), key=lambda one: (f1(one), -abs(one))))
