@@ -113,7 +113,7 @@ def test_a_card_without_a_base_and_damaged_tensors_are_refused(tmp_path: Path) -
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(change: dict[str, np.ndarray]) -> None:
-    with pytest.raises(InputError, match="does not fit|without"):
+    with pytest.raises(InputError, match=r"does not fit|without"):
         merge(weights(), change)
 
 
