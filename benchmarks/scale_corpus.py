@@ -2,9 +2,9 @@
 
 Real: titles and texts of 2wiki_101, musique_100, scifact, pubmedqa, medquad, attack_stix, cwe,
 cve_vulnrichment, sigma_rules, atomic_red_team and cisa_kev, cut into passages of at most `WORDS`
-words, each once: a little over 100,000 of them, short so that one encoder reads them in minutes.
-Made, beyond that: words drawn one after the other by the corpus's own bigrams, and for vectors those
-of the real passages with noise (`jittered`). Made passages keep what costs time (how often words
+words, each once: a little over 100,000 of them, short so that embedding them takes minutes.
+Made, beyond that: words drawn one after the other by the bigrams of the real ones, and as vectors
+those of the real ones with noise (`jittered`). Made passages keep what costs time (how often words
 occur, how near vectors lie) and mean nothing: they measure speed and memory, never quality.
 Questions are those that come with the sets.
 """

@@ -139,9 +139,10 @@ class Measuring:
         self.time("hybrid", self.hybrid)
         self.told["rss"]["hybrid"] = memory()
         self.parts()
-        search: Callable[[str, int], list[tuple[str, float]]] = lambda q, k: hybrid(
-            q, self.encoder.embed([q])[0], self.index
-        )[:k]
+
+        def search(question: str, k: int) -> list[tuple[str, float]]:
+            return hybrid(question, self.encoder.embed([question])[0], self.index)[:k]
+
         if not self.args.no_graph:
             search = self.graph()
             self.time("graph", lambda q: self.texts(search(q, K)))

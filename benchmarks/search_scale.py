@@ -4,9 +4,11 @@
 
 Texts, vectors and questions are those of `scale_corpus`: up to about 145,000 chunks are real, what
 goes beyond is made, and then says nothing of quality. Where the processor is too slow to embed all
-real texts, ``--embed N`` embeds the first N and gives the others vectors of these with noise. All runs on ``--threads`` cores. Milliseconds
-count everything from the question's text on: its embedding, the searches, and the texts of the
-first ten hits out of the workspace's store; p95 with a 95% interval over the questions. ``hybrid``
+real texts, ``--embed N`` embeds the first N and gives the others vectors of these with noise.
+
+All runs on ``--threads`` cores. Milliseconds count everything from the question's text on: its
+embedding, the searches, and the texts of the first ten hits out of the workspace's store; p95 with
+a 95% interval over the questions. ``hybrid``
 and ``graph`` are `retrieve.hops`; ``rerank`` is the graph's first 30 read again by ``--rerank``.
 ``recall_vs_exact`` is that of the index's dense search at 10 against a comparison with each vector.
 ``rss_bytes`` is the resident memory of a process that has only opened what is there and answered:
@@ -50,6 +52,7 @@ BLOCK: Final = 10_000
 PART: Final = 2_500
 ENCODER: Final = "minilm"
 K: Final = 10
+PEERS: Final = ("chroma", "lancedb", "lancedb_index", "lancedb_hybrid")
 
 
 def reference(name: str) -> str:
@@ -161,8 +164,10 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
         told |= child(sys.executable, "scale_search.py", home, options)
     if "peers" in args.only and args.peers:
         model = str(resolve(reference(ENCODER)))
-        options = ["--threads", str(args.threads), "--model", model, "--systems", *args.systems]
-        told["peers"] = child(args.peers, "scale_peers.py", home, options)
+        told["peers"] = {}
+        for name in args.systems:
+            options = ["--threads", str(args.threads), "--model", model, "--system", name]
+            told["peers"][name] = child(args.peers, "scale_peers.py", home, options)
     return told
 
 
@@ -175,7 +180,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--peers", help="a Python with chromadb and lancedb")
-    parser.add_argument("--systems", nargs="*", default=["chroma", "lancedb", "lancedb_index", "lancedb_hybrid"])
+    parser.add_argument("--systems", nargs="*", default=list(PEERS))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--warm", type=int, default=20, help="questions asked before the clock")
