@@ -51,15 +51,17 @@ def memory() -> dict[str, int]:
     }
 
 
-def timed(asked: Sequence[str], warm: int, answer: Callable[[str], Any]) -> list[float]:
-    """Milliseconds of each question after the first ``warm``."""
-    times = []
-    for number, question in enumerate(asked):
-        start = time.perf_counter()
-        answer(question)
-        if number >= warm:
-            times.append(1000 * (time.perf_counter() - start))
-    return times
+def timed(
+    asked: Sequence[str], warm: int, answer: Callable[[str], Any], rounds: int = 1
+) -> list[float]:
+    """Milliseconds of each question after the first ``warm``; of several rounds the least."""
+    best = [float("inf")] * len(asked)
+    for _ in range(rounds):
+        for number, question in enumerate(asked):
+            start = time.perf_counter()
+            answer(question)
+            best[number] = min(best[number], 1000 * (time.perf_counter() - start))
+    return best[warm:]
 
 
 class Measuring:
@@ -78,7 +80,7 @@ class Measuring:
 
     def time(self, name: str, answer: Callable[[str], Any]) -> None:
         """Ask all and note p50 and p95."""
-        times = timed(self.asked, self.warm, answer)
+        times = timed(self.asked, self.warm, answer, self.args.rounds)
         each = [percentile(times, q) for q in (50, 95)]
         self.p95[name] = round(each[1].value, 1)
         figures = [each[0].value, each[1].value, each[1].low, each[1].high]
@@ -186,6 +188,7 @@ def main() -> None:
     parser.add_argument("--rerank", default="none")
     parser.add_argument("--top", type=int, default=30)
     parser.add_argument("--no-graph", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
     args = parser.parse_args()
     args.rerank = Path(args.rerank) if Path(args.rerank).is_dir() else args.rerank
     told = Measuring(args.home, args).run()
