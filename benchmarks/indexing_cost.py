@@ -30,6 +30,7 @@ from typing import Any
 
 from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
+from aegle.core.ports import quiet
 from aegle.flows import workspace
 from aegle.flows.ingest import ingest
 from aegle.flows.kit import open_kit
@@ -81,10 +82,10 @@ def ours(passages: Sequence[tuple[str, str]]) -> dict[str, Any]:
         layout = workspace.create(home / "w")
         with open_kit(layout, workspace.load_settings(layout)) as kit:
             start = time.perf_counter()
-            ingest(kit, [str(home / "before")])
+            ingest(kit, [str(home / "before")], progress=quiet)
             opening = time.perf_counter() - start
             start = time.perf_counter()
-            told = ingest(kit, [str(home / "texts")])
+            told = ingest(kit, [str(home / "texts")], progress=quiet)
             seconds = time.perf_counter() - start
     start = time.perf_counter()
     PassageGraph([Passage(str(n), title, text) for n, (title, text) in enumerate(passages)])

@@ -172,6 +172,7 @@ class Measuring:
             hits = [Hit(item, item, score) for item, score in found]
             return rerank(question, hits, texts, reranker.score, top=top, weight=0.5)
 
+        self.asked = self.asked[: self.warm + self.args.reranked]
         self.time("rerank", answer)
         self.told["rss"]["rerank"] = memory()
         self.told["reranker"] = self.args.rerank
@@ -189,6 +190,7 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=30)
     parser.add_argument("--no-graph", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--reranked", type=int, default=100)
     args = parser.parse_args()
     args.rerank = Path(args.rerank) if Path(args.rerank).is_dir() else args.rerank
     told = Measuring(args.home, args).run()

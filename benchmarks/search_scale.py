@@ -20,8 +20,8 @@ it are pages of files, which the system may take back).
 questions embedded by the same encoder in their process. Chroma has no BM25 in its local edition, so
 it searches vectors only; LanceDB does both (``lancedb_hybrid``, its own fusion), by comparing each
 vector and by its own choice of index. ``--rounds`` asks all questions so many times and
-counts each one's least time, for a machine that other work shares. ``--keep`` is a folder where what was built stays for
-another run; ``--cache`` keeps vectors of real texts. ``--only`` runs some parts of it.
+counts each one's least time, for a machine that other work shares. ``--keep`` is a folder where
+what was built stays for another run; ``--cache`` keeps vectors of real texts. ``--only`` runs some parts of it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
             (home / f"built-{args.index}-{args.kind}").touch()
         options = ["--threads", str(args.threads), "--index", args.index, "--kind", args.kind]
         options += ["--encoder", reference(ENCODER), "--rerank", reference(args.rerank)]
-        options += ["--rounds", str(args.rounds)]
+        options += ["--rounds", str(args.rounds), "--reranked", str(args.reranked)]
         options += ["--top", str(args.top), *(["--no-graph"] if args.no_graph else [])]
         told |= child(sys.executable, "scale_search.py", home, options)
     if "peers" in args.only and args.peers:
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=1, help="the least time of so many counts")
+    parser.add_argument("--reranked", type=int, default=100, help="questions with reranking")
     parser.add_argument("--warm", type=int, default=20, help="questions asked before the clock")
     parser.add_argument("--index", default="qdrant-edge", choices=("qdrant-edge", "faiss"))
     parser.add_argument("--kind", default="auto", help="of faiss: backends.index_kind")
