@@ -21,7 +21,9 @@ questions embedded by the same encoder in their process. Chroma has no BM25 in i
 it searches vectors only; LanceDB does both (``lancedb_hybrid``, its own fusion), by comparing each
 vector and by its own choice of index. ``--rounds`` asks all questions so many times and
 counts each one's least time, for a machine that other work shares. ``--keep`` is a folder where
-what was built stays for another run; ``--cache`` keeps vectors of real texts. ``--only`` runs some parts of it.
+what was built stays for another run; ``--cache`` keeps vectors of real texts. ``--only`` runs some
+parts of it. ``cpu`` is the time of all threads together: without other work on the machine, the
+clock shows at most that.
 """
 
 from __future__ import annotations
