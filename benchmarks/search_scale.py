@@ -115,7 +115,7 @@ def build(home: Path, args: argparse.Namespace) -> dict[str, Any]:
     """The index and the store of texts; seconds."""
     vectors = vectors_at(home)
     index = open_index(home, args)
-    corpus = SqliteCorpus(home / "corpus.sqlite")
+    corpus = None if args.no_store else SqliteCorpus(home / "corpus.sqlite")
     took = {"index": 0.0, "store": 0.0}
     with (home / "texts.jsonl").open(encoding="utf-8") as lines:
         for n in range(0, args.chunks, BLOCK):
@@ -125,12 +125,14 @@ def build(home: Path, args: argparse.Namespace) -> dict[str, Any]:
             index.add(chunks, np.asarray(vectors[n : n + len(chunks)]))
             then = time.perf_counter()
             took["index"] += then - begun
-            corpus.put([Stored(_document(one), (one,), Facts()) for one in chunks])
+            if corpus is not None:
+                corpus.put([Stored(_document(one), (one,), Facts()) for one in chunks])
             took["store"] += time.perf_counter() - then
     begun = time.perf_counter()
     index.close()
     took["index"] += time.perf_counter() - begun
-    corpus.close()
+    if corpus is not None:
+        corpus.close()
     return {name: round(seconds, 1) for name, seconds in took.items()}
 
 
@@ -164,6 +166,7 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
         options = ["--threads", str(args.threads), "--index", args.index, "--kind", args.kind]
         options += ["--encoder", reference(ENCODER), "--rerank", reference(args.rerank)]
         options += ["--rounds", str(args.rounds), "--reranked", str(args.reranked)]
+        options += ["--no-store"] if args.no_store else []
         options += ["--top", str(args.top), *(["--no-graph"] if args.no_graph else [])]
         told |= child(sys.executable, "scale_search.py", home, options)
     if "peers" in args.only and args.peers:
@@ -196,6 +199,7 @@ def main() -> None:
     parser.add_argument("--rerank", default="ms-marco-minilm", help="a name, folder or none")
     parser.add_argument("--top", type=int, default=30)
     parser.add_argument("--no-graph", action="store_true")
+    parser.add_argument("--no-store", action="store_true", help="without the texts of the hits")
     parser.add_argument("--only", nargs="*", default=["ours", "peers"])
     parser.add_argument("--json", action="store_true", help="as all benchmarks: always so")
     args = parser.parse_args()
