@@ -35,7 +35,7 @@ from aegle.flows import workspace
 from aegle.flows.ingest import ingest
 from aegle.flows.kit import open_kit
 from aegle.lm.known import KNOWN
-from aegle.retrieve.passages import Passage, PassageGraph
+from aegle.retrieve.passages import Passage, graph_of
 from retrieval_domain import read_domain
 from retrieval_sets import read_set
 
@@ -88,7 +88,7 @@ def ours(passages: Sequence[tuple[str, str]]) -> dict[str, Any]:
             told = ingest(kit, [str(home / "texts")], progress=quiet)
             seconds = time.perf_counter() - start
     start = time.perf_counter()
-    PassageGraph([Passage(str(n), title, text) for n, (title, text) in enumerate(passages)])
+    graph_of(Passage(str(n), title, text) for n, (title, text) in enumerate(passages))
     graph = time.perf_counter() - start
     return {"opening_s": opening, "seconds": seconds, "graph_alone_s": graph, "counts": told}
 

@@ -20,7 +20,8 @@ from aegle.core.ports import Index, Vectors
 from aegle.core.records import Hit
 from aegle.metrics.stats import percentile
 from aegle.retrieve.hops import Sources, find, hybrid
-from aegle.retrieve.passages import Passage, PassageGraph
+from aegle.retrieve.namebook import NameBook
+from aegle.retrieve.passages import PassageGraph
 from aegle.retrieve.rerank import rerank
 
 K = 10
@@ -119,14 +120,12 @@ class Measuring:
         self.told["recall_vs_exact"] = round(float(np.mean(shares)), 4)
 
     def graph(self) -> Callable[[str, int], list[tuple[str, float]]]:
-        """Search with the graph, which is built of the stored texts."""
+        """Search with the graph of the stored names, as a workspace opens it."""
         start = time.perf_counter()
-        with (self.home / "texts.jsonl").open(encoding="utf-8") as lines:
-            rows = (json.loads(line) for line in lines)
-            graph = PassageGraph([Passage(f"{n:08d}", *row) for n, row in enumerate(rows)])
-        self.told["graph_build_s"] = round(time.perf_counter() - start, 1)
-        vectors = vectors_at(self.home)
-        sources = Sources(self.encoder.embed, self.index, graph, lambda v, at: vectors[at] @ v)
+        book = NameBook(self.home / "names.sqlite")
+        graph, cosines = PassageGraph(book.rows()), book.cosines()
+        self.told["graph_open_s"] = round(time.perf_counter() - start, 1)
+        sources = Sources(self.encoder.embed, self.index, graph, cosines)
         routes: dict[str, int] = {}
 
         def search(question: str, k: int) -> list[tuple[str, float]]:

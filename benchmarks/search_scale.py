@@ -47,6 +47,8 @@ from aegle.core.ports import Vectors
 from aegle.core.records import Document, Facts, Stored
 from aegle.lm.catalog import resolve
 from aegle.lm.known import KNOWN
+from aegle.retrieve import marks
+from aegle.retrieve.namebook import NameBook
 from retrieval import chunk_of, embedded
 from scale_corpus import Bigrams, jittered, passages, questions
 from scale_search import open_index, vectors_at
@@ -112,27 +114,34 @@ def exact(vectors: Vectors, asked_QC: Vectors) -> Any:
 
 
 def build(home: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """The index and the store of texts; seconds."""
+    """The index, the store of texts and that of names; seconds."""
     vectors = vectors_at(home)
     index = open_index(home, args)
     corpus = None if args.no_store else SqliteCorpus(home / "corpus.sqlite")
-    took = {"index": 0.0, "store": 0.0}
+    names = None if args.no_graph else NameBook(home / "names.sqlite")
+    took = {"index": 0.0, "store": 0.0, "names": 0.0}
     with (home / "texts.jsonl").open(encoding="utf-8") as lines:
         for n in range(0, args.chunks, BLOCK):
             rows = [json.loads(next(lines)) for _ in range(min(BLOCK, args.chunks - n))]
             chunks = [chunk_of(n + m, title, text) for m, (title, text) in enumerate(rows)]
             begun = time.perf_counter()
-            index.add(chunks, np.asarray(vectors[n : n + len(chunks)]))
+            some = np.asarray(vectors[n : n + len(chunks)])
+            index.add(chunks, some)
             then = time.perf_counter()
             took["index"] += then - begun
             if corpus is not None:
                 corpus.put([Stored(_document(one), (one,), Facts()) for one in chunks])
-            took["store"] += time.perf_counter() - then
+            begun = time.perf_counter()
+            took["store"] += begun - then
+            if names is not None:
+                names.put(chunks, [marks.read(one.title, one.text) for one in chunks], some)
+            took["names"] += time.perf_counter() - begun
     begun = time.perf_counter()
     index.close()
     took["index"] += time.perf_counter() - begun
-    if corpus is not None:
-        corpus.close()
+    for one in (corpus, names):
+        if one is not None:
+            one.close()
     return {name: round(seconds, 1) for name, seconds in took.items()}
 
 
