@@ -5,7 +5,7 @@
   another system retrieved).
 - as musique_100: ``*corpus.json``, and questions with ``paragraphs`` of which some are supporting;
   parts of questions that stand alone make a set of single-hop questions.
-- BEIR: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``.
+- BEIR: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv`` (without it dev, then any other).
 - scifact as CSV files in a zip; the validation claims are BEIR's test claims.
 """
 
@@ -25,11 +25,19 @@ csv.field_size_limit(1 << 28)
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and the passages (their numbers) that answer it, with grades."""
+    """A question and the passages (their numbers) that answer it, with grades.
+
+    Attributes:
+        answer: where nobody marked passages, what they have to say.
+        group: what it was made of, a page or report; questions of one group are no independent
+            witnesses. Without it the question is its own.
+    """
 
     question: str
     gold: dict[int, float]
     kind: str = "multi-hop"
+    answer: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,12 +119,20 @@ def _beir(folder: Path) -> RetrievalSet:
     with (folder / "queries.jsonl").open(encoding="utf-8") as lines:
         texts = {str(row["_id"]): row["text"] for row in map(json.loads, lines)}
     gold: dict[str, dict[int, float]] = {}
-    with (folder / "qrels" / "test.tsv").open(encoding="utf-8") as lines:
+    with _qrels(folder / "qrels").open(encoding="utf-8") as lines:
         for row in csv.reader(lines, delimiter="\t"):
-            if row[2].isdigit() and int(row[2]) > 0 and row[1] in place:
+            if row[2].isdigit() and int(row[2]) > 0 and row[1] in place and row[0] in texts:
                 gold.setdefault(row[0], {})[place[row[1]]] = float(row[2])
     questions = [Asked(texts[item], found, "single") for item, found in gold.items()]
     return RetrievalSet(folder.name, passages, questions)
+
+
+def _qrels(folder: Path) -> Path:
+    every = sorted(folder.glob("*.tsv"))
+    if not every:
+        raise FileNotFoundError(f"{folder} holds no .tsv that says which passages answer")
+    by_name = {path.stem: path for path in every}
+    return by_name.get("test") or by_name.get("dev") or every[0]
 
 
 def _scifact(folder: Path, claims: str) -> RetrievalSet:

@@ -72,18 +72,20 @@ def test_bm25_ranks_like_bm25s_where_lengths_differ(tmp_path):
     index.close()
 
 
-def test_with_an_hnsw_graph_recall_and_removal_hold(tmp_path, monkeypatch):
+def test_with_codes_recall_scores_and_removal_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(index_qdrant_edge, "_EXACT_BELOW", 400)
     known = vectors(1200)
     chunks = [chunk(str(i), f"text {i}", document=f"document-{i // 10}-") for i in range(1200)]
     index = make(tmp_path)
     for start in range(0, 1200, 300):
         index.add(chunks[start : start + 300], known[start : start + 300])
-    assert list(tmp_path.rglob("links*.bin")), "no HNSW graph was built"
+    assert list(tmp_path.rglob("quantized.data*")), "no codes were made"
     shared = []
     for query in vectors(20, seed=9):
         expected = {chunks[i].id for i in np.argsort(-(known @ query))[:10]}
-        shared.append(len(expected & {item for item, _ in index.search_dense(query, k=10)}) / 10)
+        found = index.search_dense(query, k=10)
+        shared.append(len(expected & {item for item, _ in found}) / 10)
+        assert found[0][1] == pytest.approx(float(np.max(known @ query)), abs=1e-5)
     assert np.mean(shared) >= 0.98
     index.remove(["document-3-"])
     assert index.count() == 1190

@@ -284,16 +284,12 @@ class FaissIndex:
             rows = self._rows
             if wanted is None or not asked or k < 1 or not rows.ids:
                 return []
-            scores = rows.postings.score(asked)
-            if wanted:
-                scores[~rows.allowed(wanted)] = 0
+            allowed = rows.allowed(wanted) if wanted else None
 
             def fetch(limit: int) -> list[Found]:
-                least = 0.0
-                if limit < len(scores):
-                    least = np.partition(scores, -limit)[-limit]
-                places = np.flatnonzero((scores >= least) & (scores > 0)).tolist()
-                return [(rows.ids[place], float(scores[place])) for place in places]
+                places, scores = rows.postings.best(asked, limit, allowed)
+                found = zip(places.tolist(), scores.tolist(), strict=True)
+                return [(rows.ids[place], score) for place, score in found]
 
             return best(fetch, k)
 

@@ -1,4 +1,8 @@
-"""Index by qdrant-edge: vectors (HNSW) and BM25 in one shard, in this process, no server.
+"""Index by qdrant-edge: vectors and BM25 in one shard, in this process, no server.
+
+Many vectors are compared by a code of one byte a number first, and the best of these exactly. There
+is no graph over them: whatever is removed must leave the disk at once, and a graph would have to be
+built anew each time, for minutes.
 
 The shard keeps vectors, hashed terms, ids and filter fields; never text. It runs without the
 engine's write-ahead log, whose file would go on holding removed points: `add` and `remove` flush
@@ -36,11 +40,13 @@ from aegle.core.records import Chunk
 from aegle.lm.terms import terms
 
 _NAME: Final = "qdrant-edge"
-_EXACT_BELOW: Final = 200_000
-"""With fewer vectors every one is compared: exact, 16 ms at 100,000 of width 384 on two cores. An
-HNSW graph would be faster, but `remove` must build it anew, which took two minutes at that size."""
+_EXACT_BELOW: Final = 20_000
+"""With fewer vectors every one is compared as it is: 3 ms at width 384. Beyond, codes take a third
+of the time, and a rebuild 2.5 s at 100,000 (docs/decisions/0078-search-at-size.md)."""
 
-_EF: Final = 256
+_OVERSAMPLING: Final = 2.0
+"""So many times as many as asked for are chosen by their codes, then compared exactly."""
+
 _BATCH: Final = 2_000
 _SPARE_BYTES: Final = 24 << 20
 """Free space that a change must leave. The engine writes through mapped files: where the disk ends
@@ -106,7 +112,9 @@ class QdrantEdgeIndex:
             check_marker(
                 self._path, about, {"format": FORMAT, "made_by": _NAME, "width": self._width}
             )
-            loaded = edge.EdgeShard.load(str(shard))
+            # What was made before there were codes has none until it is compacted next.
+            config = None if about.get("coded") else _config(self._width)
+            loaded = edge.EdgeShard.load(str(shard), config)
             loaded.count(edge.CountRequest(exact=True))
         except WorkspaceError:
             raise
@@ -149,9 +157,12 @@ class QdrantEdgeIndex:
 
     def _index_what_is_loose(self) -> None:
         count = self.count()
-        # Building again after each growth by a quarter costs n log n over all additions.
+        # Coding again after each growth by a quarter costs n log n over all additions. What is
+        # loose is found all the same, so a disk without room for a second copy may wait.
         if count > max(_EXACT_BELOW, self._built + self._built // 4):
-            self._compact()
+            free = shutil.disk_usage(self._path).free
+            if free > _held(self._path) + _SPARE_BYTES:
+                self._compact()
 
     def _compact(self) -> None:
         self._call("optimize")
@@ -161,6 +172,7 @@ class QdrantEdgeIndex:
 
     def _describe(self) -> None:
         about: dict[str, Any] = {"format": FORMAT, "width": self._width, "built": self._built}
+        about["coded"] = True
         about |= {"removing": True} if self._removing else {}
         write_json(self._path / "index.json", about)
 
@@ -183,11 +195,15 @@ class QdrantEdgeIndex:
     def search_dense(
         self, vector: Vectors, *, k: int, where: Mapping[str, Sequence[str]] | None = None
     ) -> list[Found]:
-        """The ``k`` nearest chunks by cosine, best first, ties by id; exact when filtered."""
+        """The ``k`` nearest chunks by cosine, best first, ties by id; exact when filtered or few.
+
+        Which chunks are found may be approximate where there are many; their scores never are.
+        """
         if vector.shape != (self._width,):
             raise UsageError(f"a query vector has shape ({self._width},), got {vector.shape}")
         points_somewhere = np.isfinite(vector).all() and vector.any()
-        params = edge.SearchParams(hnsw_ef=max(_EF, 2 * k), exact=bool(where))
+        codes = edge.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
+        params = edge.SearchParams(exact=bool(where), quantization=codes)
         query = edge.Query.Nearest(vector.tolist(), using="dense") if points_somewhere else None
         return self._search(query, params, k, where)
 
@@ -294,13 +310,15 @@ def _point(chunk: Chunk, vector: list[float]) -> Any:
     )
 
 
-def _create(path: Path, width: int) -> Any:
+def _config(width: int) -> Any:
     kilobytes = max(1, _EXACT_BELOW * width * 4 // 1024)
-    hnsw = edge.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=kilobytes)
-    config = edge.EdgeConfig(
+    codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True)
+    return edge.EdgeConfig(
         vectors={"dense": edge.EdgeVectorParams(width, edge.Distance.Cosine)},
         sparse_vectors={"text": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        hnsw_config=hnsw,
+        quantization_config=codes,
+        # m = 0: no links, all codes are compared.
+        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=16, full_scan_threshold=kilobytes),
         # Any deletion at all is reason enough to vacuum: removed means gone from the disk.
         optimizers=edge.EdgeOptimizersConfig(
             deleted_threshold=1e-9,
@@ -310,8 +328,11 @@ def _create(path: Path, width: int) -> Any:
         ),
         wal_enabled=False,
     )
+
+
+def _create(path: Path, width: int) -> Any:
     path.mkdir(parents=True, exist_ok=True)
-    shard = edge.EdgeShard.create(str(path), config)
+    shard = edge.EdgeShard.create(str(path), _config(width))
     for field in FIELDS:
         keyword = edge.PayloadSchemaType.Keyword
         shard.update(edge.UpdateOperation.create_field_index(field, keyword))
