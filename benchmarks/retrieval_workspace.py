@@ -8,8 +8,8 @@ de-identification, chunks, facts, index, names); each question goes through ``se
 dense, hybrid and graph. Sets, intervals and halves are those of retrieval.py, whose figures are of
 the same retrieval in memory. The tagger is off unless ``--tagger``: it takes most of ingest's
 time. ``--keep-names`` leaves names of people as they are (``redact.keep``), as one may for texts
-that are public. Chunks have up to 480 tokens here (``[chunks] budget = 480``), not 180 as by default: a
-passage is one chunk, as in retrieval.py.
+that are public. Chunks have up to 480 tokens here (``[chunks] budget = 480``), not 180 as by default:
+a passage is one chunk, as in retrieval.py.
 """
 
 from __future__ import annotations
