@@ -8,7 +8,7 @@ de-identification, chunks, facts, index, names); each question goes through ``se
 dense, hybrid and graph. Sets, intervals and halves are those of retrieval.py, whose figures are of
 the same retrieval in memory. The tagger is off unless ``--tagger``: it takes most of ingest's
 time. ``--keep-names`` leaves names of people as they are (``redact.keep``), as one may for texts
-that are public. Chunks have up to 480 tokens here (``[chunks] budget = 480``), not 180 as by default:
+that are public. Chunks have up to 480 tokens here (``[chunks] budget = 480``), by default 180:
 a passage is one chunk, as in retrieval.py.
 """
 
