@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aegle.core.errors import WorkspaceError
 from aegle.flows import commands, derive, naming, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
+from aegle.retrieve import namebook
 
 PLAIN = '[knowledge]\ntagger = "none"\n[redact]\ntagger = "none"\n'
 SETTINGS = PLAIN + 'keep = ["name"]\n'
@@ -151,6 +153,7 @@ def test_no_chart_is_bridged(layout: Layout, wiki: Path, tmp_path: Path) -> None
     assert {hit["group"] for hit in hits} <= {"", chart}
     with open_kit(layout, workspace.load_settings(layout)) as kit:
         known = kit.passages
+        assert known is not None
         groups = {
             one.id: one.group for one in kit.corpus.chunks([i.decode() for i in known.graph.ids])
         }
@@ -195,11 +198,86 @@ def test_a_damaged_name_book_is_told_with_the_remedy(layout: Layout, wiki: Path)
     ingest(layout, wiki)
     kept = b"".join(path.read_bytes() for path in layout.names.parent.iterdir()).lower()
     assert b"varnava" not in kept, "it holds no word"
-    layout.names.unlink()
-    assert found(layout), "a workspace from before it was kept answers without"
-    for path in layout.names.parent.iterdir():
-        path.write_bytes(b"damaged")
+    damage(layout)
     with pytest.raises(WorkspaceError, match="aegle reindex"):
         found(layout)
+    assert found(layout, mode="hybrid"), "it is not used there"
+    own = layout.names.parent / "mine.txt"
+    own.write_text("a user's own")
     commands.run(layout.root, "reindex", {})
     assert MAN[0] in titles(found(layout))
+    assert own.exists(), "only what is the name book's goes"
+
+
+def damage(layout: Layout) -> None:
+    for path in namebook.files(layout.names):
+        path.write_bytes(b"damaged")
+
+
+def test_a_damaged_name_book_keeps_nobody_from_forgetting(layout: Layout, wiki: Path) -> None:
+    ingest(layout, wiki)
+    damage(layout)
+    told = commands.run(layout.root, "forget", {"what": str(wiki / "Aldine_Awards.html")})
+    assert told["documents"] == 1
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        assert not naming.is_whole(kit)
+        assert kit.passages is None
+    assert not any("names" in way for hit in found(layout) for way in hit["via"])
+    commands.run(layout.root, "reindex", {})
+    assert MAN[0] in titles(found(layout))
+
+
+def test_a_name_book_of_some_passages_leads_nowhere(
+    layout: Layout, wiki: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A workspace from before names were kept, and a page that came later."""
+    ingest(layout, wiki)
+    shutil.rmtree(layout.names.parent)
+    ingest(layout, write(tmp_path / "later", ("Blood Orchid House", "Blood Orchid is a house.")))
+    capsys.readouterr()
+    assert not any("names" in way for hit in found(layout) for way in hit["via"])
+    assert "aegle reindex" in capsys.readouterr().err
+    commands.run(layout.root, "reindex", {})
+    assert MAN[0] in titles(found(layout))
+
+
+def test_a_write_that_breaks_off_leaves_no_old_graph(
+    layout: Layout, wiki: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(layout, wiki)
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        assert kit.passages is not None
+        monkeypatch.setattr(type(kit.index), "add", _crash)
+        with pytest.raises(KeyboardInterrupt):
+            derive.index_stored(kit, list(kit.corpus.scan()))
+        assert "passages" not in vars(kit)
+
+
+def _crash(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_charts_change_no_answer_that_may_not_see_them(
+    layout: Layout, wiki: Path, tmp_path: Path
+) -> None:
+    """What a walk met, and how, before and after charts came that name the same."""
+    ingest(layout, wiki)
+    before = walked(layout)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for n in range(4):
+        note = NOTE.format(name=f"Marguerite Okonkwo{'abcd'[n]}", mrn=f"8812340{n}")
+        (notes / f"{n}.txt").write_text(f"{note} Harbour of Paphos. Leonid Varnava was there.")
+    ingest(layout, notes)
+    assert before and walked(layout) == before
+
+
+def walked(layout: Layout) -> list[str]:
+    known = [QUESTION, "Leonid Varnava", "Paphos"]
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        passages = kit.passages
+        assert passages is not None
+        seen = ~passages.charts
+        keys = [one.key for text in known for one in passages.graph.link(text, seen=seen)]
+        met = passages.graph.walk(keys, {}, focus=lambda at: np.zeros(len(at)), seen=seen)
+        return [str(one) for one in met]

@@ -1,5 +1,8 @@
 """The name book gives back what it was given, replaces by document, and forgets to the byte."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -40,18 +43,22 @@ def put(book, chunks):
 
 
 def test_what_names_nothing_is_counted_and_not_walked(book):
-    graph = PassageGraph(book.rows())
+    rows = book.rows(apart="patient:")
+    graph = PassageGraph(rows)
     assert book.count() == 3
     assert [one.decode() for one in graph.ids] == ["film", "man"]
-    assert book.where(prefix="patient:").tolist() == [False, True]
-    assert book.where(domains=("general", "cybersecurity")).tolist() == [True, False]
+    assert rows.apart.tolist() == [False, True]
+    assert rows.domains.tolist() == ["general", "healthcare"]
+    assert not book.rows().apart.any()
     assert book.of_groups(["patient:1"]) == ["man"]
 
 
 def test_cosines_are_near_those_of_the_vectors(book):
     rows = VECTORS[[0, 2]]
-    near = book.cosines()(VECTORS[0], np.array([1, 0]))
+    near = book.cosines(np.array([b"film", b"man"]))(VECTORS[0], np.array([1, 0]))
     assert near == pytest.approx(rows[[1, 0]] @ VECTORS[0], abs=0.01)
+    turned = book.cosines(np.array([b"gone", b"man", b"film"]))(VECTORS[0], np.arange(3))
+    assert turned == pytest.approx([0, *near], abs=1e-6), "rows go by id"
 
 
 def test_giving_the_same_again_changes_nothing_and_removing_leaves_no_byte(book, tmp_path):
@@ -74,4 +81,23 @@ def test_vectors_of_two_encoders_are_told(book):
     one = chunk("other", "Acme Films", "Acme Films made silent pictures.")
     book.put([one], [marks.read(one.title, one.text)], np.ones((1, 16), np.float32))
     with pytest.raises(WorkspaceError, match="reindex"):
-        book.cosines()
+        book.cosines(np.array([b"film", b"man", b"other"]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE chunks SET names = substr(names, 2) WHERE id = 'film'",
+        "UPDATE chunks SET phrases = 'text' WHERE id = 'film'",
+        "UPDATE chunks SET names = zeroblob(11) WHERE id = 'film'",
+        "UPDATE chunks SET grp = x'00' WHERE id = 'film'",
+        "DELETE FROM vectors WHERE place = (SELECT place FROM chunks WHERE id = 'film')",
+        "UPDATE vectors SET vector = 'text'",
+    ],
+)
+def test_a_damaged_row_is_told_with_the_remedy(book, tmp_path, damage):
+    with closing(sqlite3.connect(tmp_path / "names" / "names.sqlite")) as db, db:
+        db.execute(damage)
+    with pytest.raises(WorkspaceError, match="aegle reindex"):
+        book.rows()
+        book.cosines(np.array([b"film", b"man"]))

@@ -1,5 +1,7 @@
 """Walks over passages: from what is named over a bridge to the answer, steered by the question."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,49 @@ def test_order_of_passages_does_not_matter():
     other = dict(graph_of(ALL[::-1]).walk([key_of("Blood Street")], {"man": 0.1}, focus=flat))
     assert one.keys() == other.keys()
     assert all(one[item] == pytest.approx(other[item]) for item in one)
+
+
+CHARTS = [
+    ("c1", "Acme Films", "Seen by Leo Fong. Nevada was named, and Mount Rose, and Rash Guard."),
+    ("c2", "California", "California: Leo Fong again, who came from Nevada with a Film crew."),
+    *((f"c{n}", f"Chart {n}x", "Leo Fong of Acme Films. Nevada State.") for n in range(3, 60)),
+]
+LONE = Passage("lone", "Old Rash", "Film crews lived in California. Rash was the word.")
+
+
+def with_charts(*apart):
+    """ALL and LONE among as many charts, and which of the passages are none."""
+    open_ones = [(one.id, one.title, one.text) for one in (*ALL, LONE)]
+    given = [*apart[:1], *open_ones[:2], *apart[1:], *open_ones[2:]]
+    rows = Rows.of((item, item, marks.read(title, text)) for item, title, text in given)
+    charts = np.array([one in apart for one in given])
+    return PassageGraph(replace(rows, apart=charts)), ~charts
+
+
+@pytest.mark.parametrize("starts", [{}, {"lone": 0.1, "c1": 1.0}])
+def test_what_may_not_be_seen_changes_no_walk(starts):
+    keys = [key_of(one) for one in ("Blood Street", "Leo Fong", "California")]
+    (alone, every), (among, open_ones) = with_charts(), with_charts(*CHARTS)
+    question = "Did Leo Fong of Acme Films see Rash or California with a Film from Nevada?"
+    named = alone.link(question)
+    assert among.link(question, seen=open_ones) == named
+    for one in named:
+        assert among.is_title(one, seen=open_ones) == alone.is_title(one)
+        assert among.specificity(one.key) == alone.specificity(one.key)
+    found = [
+        graph.walk(keys, starts, focus=flat, seen=seen)
+        for graph, seen in ((alone, every), (among, open_ones))
+    ]
+    assert found[0] == found[1]
+
+
+def test_who_may_see_a_chart_is_led_to_it():
+    graph, seen = with_charts(*CHARTS)
+    seen[graph.places(["c1"])] = True
+    ids = [item for item, _ in graph.walk([key_of("Leo Fong")], {}, focus=flat, seen=seen)]
+    assert "c1" in ids
+    assert not {item for item, _, _ in CHARTS[1:]} & set(ids)
+    assert graph.specificity(key_of("Chart 7x")) < graph.specificity(key_of("Leo Fong"))
+    rows = Rows.of((item, item, marks.read(title, text)) for item, title, text in CHARTS)
+    charts = PassageGraph(replace(rows, apart=np.ones(len(CHARTS), bool)))
+    assert charts.walk([key_of("Leo Fong")], {}, focus=flat), "a workspace of charts alone"

@@ -60,19 +60,6 @@ class Matrix:
         offsets = np.repeat(ends - np.cumsum(counts), counts)
         return self.columns[offsets + np.arange(counts.sum())]
 
-    def part(self, nodes: Indices) -> Matrix:
-        """The entries between some nodes, each given once, numbered anew in their order."""
-        place = np.full(len(self.starts) - 1, -1, np.int64)
-        place[nodes] = np.arange(len(nodes))
-        starts, ends = self.starts[nodes], self.starts[nodes + 1]
-        counts = ends - starts
-        entries = np.repeat(ends - np.cumsum(counts), counts) + np.arange(counts.sum())
-        columns = place[self.columns[entries]]
-        kept = columns >= 0
-        rows = np.repeat(np.arange(len(nodes)), counts)[kept]
-        begins = np.searchsorted(rows, np.arange(len(nodes) + 1))
-        return Matrix(begins, columns[kept], self.values[entries[kept]])
-
 
 def sums(places: Indices, values: NDArray[Any], size: int) -> Floats:
     """The sum of the values at each of the places 0 to ``size`` - 1."""

@@ -111,6 +111,7 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
 def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
     """Put documents into index, name book and graph; doing it again changes nothing."""
     chunks, vectors = _embedded(kit, batch)
+    kit.graph_changed()  # before the first write: what breaks off must not leave an old graph
     if chunks:
         kit.index.add(chunks, vectors)
         naming.note(kit, chunks, vectors)
@@ -135,5 +136,5 @@ def _embedded(kit: Kit, batch: Sequence[Stored]) -> tuple[list[Chunk], Vectors]:
 def draw(kit: Kit, batch: Sequence[Stored]) -> None:
     """Put documents into the graph alone."""
     nodes, edges = build(batch)
-    kit.graph.add(nodes, edges)
     kit.graph_changed()
+    kit.graph.add(nodes, edges)

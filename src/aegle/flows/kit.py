@@ -69,7 +69,7 @@ class Kit:
                 for _ in (self.corpus, self.patterns, self.cues, self.rules, self.lexicons):
                     pass
                 if self.settings.retrieve.graph:
-                    _ = self.walker.names, self.passages
+                    _ = self.walker.names
                 index.result()
 
     def drop(self, *ports: str) -> None:

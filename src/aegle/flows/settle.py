@@ -12,7 +12,7 @@ from typing import Final
 from aegle.core import observe
 from aegle.core.records import Document, Stored
 from aegle.corpus.redact import regroup
-from aegle.flows import versions
+from aegle.flows import naming, versions
 from aegle.flows.derive import derive, index_stored
 from aegle.flows.kit import Kit
 
@@ -43,10 +43,10 @@ def settle(kit: Kit) -> int:
         waiting, retired = kit.ledger.pending(), kit.ledger.retired()
         ids = sorted({*waiting, *retired})
         if ids:
-            kit.index.remove(ids)
-            kit.names.remove(ids)
-            kit.graph.retract(ids)
             kit.graph_changed()
+            kit.index.remove(ids)
+            naming.remove(kit, ids)
+            kit.graph.retract(ids)
             remove(kit, retired)
             lost = set(waiting)
             for batch in in_batches(kit.corpus.scan(waiting)):

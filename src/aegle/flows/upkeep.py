@@ -72,10 +72,10 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
         # From here on it is decided: what a crash leaves undone, `settle` does.
         kit.ledger.forget(ids, gone)
         kit.ledger.audit("forget", documents=len(ids), groups=len(gone))
-        kit.index.remove(ids)
-        kit.names.remove(ids)
-        kit.graph.retract(ids)
         kit.graph_changed()
+        kit.index.remove(ids)
+        naming.remove(kit, ids)
+        kit.graph.retract(ids)
         remove(kit, ids)
     observe.event("forget", documents=len(ids))
     return {"documents": len(ids), "document_ids": ids, "groups": gone}
@@ -91,10 +91,11 @@ def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
         old = bool(versions.former(kit))
         keep = old and _index_is_whole(kit) and naming.is_whole(kit)
         kit.drop("graph", *(() if keep else ("index", "names")))
-        by_chunks = () if keep else (kit.layout.index, kit.layout.names.parent)
-        for folder in (kit.layout.graph, *by_chunks):
+        for folder in (kit.layout.graph, *(() if keep else (kit.layout.index,))):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
+        if not keep:
+            naming.unlink(kit.layout)
         total = kit.corpus.counts()["documents"]
         done = chunks = changed = 0
         for batch in in_batches(kit.corpus.scan()):

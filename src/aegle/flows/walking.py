@@ -89,7 +89,7 @@ def walked(
         at most as many as were found before and as many by the walk; each with how it was found.
     """
     known = kit.passages
-    if not len(known.graph):
+    if known is None or not len(known.graph):
         return list(hits)
     seen = _seen(known, groups)
     made = hops.planned(question, known.graph, seen=seen)

@@ -22,7 +22,7 @@ from aegle.core.records import Chunk
 from aegle.core.sparse import Floats, Indices
 from aegle.retrieve import marks
 from aegle.retrieve.marks import Named
-from aegle.retrieve.passages import Flags, Rows
+from aegle.retrieve.passages import Rows
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS made_by (version TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -35,10 +35,26 @@ CREATE TABLE IF NOT EXISTS vectors (place INTEGER PRIMARY KEY, vector BLOB NOT N
 """
 _NAMING: Final = "FROM chunks WHERE names <> x'' ORDER BY place"
 """Chunks that name something. The others have a row, so that what is missing can be told."""
+_WITH_VECTORS: Final = (
+    "FROM chunks LEFT JOIN vectors USING (place) WHERE names <> x'' ORDER BY place"
+)
 
 _TOGETHER: Final = 500
 _MOST: Final = 127
 """Of a number of a vector: cosines of MiniLM's vectors move by .002 at most (0076)."""
+
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")
+"""What SQLite says of a file that is no database, a broken one, or one with other tables."""
+
+
+def files(path: Path) -> list[Path]:
+    """Every file that a name book at ``path`` has, whether it is there or not."""
+    return [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+
+
+def is_damage(error: WorkspaceError) -> bool:
+    """Whether the file itself is broken: not a full disk, nor one that can't be written."""
+    return getattr(error.__cause__, "sqlite_errorname", "").startswith(_DAMAGE)
 
 
 class Cosines:
@@ -67,10 +83,14 @@ class NameBook:
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA secure_delete = ON")
-            self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
+            try:
+                self._db.execute("PRAGMA secure_delete = ON")
+                self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.executescript(_SCHEMA)
+            except BaseException:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -121,38 +141,66 @@ class NameBook:
         """Whether all of it was made as it would be made now."""
         return {row[0] for row in self._rows("SELECT version FROM made_by")} <= {marks.VERSION}
 
-    def rows(self) -> Rows:
-        """What the chunks name that name something, as `PassageGraph` takes it."""
-        found = self._rows(f"SELECT id, document_id, names, phrases {_NAMING}")
+    def rows(self, *, apart: str = "") -> Rows:
+        """What the chunks name that name something, as `PassageGraph` takes it, in one reading.
+
+        Args:
+            apart: how the groups begin whose chunks not every question sees; empty for none.
+        """
+        found = self._rows(f"SELECT id, document_id, names, phrases, grp, domain {_NAMING}")
+        if not all(isinstance(row[n], str) for row in found for n in (0, 4, 5)):
+            raise self._damaged("passages without an id, a group or a domain")
         documents: dict[str, int] = {}
         numbers = [documents.setdefault(row[1], len(documents)) for row in found]
-        names, name_ends = _columns([row[2] for row in found], marks.NAME)
-        phrases, phrase_ends = _columns([row[3] for row in found], marks.PHRASE)
-        ids = [row[0] for row in found]
-        return Rows(ids, np.array(numbers, np.int64), names, name_ends, phrases, phrase_ends)
+        names, name_ends = self._columns([row[2] for row in found], marks.NAME)
+        phrases, phrase_ends = self._columns([row[3] for row in found], marks.PHRASE)
+        if not (names["count"] > 0).all() or not (names["how"] <= marks.ABOUT).all():
+            raise self._damaged("names that are none")
+        return Rows(
+            [row[0] for row in found],
+            np.array(numbers, np.int64),
+            names,
+            name_ends,
+            phrases,
+            phrase_ends,
+            np.array([bool(apart) and row[4].startswith(apart) for row in found], bool),
+            np.array([row[5] for row in found], np.str_),
+        )
 
-    def cosines(self) -> Cosines:
-        """Of the passages of `rows`, in their order."""
-        found = [row[0] for row in self._rows("SELECT vector FROM vectors ORDER BY place")]
-        if len({len(one) for one in found}) > 1:
-            raise WorkspaceError(
-                f"{self._path} holds vectors of several encoders; run: aegle reindex"
-            )
-        rows = np.frombuffer(b"".join(found), np.int8)
-        return Cosines(rows.reshape(len(found), len(found[0]) if found else 0))
-
-    def where(self, *, prefix: str = "", domains: Sequence[str] = ()) -> Flags:
-        """Which passages of `rows` are of a group that begins so, and of one of these domains."""
-        listed = f"AND domain IN ({', '.join('?' * len(domains))})" if domains else ""
-        told = f"substr(grp, 1, length(?)) = ? {listed}"
-        sql = f"SELECT {told} {_NAMING}"
-        return np.array([row[0] for row in self._rows(sql, [prefix, prefix, *domains])], bool)
+    def cosines(self, ids: NDArray[np.bytes_]) -> Cosines:
+        """Of some passages, in their order; one that is gone by now is like no question."""
+        found = self._rows(f"SELECT id, vector {_WITH_VECTORS}")
+        vectors = [row[1] for row in found]
+        if not all(isinstance(one, bytes) and one for one in vectors):
+            raise self._damaged("passages without a vector")
+        if len({len(one) for one in vectors}) > 1:
+            raise self._damaged("vectors of several encoders")
+        width = len(vectors[0]) if vectors else 0
+        rows: NDArray[np.int8] = np.frombuffer(b"".join(vectors), np.int8)
+        rows = rows.reshape(len(vectors), width)
+        held = [row[0].encode() for row in found]
+        if held != ids.tolist():
+            place = {item: n for n, item in enumerate(held)}
+            rows = np.concatenate([rows, np.zeros((1, width), np.int8)])
+            rows = rows[[place.get(item, -1) for item in ids.tolist()]]
+        return Cosines(rows)
 
     def of_groups(self, groups: Sequence[str]) -> list[str]:
         """The ids of the chunks of some groups."""
         which = ", ".join("?" * len(groups))
         sql = f"SELECT id FROM chunks WHERE grp IN ({which}) ORDER BY place"  # noqa: S608 - only placeholders are put in
         return [row[0] for row in self._rows(sql, groups)]
+
+    def _columns(self, blobs: Sequence[bytes], kind: np.dtype[Any]) -> tuple[NDArray[Any], Indices]:
+        if not all(isinstance(one, bytes) and len(one) % kind.itemsize == 0 for one in blobs):
+            raise self._damaged("rows that are cut off")
+        ends = np.cumsum([len(one) // kind.itemsize for one in blobs], dtype=np.int64)
+        return np.frombuffer(b"".join(blobs), kind), ends
+
+    def _damaged(self, what: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"{self._path} holds {what}; it holds nothing of its own: run: aegle reindex"
+        )
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self._told():
@@ -185,8 +233,3 @@ class NameBook:
                 f"{self._path} is damaged or can't be used ({name}); it holds nothing of its own: "
                 "run: aegle reindex"
             ) from error
-
-
-def _columns(blobs: Sequence[bytes], kind: np.dtype[Any]) -> tuple[NDArray[Any], Indices]:
-    ends = np.cumsum([len(one) // kind.itemsize for one in blobs], dtype=np.int64)
-    return np.frombuffer(b"".join(blobs), kind), ends

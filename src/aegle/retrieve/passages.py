@@ -48,6 +48,9 @@ class Rows:
         documents: a number for each passage, alike for those of one document.
         names: rows of `marks.NAME`; ``name_ends`` says where the rows of each passage end.
         phrases: rows of `marks.PHRASE`, with ``phrase_ends``.
+        apart: of a group that only some questions see (a patient's chart). They are walked by those
+            that see them, and count in nothing that others rest on.
+        domains: of each passage.
     """
 
     ids: Sequence[str]
@@ -56,6 +59,8 @@ class Rows:
     name_ends: Indices
     phrases: NDArray[Any]
     phrase_ends: Indices
+    apart: Flags
+    domains: NDArray[np.str_]
 
     @classmethod
     def of(cls, passages: Iterable[tuple[str, str, Named]]) -> Rows:
@@ -70,6 +75,8 @@ class Rows:
             np.cumsum([len(one[2].names) for one in given], dtype=np.int64),
             np.concatenate([one.phrases for one in named]),
             np.cumsum([len(one[2].phrases) for one in given], dtype=np.int64),
+            np.zeros(len(given), bool),
+            np.full(len(given), "general"),
         )
 
 
@@ -79,6 +86,11 @@ class PassageGraph:
     An entity leads to the passages that name it, most to those that it is the title of; a passage
     leads to its entities by their specificity, ``log(1 + P / passages that name it)``. It holds
     arrays alone: about 24 bytes for each name of a passage, and no object for any.
+
+    How many passages there are and name an entity, which phrases are titles, which documents are
+    about one and which lone capitals are names is told by the passages that all may see alone. So
+    what else a workspace holds changes no walk that may not see it. A name that only passages apart
+    have is as specific as one that all have: nothing that all may see tells how rare it is.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -88,16 +100,19 @@ class PassageGraph:
         at, entity, count, how = _together(rows)
         self._marks, entity = np.unique(entity, return_inverse=True)
         at, entity, count, about = _joined(at, entity, count, how, len(self._marks))
-        degree = np.bincount(entity[~about], minlength=len(self._marks))
-        degree += _documents_about(rows.documents[at[about]], entity[about], len(self._marks))
-        specificity = np.log1p(size / np.maximum(degree, 1))
+        told = ~rows.apart[at]
+        titles = about & told
+        degree = np.bincount(entity[told & ~about], minlength=len(self._marks))
+        degree += _documents_about(rows.documents[at[titles]], entity[titles], len(self._marks))
+        many = np.count_nonzero(~rows.apart)
+        specificity = np.log1p(np.where(degree > 0, many / np.maximum(degree, 1), 1))
         forth = np.where(about, ABOUT, 1 + np.log(count))
         sizes = size, len(self._marks)
         self.weights = _both_ways(at, entity, forth * specificity[entity], forth, sizes)
         self._specificity = np.concatenate([np.zeros(size), specificity])
         self._open = np.concatenate([np.ones(size, bool), degree <= _FAN])
         self._titled = np.zeros(len(self._open), bool)
-        self._titled[size + entity[about]] = True
+        self._titled[size + entity[titles]] = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -244,8 +259,9 @@ def _together(rows: Rows) -> tuple[Indices, Indices, Indices, NDArray[np.uint8]]
     """
     at = _owners(rows.name_ends)
     names = rows.names
-    titles = np.unique(names["mark"][names["how"] == marks.ABOUT])
-    sure = np.unique(names["mark"][names["how"] != marks.UNSURE])
+    told = ~rows.apart[at]
+    titles = np.unique(names["mark"][told & (names["how"] == marks.ABOUT)])
+    sure = np.unique(names["mark"][told & (names["how"] != marks.UNSURE)])
     kept = (names["how"] != marks.UNSURE) | _among(names["mark"], sure)
     owner, phrases = _titled(rows, titles)
     return (
