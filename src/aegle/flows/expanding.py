@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,6 +68,19 @@ class Ways:
 
     embed: Embed
     index: Searches
+
+
+def inserted(question: str, safe: str) -> frozenset[str]:
+    """The words of the surrogates: what de-identification put into a question, in lower case."""
+    before, after = question.split(), safe.split()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    words = {
+        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
+        for tag, _, _, first, last in matcher.get_opcodes()
+        if tag != "equal"
+        for word in after[first:last]
+    }
+    return frozenset(words - {""})
 
 
 def ways(

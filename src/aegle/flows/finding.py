@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,7 +16,7 @@ from aegle.core.records import Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import reading
 from aegle.flows.derive import facts_of
-from aegle.flows.expanding import added_to, ways
+from aegle.flows.expanding import added_to, inserted, ways
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
@@ -78,26 +77,13 @@ def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -
         question: as it was asked; only what differs from ``safe`` is read from it.
         safe: de-identified.
     """
-    invented = _inserted(question, str(safe))
+    invented = inserted(question, safe)
     # Without a patient they are words like others: a clinician's surrogate finds what was signed.
     hidden = invented if groups else frozenset()
     named = tuple(named_in(kit, safe))
     return Question(
         safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, invented
     )
-
-
-def _inserted(question: str, safe: str) -> frozenset[str]:
-    """The words of the surrogates: what de-identification put into a question."""
-    before, after = question.split(), safe.split()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    words = {
-        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
-        for tag, _, _, first, last in matcher.get_opcodes()
-        if tag != "equal"
-        for word in after[first:last]
-    }
-    return frozenset(words - {""})
 
 
 def named_in(kit: Kit, safe: SafeText) -> list[Named]:

@@ -49,6 +49,27 @@ def messages(question: SafeText) -> list[dict[str, str]]:
     ]
 
 
+_Heard = queue.SimpleQueue[str | AegleError | None]
+"""Pieces of a passage, then its end or why there is none."""
+
+
+def _work(pieces: Callable[[], Iterator[str]], heard: _Heard, left: threading.Event) -> None:
+    """Put pieces where they are heard, till nobody listens."""
+    try:
+        for piece in pieces():
+            heard.put(piece)
+            if left.is_set():
+                return
+        heard.put(None)
+    except AegleError as error:
+        heard.put(error)
+    except Exception as error:  # a thread has nobody else to tell
+        # Its message may quote the question, so only its type is told.
+        heard.put(BackendError(f"the generator failed ({type(error).__name__})"))
+    finally:
+        _FREE.release()
+
+
 def write(
     question: SafeText, stream: Stream, *, max_tokens: int, limit_s: float, seed: int = 0
 ) -> str:
@@ -64,26 +85,16 @@ def write(
     until = time.monotonic() + limit_s
     if not _FREE.acquire(timeout=max(0.0, limit_s)):
         return ""
-    heard: queue.SimpleQueue[str | AegleError | None] = queue.SimpleQueue()
+    heard: _Heard = queue.SimpleQueue()
     left = threading.Event()
 
-    def work() -> None:
-        try:
-            for piece in stream(messages(question), max_tokens=max_tokens, seed=seed):
-                heard.put(piece)
-                if left.is_set():
-                    return
-            heard.put(None)
-        except AegleError as error:
-            heard.put(error)
-        except Exception as error:  # a thread has nobody else to tell
-            # Its message may quote the question, so only its type is told.
-            heard.put(BackendError(f"the generator failed ({type(error).__name__})"))
-        finally:
-            _FREE.release()
+    def pieces_of() -> Iterator[str]:
+        return stream(messages(question), max_tokens=max_tokens, seed=seed)
 
     try:
-        threading.Thread(target=work, name="aegle-hyde", daemon=True).start()
+        threading.Thread(
+            target=_work, args=(pieces_of, heard, left), name="aegle-hyde", daemon=True
+        ).start()
     except RuntimeError as error:
         _FREE.release()
         raise BackendError("the generator failed (no thread can be started)") from error
