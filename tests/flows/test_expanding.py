@@ -15,8 +15,9 @@ import pytest
 from aegle.core.errors import PrivacyError, SettingsError
 from aegle.core.pack import Term
 from aegle.core.records import Concept
+from aegle.core.text import SafeText
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import commands, expanding, knowledge, workspace
+from aegle.flows import commands, expanding, finding, knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
 from aegle.retrieve.expand import Known
@@ -67,6 +68,91 @@ def test_long_forms_know_their_likely_short_ones() -> None:
     (one,) = expanding.known("Any hypertension?", [lexicon])
     assert one.names == ("hypertension", "HTN")
     assert expanding.known("A hyper tension net?", [lexicon]) == []
+
+
+def test_a_short_form_is_found_as_a_word_of_its_own() -> None:
+    text = "FAMILY with MI?"
+    assert expanding.known(text, [], short_forms={"MI": "infarct"}) == [Known(12, 14, ("infarct",))]
+    assert expanding.known("FAMILY?", [], short_forms={"MI": "infarct"}) == []
+
+
+def test_of_many_codes_the_first_few_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(Lexicon, "coded", lambda self, code: looked_up.append(code) or [])
+    expanding.known(" ".join(f"t{n}.001 T{n}.001" for n in range(1000, 1390)), [LEXICON])
+    assert looked_up == [f"T{n}.001" for n in range(1000, 1008)]
+
+
+def test_a_table_that_is_gone_is_told_with_its_setting(layout_of: Layout, tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.csv")
+    with (
+        kit_with(layout_of, knowledge__abbreviations=[gone]) as kit,
+        pytest.raises(SettingsError, match=r"knowledge\.abbreviations: no file .*gone\.csv"),
+    ):
+        knowledge.search(kit, "Who has HTN?", mode="text")
+
+
+def test_tables_are_read_once_and_anew_when_they_change(
+    layout_of: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expanding.catalog, "cache_folder", lambda: tmp_path / "cache")
+    table = tmp_path / "table.csv"
+    table.write_text("short,long\nZQV,zero quality value\n")
+    built: list[int] = []
+    build = Lexicon.build
+    monkeypatch.setattr(Lexicon, "build", lambda terms: built.append(1) or build(terms))
+
+    def names() -> tuple[str, ...]:
+        expanding._long_forms.cache_clear()  # as another process
+        state = ((str(table), expanding._changed(str(table))),)
+        (one,) = expanding.known("A zero quality value?", [expanding._long_forms(state)])
+        return one.names
+
+    assert names() == names() == ("zero quality value", "ZQV")
+    assert len(built) == 1
+    table.write_text("short,long\nZQ,zero quality value\n")
+    assert names() == ("zero quality value", "ZQ")
+    assert len(built) == 2
+
+
+def test_what_was_put_in_for_a_clinician_has_no_other_names(layout_of: Layout) -> None:
+    with kit_with(layout_of) as kit:
+        asked, safe = "What did Dr. Smith write?", "What did Dr. Nickel write?"
+        put_in = finding.understand(kit, asked, SafeText(safe, by="test"), [])
+        assert "nickel" in put_in.invented
+        assert expanding.added_to(kit, put_in) == ()
+        said = finding.understand(kit, safe, SafeText(safe, by="test"), [])
+        assert put_in.asked == said.asked
+        assert [one.of for one in expanding.added_to(kit, said)] == ["Nickel"]
+
+
+def test_control_characters_in_a_question_are_read_as_spaces(layout_of: Layout) -> None:
+    with kit_with(layout_of) as kit:
+        for question in ("the director of film \x00?", "\x00\x00's father", "a\x07 pump \x1b[1m"):
+            assert knowledge.search(kit, question)["question"]
+            knowledge.ask(kit, question, generate=False)
+
+
+def test_a_search_embeds_its_question_once(layout_of: Layout) -> None:
+    with kit_with(layout_of) as kit:
+        embedded: list[str] = []
+        embed = kit.encoder.embed
+
+        class Counting:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(encoder, name)
+
+            def embed(self, texts: Any) -> Any:
+                embedded.extend(texts)
+                return embed(texts)
+
+        encoder, kit.__dict__["encoder"] = kit.encoder, Counting()
+        question = "What is the dose of warfarin of the patient in ICU-3?"
+        once = finding.Once.of(kit, ())
+        wanted = finding.understand(kit, question, SafeText(question, by="test"), ())
+        by = expanding.ways(kit, wanted, once, embed=once.embed, added=())
+        assert (by.embed([question]) == once.embed([question])).all()
+        assert embedded == [question]
 
 
 def test_a_search_tells_what_it_added_and_can_be_told_not_to(layout_of: Layout) -> None:

@@ -84,6 +84,38 @@ def test_its_failure_is_told():
         write(QUESTION, stream, max_tokens=8, limit_s=5)
 
 
+def test_any_failure_is_told_at_once_by_its_type():
+    def stream(messages, *, max_tokens, seed=0):
+        yield "a "
+        raise ZeroDivisionError("of the question")
+
+    start = time.monotonic()
+    with pytest.raises(BackendError, match="ZeroDivisionError") as raised:
+        write(QUESTION, stream, max_tokens=8, limit_s=5)
+    assert "question" not in str(raised.value)
+    assert time.monotonic() - start < 2
+    assert write(QUESTION, streams(["b"]), max_tokens=8, limit_s=5) == "b"
+
+
+def test_a_silent_generator_keeps_one_thread():
+    silent = threading.Event()
+    asked = []
+
+    def stream(messages, *, max_tokens, seed=0):
+        asked.append(1)
+        silent.wait(10)
+        yield "too late"
+
+    for _ in range(4):
+        start = time.monotonic()
+        assert write(QUESTION, stream, max_tokens=8, limit_s=0.05) == ""
+        assert time.monotonic() - start < 2
+    assert len(asked) == 1
+    assert sum(one.name == "aegle-hyde" for one in threading.enumerate()) == 1
+    silent.set()
+    assert write(QUESTION, streams(["b"]), max_tokens=8, limit_s=5) == "b"
+
+
 @given(st.lists(st.text("ab ", max_size=30), max_size=3))
 def test_a_unit_vector_between_question_and_passages(passages):
     found = imagined(QUESTION, passages, embed)

@@ -1,6 +1,8 @@
 """Questions are routed by their form, and taken apart where it allows."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aegle.retrieve.names import key_of, link
 from aegle.retrieve.plan import plan
@@ -72,3 +74,29 @@ def test_a_comparison_has_a_search_a_side():
 def test_a_chain_has_a_search_for_its_first_step():
     question = "What nationality is the director of film Blood Street?"
     assert planned(question).parts == (question, "the director of film Blood Street")
+
+
+PIECES = st.sampled_from(
+    (
+        "Leo Fong",
+        "Phoolwari",
+        "\x00",
+        "\x1f",
+        "'s father",
+        " the director of film ",
+        " or ",
+        "?",
+        "Who",
+    )
+)
+
+
+@given(st.lists(PIECES | st.text(max_size=8), max_size=9).map("".join))
+def test_any_text_has_a_plan(question):
+    made = planned(question)
+    assert all("\x00" not in part for part in (made.asked, *made.parts))
+
+
+def test_control_characters_are_spaces():
+    question = "What nationality is the director of film {} Blood Street?"
+    assert planned(question.format("\x00")) == planned(question.format(" "))

@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
 from aegle.core.errors import InputError
+from aegle.core.pack import Term
+from aegle.core.records import Concept
 
 _SHORT: Final = frozenset({"abbreviation", "abbr", "abr", "acronym", "short", "short form"})
 _LONG: Final = frozenset({"sense", "expansion", "meaning", "long", "long form"})
@@ -61,6 +63,23 @@ def inventory(paths: Iterable[Path]) -> dict[str, dict[str, float]]:
         short: {long: share / sum(senses.values()) for long, share in senses.items()}
         for short, senses in merged.items()
     }
+
+
+def names(senses: Mapping[str, Mapping[str, float]], *, least: float) -> Iterator[Term]:
+    """Long forms as terms whose concepts have their short ones, in capitals, for a second name.
+
+    A short form alone says nothing: its score is 0.
+
+    Args:
+        senses: short form -> long form -> its share (`inventory`).
+        least: the share of its uses in which a short form stands for a long one, to be its name.
+    """
+    for short, longs in senses.items():
+        for long, share in longs.items():
+            if share >= least:
+                concept = Concept("abbreviation", long.casefold(), long)
+                yield Term(long, "abbreviation", concept)
+                yield Term(short.upper(), "abbreviation", concept, exact=True, score=0.0)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, float]]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aegle.core.errors import SettingsError
 from aegle.core.pack import Term
-from aegle.core.ports import Vectors
-from aegle.core.records import Concept
 from aegle.core.text import SafeText
-from aegle.facts.inventory import inventory
+from aegle.facts.inventory import inventory, names
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import choose
-from aegle.flows.imagining import with_passage
+from aegle.flows import terminologies
+from aegle.flows.imagining import Embed, with_passage
+from aegle.lm import catalog
 from aegle.retrieve.expand import Added, Known, Widened, expand
 from aegle.retrieve.search import Searches
 
@@ -34,6 +37,14 @@ _CODE: Final = re.compile(
 _LIKELY: Final = 0.2
 """The share of its uses in which a short form stands for a long one, to be looked for by it."""
 
+_MOST_CODES: Final = 8
+"""Codes of a question that are looked up, each in a pass over every lexicon's rows; no more than
+`aegle.retrieve.expand.MOST_THINGS` things are searched for."""
+
+_MOST_CONCEPTS: Final = 16
+"""Concepts that a question names of one lexicon, each with a pass over its rows; some have one name
+and add nothing."""
+
 
 class Asked(Protocol):
     """What of a question is needed here: `aegle.flows.finding.Question`."""
@@ -47,7 +58,7 @@ class Asked(Protocol):
         """What is searched for, de-identified."""
 
     @property
-    def hidden(self) -> frozenset[str]:
+    def invented(self) -> frozenset[str]:
         """The words that de-identification put in."""
 
 
@@ -55,27 +66,48 @@ class Asked(Protocol):
 class Ways:
     """How a question is searched: what embeds it, and the index that is asked."""
 
-    embed: Callable[[Sequence[str]], Vectors]
+    embed: Embed
     index: Searches
 
 
-def ways(kit: Kit, question: Asked, index: Searches, *, mode: str = "graph") -> Ways:
+def inserted(question: str, safe: str) -> frozenset[str]:
+    """The words of the surrogates: what de-identification put into a question, in lower case."""
+    before, after = question.split(), safe.split()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    words = {
+        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
+        for tag, _, _, first, last in matcher.get_opcodes()
+        if tag != "equal"
+        for word in after[first:last]
+    }
+    return frozenset(words - {""})
+
+
+def ways(
+    kit: Kit,
+    question: Asked,
+    index: Searches,
+    *,
+    embed: Embed,
+    added: Sequence[Added],
+    mode: str = "graph",
+) -> Ways:
     """The ways to search a question that ``retrieve.expand`` and ``retrieve.hyde`` ask for.
 
     Args:
         kit: the workspace.
         question: de-identified.
         index: in what this question may see.
+        embed: texts -> unit vectors.
+        added: the other names that are searched for (`added_to`).
         mode: the searchers; where none goes by words or by meaning, nothing is made for it.
 
     Raises:
         BackendError: the generator failed.
     """
     imagines = kit.settings.retrieve.hyde and mode != "text"
-    embed: Callable[[Sequence[str]], Vectors] = kit.encoder.embed
     if imagines:
         embed = with_passage(kit.settings, question.text, question.query, embed, kit.generator)
-    added = added_to(kit, question) if mode != "dense" else ()
     if not added:
         return Ways(embed, index)
 
@@ -85,22 +117,27 @@ def ways(kit: Kit, question: Asked, index: Searches, *, mode: str = "graph") -> 
     return Ways(embed, Widened(index, added, texts=texts))
 
 
-def added_to(kit: Kit, question: Asked) -> tuple[Added, ...]:
-    """The words that are searched for beside a question's own; none if the settings want none."""
-    if not kit.settings.retrieve.expand:
+def added_to(kit: Kit, question: Asked, *, mode: str = "graph") -> tuple[Added, ...]:
+    """The words that are searched for beside a question's own.
+
+    None if the settings want none, or where no searcher of ``mode`` goes by words.
+
+    Raises:
+        SettingsError: a table of abbreviations is not there.
+        InputError: a file is no table of abbreviations.
+    """
+    if not kit.settings.retrieve.expand or mode == "dense":
         return ()
     text, tables = question.query, kit.settings.knowledge.abbreviations
     lexicons = {id(one): one for each in kit.lexicons.values() for one in each}
     short_forms: dict[str, str] = {}
     if tables:
-        added = _long_forms(
-            tuple((file, Path(file).expanduser().stat().st_mtime) for file in tables)
-        )
+        added = _long_forms(tuple((file, _changed(file)) for file in tables))
         lexicons[id(added)] = added
         for linker in kit.linkers.values():
             short_forms |= linker.short_forms(text, [(0, len(text))])
     found = known(text, list(lexicons.values()), short_forms=short_forms)
-    return expand(text, found, hidden=question.hidden)
+    return expand(text, found, hidden=question.invented)
 
 
 def known(
@@ -114,24 +151,40 @@ def known(
         short_forms: what the text's short forms stand for here.
     """
     found: list[Known] = []
+    codes = _codes(text)
     for lexicon in lexicons:
         matches = [
             (one, choose(text[one.start : one.end], one.terms)) for one in lexicon.find(text)
         ]
         company = any(choice.score >= _SURE for _, choice in matches)
+        told: set[str] = set()
         for match, choice in matches:
             if choice.score >= _SURE or company:
+                told.add(choice.key)
+                if len(told) > _MOST_CONCEPTS:
+                    break
                 system, _, code = choice.key.partition(":")
                 found.append(Known(match.start, match.end, _names(lexicon.coded(code, system))))
-        for code_at in _CODE.finditer(text):
-            terms = lexicon.coded(code_at.group().upper())
+        for start, end, code in codes:
+            terms = lexicon.coded(code)
             if terms:
-                found.append(Known(*code_at.span(), _names(terms)))
+                found.append(Known(start, end, _names(terms)))
     for short, long in (short_forms or {}).items():
-        start = text.find(short)
-        if start >= 0:
-            found.append(Known(start, start + len(short), (long,)))
+        at = re.search(rf"(?<!\w){re.escape(short)}(?!\w)", text)
+        if at:
+            found.append(Known(*at.span(), (long,)))
     return found
+
+
+def _codes(text: str) -> list[tuple[int, int, str]]:
+    """Characters [start, end) of what looks like a code, and the code; the first few codes."""
+    found: dict[str, tuple[int, int, str]] = {}
+    for match in _CODE.finditer(text):
+        code = match.group().upper()
+        found.setdefault(code, (*match.span(), code))
+        if len(found) >= _MOST_CODES:
+            break
+    return list(found.values())
 
 
 def _names(terms: Sequence[Term]) -> tuple[str, ...]:
@@ -140,10 +193,39 @@ def _names(terms: Sequence[Term]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(term.text for term in ranked))
 
 
+def _changed(file: str) -> int:
+    """When a table was last written, in nanoseconds."""
+    try:
+        return Path(file).expanduser().stat().st_mtime_ns
+    except OSError as error:
+        raise SettingsError(
+            f"knowledge.abbreviations: no file {file} ({type(error).__name__}); put it back, or "
+            "take it out of the setting"
+        ) from error
+
+
 @lru_cache(maxsize=4)
-def _long_forms(tables: tuple[tuple[Path, float], ...]) -> Lexicon:
-    """The long forms of tables (file, time of its last change), with their short ones."""
-    return long_forms(inventory([path for path, _ in tables]))
+def _long_forms(tables: tuple[tuple[str, int], ...]) -> Lexicon:
+    """The long forms of tables (file, time of its last change), with their short ones.
+
+    The lexicon is kept on disk by what the tables hold: 50,000 short forms take seconds to read.
+    """
+    files = [file for file, _ in tables]
+    cache = catalog.cache_folder() / "lexicons"
+
+    # As the code that reads the tables: when it changes, the lexicon is made anew.
+    @wraps(names)
+    def make() -> Iterator[Term]:
+        return names(inventory([Path(file).expanduser() for file in files]), least=_LIKELY)
+
+    try:
+        held = "\n".join([str(_LIKELY), *terminologies.contents(files, cache)])
+    except OSError as error:
+        raise SettingsError(
+            f"knowledge.abbreviations: {', '.join(files)} can't be read ({type(error).__name__})"
+        ) from error
+    version = hashlib.sha256(held.encode()).hexdigest()[:12]
+    return Lexicon.cached(cache, "abbreviations", version, make)
 
 
 def long_forms(senses: Mapping[str, Mapping[str, float]]) -> Lexicon:
@@ -152,14 +234,4 @@ def long_forms(senses: Mapping[str, Mapping[str, float]]) -> Lexicon:
     Args:
         senses: short form -> long form -> its share (`aegle.facts.inventory`).
     """
-    return Lexicon.build(
-        term
-        for short, longs in senses.items()
-        for long, share in longs.items()
-        if share >= _LIKELY
-        for concept in [Concept("abbreviation", long.casefold(), long)]
-        for term in (
-            Term(long, "abbreviation", concept),
-            Term(short.upper(), "abbreviation", concept, exact=True, score=0.0),
-        )
-    )
+    return Lexicon.build(names(senses, least=_LIKELY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,12 +16,13 @@ from aegle.core.records import Citation, Document, Edge, Hit, Stored
 from aegle.core.text import SafeText
 from aegle.flows import reading
 from aegle.flows.derive import facts_of
-from aegle.flows.expanding import ways
+from aegle.flows.expanding import added_to, inserted, ways
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
 from aegle.flows.walking import Once, led, walked
 from aegle.retrieve.chain import Reached, reach
+from aegle.retrieve.expand import Added
 from aegle.retrieve.link import link
 from aegle.retrieve.search import explain
 from aegle.retrieve.search import search as retrieve
@@ -45,13 +45,16 @@ _BRIDGED: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A de-identified question, the patients that it names, and what it asks for."""
+    """A de-identified question, the patients that it names, and what it asks for.
+
+    ``invented`` are the words that de-identification put in: they have no other names.
+    """
 
     text: SafeText
     groups: tuple[str, ...]
     asked: Asked
     named: tuple[Named, ...]
-    hidden: frozenset[str] = frozenset()
+    invented: frozenset[str] = frozenset()
 
     @property
     def query(self) -> str:
@@ -74,24 +77,13 @@ def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -
         question: as it was asked; only what differs from ``safe`` is read from it.
         safe: de-identified.
     """
-    hidden = _inserted(question, str(safe)) if groups else frozenset()
+    invented = inserted(question, safe)
+    # Without a patient they are words like others: a clinician's surrogate finds what was signed.
+    hidden = invented if groups else frozenset()
     named = tuple(named_in(kit, safe))
     return Question(
-        safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, hidden
+        safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, invented
     )
-
-
-def _inserted(question: str, safe: str) -> frozenset[str]:
-    """The words of the surrogates: what de-identification put into a question."""
-    before, after = question.split(), safe.split()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    words = {
-        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
-        for tag, _, _, first, last in matcher.get_opcodes()
-        if tag != "equal"
-        for word in after[first:last]
-    }
-    return frozenset(words - {""})
 
 
 def named_in(kit: Kit, safe: SafeText) -> list[Named]:
@@ -107,26 +99,38 @@ def named_in(kit: Kit, safe: SafeText) -> list[Named]:
 
 
 @with_context
-def find(kit: Kit, question: Question, *, k: int, mode: str = "graph") -> Evidence:
+def find(
+    kit: Kit,
+    question: Question,
+    *,
+    k: int,
+    mode: str = "graph",
+    added: Sequence[Added] | None = None,
+) -> Evidence:
     """What speaks of a question, best first.
 
     In mode ``graph``, the chain of facts that leads from what the question names to what it is
-    about comes first, and the answer must be about its end.
+    about comes first, and the answer must be about its end. ``added`` are the other names that are
+    searched for; None asks `expanding.added_to`.
     """
     graph = mode == "graph" and kit.settings.retrieve.graph
-    hits = _searched(kit, question, k=k, mode=mode)
+    if added is None:
+        added = added_to(kit, question, mode=mode)
+    hits = _searched(kit, question, k=k, mode=mode, added=added)
     if not graph:
         return _evidence(kit, question, hits[:k])
     way = _way(kit, question, hits)
     return _chained(kit, question, way, hits, k=k)
 
 
-def _searched(kit: Kit, question: Question, *, k: int, mode: str) -> list[Hit]:
+def _searched(
+    kit: Kit, question: Question, *, k: int, mode: str, added: Sequence[Added]
+) -> list[Hit]:
     wanted = kit.settings.retrieve
     graph = mode == "graph" and wanted.graph
     keys = [*question.groups, *(one.key for one in question.named)]
     once = Once.of(kit, question.groups)
-    by = ways(kit, question, once, mode=mode)
+    by = ways(kit, question, once, embed=once.embed, added=added, mode=mode)
     hits = retrieve(
         question.query,
         embed=by.embed,

@@ -46,9 +46,10 @@ def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[
     with kit.lock:
         safe, groups = safe_question(kit, question)
         wanted = finding.understand(kit, question, safe, groups)
-        hits = finding.find(kit, wanted, k=k or kit.settings.retrieve.k, mode=mode).hits
+        added = expanding.added_to(kit, wanted, mode=mode)
+        most = k or kit.settings.retrieve.k
+        hits = finding.find(kit, wanted, k=most, mode=mode, added=added).hits
         chunks = {one.id: one for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
-        added = expanding.added_to(kit, wanted) if mode != "dense" else ()
     return {
         "question": str(safe),
         "added": [{"of": one.of, "names": list(one.names)} for one in added],

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from aegle.core.errors import AegleError
+from aegle.core.errors import AegleError, BackendError
 from aegle.core.ports import Vectors
 from aegle.core.text import SafeText
 
@@ -27,6 +27,9 @@ _ASK: Final = (
 )
 _LEAST_WORDS: Final = 5
 """A shorter passage says less than the question."""
+
+_FREE: Final = threading.Semaphore(1)
+"""Held while a generator writes: one that is silent keeps one thread, not one a question."""
 
 
 class Stream(Protocol):
@@ -46,29 +49,55 @@ def messages(question: SafeText) -> list[dict[str, str]]:
     ]
 
 
+_Heard = queue.SimpleQueue[str | AegleError | None]
+"""Pieces of a passage, then its end or why there is none."""
+
+
+def _work(pieces: Callable[[], Iterator[str]], heard: _Heard, left: threading.Event) -> None:
+    """Put pieces where they are heard, till nobody listens."""
+    try:
+        for piece in pieces():
+            heard.put(piece)
+            if left.is_set():
+                return
+        heard.put(None)
+    except AegleError as error:
+        heard.put(error)
+    except Exception as error:  # a thread has nobody else to tell
+        # Its message may quote the question, so only its type is told.
+        heard.put(BackendError(f"the generator failed ({type(error).__name__})"))
+    finally:
+        _FREE.release()
+
+
 def write(
     question: SafeText, stream: Stream, *, max_tokens: int, limit_s: float, seed: int = 0
 ) -> str:
     """What the generator has written after ``limit_s`` seconds, if not before; it is then left.
 
+    One passage is written at a time in a process. A generator that was left may be busy for longer:
+    whoever comes next waits for it, of its own time, and goes without a passage when that is over.
+
     Raises:
-        AegleError: the generator failed before the time was over.
+        AegleError: the generator failed before the time was over; a BackendError with the type's
+            name for what is not raised on purpose.
     """
-    heard: queue.SimpleQueue[str | AegleError | None] = queue.SimpleQueue()
+    until = time.monotonic() + limit_s
+    if not _FREE.acquire(timeout=max(0.0, limit_s)):
+        return ""
+    heard: _Heard = queue.SimpleQueue()
     left = threading.Event()
 
-    def work() -> None:
-        try:
-            for piece in stream(messages(question), max_tokens=max_tokens, seed=seed):
-                heard.put(piece)
-                if left.is_set():
-                    return
-            heard.put(None)
-        except AegleError as error:
-            heard.put(error)
+    def pieces_of() -> Iterator[str]:
+        return stream(messages(question), max_tokens=max_tokens, seed=seed)
 
-    threading.Thread(target=work, name="aegle-hyde", daemon=True).start()
-    until = time.monotonic() + limit_s
+    try:
+        threading.Thread(
+            target=_work, args=(pieces_of, heard, left), name="aegle-hyde", daemon=True
+        ).start()
+    except RuntimeError as error:
+        _FREE.release()
+        raise BackendError("the generator failed (no thread can be started)") from error
     pieces: list[str] = []
     try:
         while True:

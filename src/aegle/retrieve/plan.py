@@ -40,6 +40,9 @@ _ASKS: Final = re.compile(
 """A question; a claim or a list of key words is looked up by its words and meaning."""
 
 _MASK: Final = "\x00"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What no question means, and the mask is one of: read as spaces, so that names stay in place."""
+
 _SAID_OF: Final = re.compile(
     r"\b(?:the )?(?:name|place|date|year|day|time|city|town|country|state|county|cause|kind|type|"
     r"sort) of (?=(?:birth|death|origin|the|a|an|\x00)\b)",
@@ -100,12 +103,13 @@ def plan(
     """Route a question by its form, take it apart, and say whether the graph is to be walked.
 
     Args:
-        question: as it is asked.
+        question: as it is asked; control characters are read as spaces.
         named: what of it the corpus knows, in order and none inside another.
         is_subject: whether some document is about what a name names. A question that names no
             subject is not walked: names that are only mentioned are words like others.
         domains: of what it names; two make it cross-domain.
     """
+    question = _CONTROL.sub(" ", question)
     names = tuple(named)
     route = _route(question, names, domains)
     asked = _without(question, names)
