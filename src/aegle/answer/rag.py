@@ -17,6 +17,9 @@ from aegle.core.text import SafeText
 
 Generate = Callable[[Sequence[Mapping[str, str]]], str]
 
+Verify = Callable[[str, Sequence[str], Embed], bool]
+"""Whether evidence bears a claim out: claim, evidence and how texts become vectors."""
+
 NOTHING_FOUND: Final = "Nothing in this workspace speaks of it."
 NOT_SUPPORTED: Final = "No sentence in this workspace supports an answer."
 NOT_NAMED: Final = "The evidence never names {names}."
@@ -92,7 +95,11 @@ def refusal_of(
 
 
 def phrase(
-    asked: SafeText, claims: Sequence[Claim], generate: Generate, embed: Embed
+    asked: SafeText,
+    claims: Sequence[Claim],
+    generate: Generate,
+    embed: Embed,
+    verify: Verify = supported,
 ) -> list[Claim]:
     """What the generator made of cited sentences, without what they do not support."""
     evidence = [str(claim.text) for claim in claims]
@@ -102,9 +109,9 @@ def phrase(
     for text, marks in prompt.cited_sentences(reply, len(evidence)):
         # The fewest passages that support it: what it names itself, else one, else all.
         for numbers in (marks, *each, tuple(range(len(evidence)))):
-            if numbers and supported(text, [evidence[n] for n in numbers], embed):
+            if numbers and verify(text, [evidence[n] for n in numbers], embed):
                 cited = tuple(one for n in numbers for one in claims[n].citations)
-                kept.append(Claim(SafeText(text, by="verify/3"), cited))
+                kept.append(Claim(SafeText(text, by="verify/4"), cited))
                 break
     return kept
 
@@ -185,6 +192,7 @@ def answer(
     *,
     embed: Embed,
     generate: Generate | None = None,
+    verify: Verify = supported,
     max_claims: int = 4,
     min_support: float = 0.42,
 ) -> Answer:
@@ -199,6 +207,7 @@ def answer(
         question: de-identified.
         asked: the question taken apart.
         embed: texts -> unit vectors.
+        verify: whether a sentence that was generated may stand.
         min_support: in [0, 1]; less is a refusal.
     """
     hits = tuple(evidence.hits)
@@ -212,6 +221,6 @@ def answer(
         own = quoted(asked, choose(scored, most=max_claims), evidence, most=max_claims)
     plain = asked.listing or asked.form.polar
     read = with_context(own, evidence.context)
-    phrased = phrase(question, read, generate, embed) if generate and not plain else []
+    phrased = phrase(question, read, generate, embed, verify) if generate and not plain else []
     claims = phrased if phrased and tells(asked, scored[0], phrased) else own
     return Answer(question, tuple(claims), "", hits)

@@ -1,9 +1,10 @@
-"""Whether a sentence is supported by the evidence that it cites."""
+"""Whether a sentence is supported by the evidence that it cites: rules on words, no model."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aegle.answer.concepts import content_words, stem
@@ -81,6 +82,49 @@ def _bound(sentence: str, evidence: Sequence[str]) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the rules on words find in a sentence and its evidence.
+
+    Attributes:
+        numbers: how many numbers of the sentence the evidence lacks.
+        bound: whether each number stands beside a word that it has in the evidence.
+        names: how many names of the sentence the evidence lacks.
+        negation: whether the sentence and the sentence of the evidence that shares most words with
+            it both deny or neither does.
+        denied: whether what the sentence denies is denied in the evidence.
+        share: of the content words, in [0, 1]; 0 for a sentence without any.
+    """
+
+    numbers: int
+    bound: bool
+    names: int
+    negation: bool
+    denied: bool
+    share: float
+
+    @property
+    def hold(self) -> bool:
+        """Whether all of them let the sentence pass."""
+        exact = not self.numbers and self.bound and not self.names
+        return exact and self.negation and self.denied and self.share >= MIN_SHARE
+
+
+def check(sentence: str, evidence: Sequence[str]) -> Checks:
+    """The rules on words, each by itself."""
+    joined = " ".join(evidence)
+    folded = joined.casefold()
+    words = {word for word in content_words(sentence) if not denies(word)}
+    return Checks(
+        numbers=len(numbers(sentence) - numbers(joined)),
+        bound=_bound(sentence, evidence),
+        names=sum(name not in folded for name in names(sentence)),
+        negation=denies(sentence) == denies(_nearest(words, evidence)),
+        denied=not denies(sentence) or denied(sentence) <= denied(joined),
+        share=len(words & set(content_words(joined))) / len(words) if words else 0.0,
+    )
+
+
 def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     """Whether every number and name of a sentence stands in its evidence, and its sense does, too.
 
@@ -90,21 +134,7 @@ def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     `MIN_SHARE` of the content words; and a cosine of at least `MIN_COSINE`. It is strict on
     purpose: a dropped true sentence costs less than a false one that stays.
     """
-    if not evidence:
+    if not evidence or not check(sentence, evidence).hold:
         return False
-    joined = " ".join(evidence)
-    folded = joined.casefold()
-    if not numbers(sentence) <= numbers(joined) or not _bound(sentence, evidence):
-        return False
-    if any(name not in folded for name in names(sentence)):
-        return False
-    words = {word for word in content_words(sentence) if not denies(word)}
-    if not words or denies(sentence) != denies(_nearest(words, evidence)):
-        return False
-    if denies(sentence) and not denied(sentence) <= denied(joined):
-        return False
-    share = len(words & set(content_words(joined))) / len(words)
-    if share < MIN_SHARE:
-        return False
-    vectors = embed([sentence, joined])
+    vectors = embed([sentence, " ".join(evidence)])
     return float(vectors[0] @ vectors[1]) >= MIN_COSINE

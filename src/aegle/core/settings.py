@@ -163,6 +163,11 @@ class Answers(_Table):
         0.42, ge=0, le=1, description="an answer supported less than this is a refusal"
     )
     max_tokens: int = Field(160, ge=8, description="most tokens that the generator writes")
+    verifier: str = Field(
+        "auto",
+        description="what judges whether evidence bears a sentence out: auto (the packaged model), "
+        "none (rules on words alone), a name of `aegle models` or path:",
+    )
 
 
 class Backends(_Table):

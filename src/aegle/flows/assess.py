@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aegle.answer import rag
 from aegle.answer.evidence import by_meaning
@@ -21,11 +21,8 @@ from aegle.evaluate.run import compare
 from aegle.evaluate.run import evaluate as evaluate_system
 from aegle.evaluate.score import Attempt, Yardstick
 from aegle.evaluate.sets import read_set
-from aegle.flows import finding, knowledge
+from aegle.flows import finding, knowledge, verifying
 from aegle.flows.kit import Kit
-
-ENTAILMENT: Final = "words"
-"""What judges support until a model does: the rules on words that answers are verified by."""
 
 
 def evaluate(
@@ -128,9 +125,11 @@ def _yardstick(kit: Kit, files: Path) -> Yardstick:
     @cache
     def supports(premise: str, claim: str) -> float:
         with kit.lock:
-            return float(supported(claim, [premise], kit.encoder.embed))
+            if kit.verifier is None:
+                return float(supported(claim, [premise], kit.encoder.embed))
+            return kit.verifier.probability(claim, [premise])
 
-    return Yardstick(documents, supports, ENTAILMENT, says)
+    return Yardstick(documents, supports, verifying.name_of(kit.verifier), says)
 
 
 def attempt(
@@ -172,6 +171,7 @@ def _said(
         evidence,
         embed=embed,
         generate=write if use_generator else None,
+        verify=verifying.verify(kit.verifier if use_generator else None),
         max_claims=how.max_claims,
         min_support=how.min_support,
     )

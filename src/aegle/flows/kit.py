@@ -32,7 +32,16 @@ from aegle.corpus.redact import Policy
 from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import imagining, indexing, moving, naming, rerankers, terminologies, workspace
+from aegle.flows import (
+    imagining,
+    indexing,
+    moving,
+    naming,
+    rerankers,
+    terminologies,
+    verifying,
+    workspace,
+)
 from aegle.flows.ledger import Ledger
 from aegle.flows.workspace import Layout
 from aegle.lm import catalog
@@ -204,6 +213,7 @@ class Kit:
         return local
 
     reranker = cached_property(rerankers.opened)
+    verifier = cached_property(verifying.opened)
 
     # packs
 

@@ -11,7 +11,7 @@ from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node
 from aegle.core.text import SafeText
 from aegle.corpus import asked
-from aegle.flows import expanding, finding
+from aegle.flows import expanding, finding, verifying
 from aegle.flows.kit import Kit
 
 MODES: Final = ("dense", "text", "hybrid", "graph")
@@ -109,6 +109,7 @@ def _answered(kit: Kit, question: str, *, generate: bool | None, k: int) -> dict
             finding.find(kit, understood, k=k or kit.settings.retrieve.k),
             embed=kit.encoder.embed,
             generate=_writer(kit) if use_generator else None,
+            verify=verifying.verify(kit.verifier if use_generator else None),
             max_claims=wanted.max_claims,
             min_support=wanted.min_support,
         )

@@ -113,7 +113,7 @@ def whole(folder: Path, base: Path, cache: Path) -> Path:
     copied = {
         name: place / name
         for place in (base, folder)
-        for name in ("tokenizer.json", "1_Pooling/config.json")
+        for name in ("tokenizer.json", "1_Pooling/config.json", "weighing.json")
         if (place / name).is_file()
     }
     config = read_json(base / "config.json") if (base / "config.json").is_file() else {}

@@ -16,7 +16,8 @@ class CatalogEntry:
 
     Attributes:
         name: what settings call it.
-        kind: tagger, encoder, reranker, late-interaction, generator or terminology.
+        kind: tagger, encoder, reranker, late-interaction, generator, verifier or
+            terminology.
         reference: ``package:NAME==VERSION/path``; ``{n:03}`` stands for the numbers of its parts.
             ``shipped:NAME``: a folder of Aegle's own weights.
         licence: of the content.
@@ -258,6 +259,16 @@ SHIPPED: Final = (
         size_bytes=0,
         use="entities of both domains, identifiers, assertions, relations, techniques: 33M "
         "parameters, INT8",
+        cached=True,
+    ),
+    CatalogEntry(
+        name="aegle-support",
+        kind="verifier",
+        reference="shipped:aegle-support",
+        licence="Apache-2.0",
+        package_licence="Apache-2.0",
+        size_bytes=0,
+        use="whether evidence bears a claim out: a change to ms-marco-minilm, INT8, calibrated",
         cached=True,
     ),
 )

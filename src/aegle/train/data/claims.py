@@ -157,7 +157,7 @@ def titles(data: Path) -> Iterator[Statement]:
 
 
 def pubmedqa(data: Path) -> Iterator[Statement]:
-    """Sentences of conclusions against the rest of the abstract; its own test questions are test."""
+    """Sentences of conclusions against the rest of the abstract; its test questions are test."""
     folder = data / "pubmedqa"
     test = json.loads(_found(folder / "test_ground_truth.json").read_text("utf-8"))
     told: dict[str, Any] = json.loads((folder / "ori_pqal.json").read_text("utf-8"))

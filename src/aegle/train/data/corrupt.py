@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,8 @@ _NAME: Final = re.compile(
     r"|(?<=[a-z,)] )[A-Z][a-z]{3,}\b"
 )
 _AUXILIARY: Final = re.compile(
-    r"\b(is|are|was|were|has|have|had|can|could|may|might|will|would|should|does|do|did)\b(?! not|n't)"
+    r"\b(is|are|was|were|has|have|had|can|could|may|might|will|would|should|does|do|did)\b"
+    r"(?! not|n't)"
 )
 _DENIAL: Final = re.compile(r"\b(is|are|was|were|has|have|had|can|could|may|did|does|do) not\b")
 _NO: Final = re.compile(r"\b(No|no|without|Without|denies|Denies|denied|with|reports|Reports)\b")
@@ -36,7 +38,6 @@ _ONE_WAY: Final = re.compile(
     r"\b(?:than|by|from|causes?|induces?|inhibits?|activates?|reduces?|increases?|before|after|into|"
     r"leads? to|treated with|due to|caused|because|prevents?|regulates?|replac\w+|using|uses?)\b"
 )
-_PLAIN: Final = re.compile(r"\b(with|no|No|reports|Reports|denied|Without)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def negation(text: str, rng: np.random.Generator, names: Names) -> list[Edit]:
     """A negation put in or taken out."""
     del names
     options: list[Edit] = [Edit(f"{m[1]} not", m[1]) for m in _DENIAL.finditer(text)]
-    options += [Edit(m.group(), m.group().replace("cannot", "can")) for m in re.finditer("cannot", text)]
+    options += [
+        Edit(m.group(), m.group().replace("cannot", "can")) for m in re.finditer("cannot", text)
+    ]
     if not options:
         for m in _NO.finditer(text):
             word = m.group()
@@ -204,7 +207,7 @@ def role(text: str, rng: np.random.Generator, names: Names) -> list[Edit]:
     numbers = list(dict.fromkeys(m.group() for m in _NUMBER.finditer(text)))
     pairs: list[tuple[str, str]] = []
     if len(numbers) >= 2:
-        pairs += [(a, b) for a, b in zip(numbers, numbers[1:], strict=False)]
+        pairs += list(pairwise(numbers))
     match = _ONE_WAY.search(text)
     if match:
         found = mentions(text, names)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 _WORD: Final = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 _STOP: Final = frozenset(
@@ -42,7 +43,7 @@ class Neighbours:
             for term, count in counts.items():
                 self._postings[term].append((place, count))
         self._lengths = np.array(lengths, float)
-        self._arrays: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._arrays: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
     def idf(self, term: str) -> float:
         """How rare a term is, above 0."""
@@ -50,7 +51,7 @@ class Neighbours:
         return math.log(1 + (len(self.texts) - df + 0.5) / (df + 0.5))
 
     @cached_property
-    def _norms(self) -> np.ndarray:
+    def _norms(self) -> NDArray[np.float64]:
         mean = float(self._lengths.mean()) if len(self._lengths) else 1.0
         return np.asarray(_K1 * (1 - _B + _B * self._lengths / max(mean, 1e-9)))
 

@@ -99,9 +99,7 @@ UNITS: Final = {
 }
 """What follows a number, and what would make another amount of it."""
 
-NUMBER_WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve".split()
-)
+NUMBER_WORDS: Final = "zero one two three four five six seven eight nine ten eleven twelve".split()
 
 VERBS: Final = tuple(
     """affect alter associate attack block bind cause change collect communicate complain confer

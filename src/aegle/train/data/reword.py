@@ -36,7 +36,6 @@ _SAME: Final = tuple(
         attacker | malicious actor
         collect | gather
         collects | gathers
-        in order to | to
         a number of | several
         usually | typically | generally
         often | frequently
@@ -99,15 +98,17 @@ _OPENER: Final = re.compile(
 )
 _ASIDE: Final = re.compile(r" \((?![^)]*\()[^)]{1,80}\)")
 _TAIL: Final = re.compile(
-    r", (?:which|including|such as|suggesting|indicating|as well as|particularly|especially|leading "
-    r"to|making|allowing|where|while|whereas|but|although|and this|and may|and can)\b[^,;]{8,}\.$"
+    r", (?:which|including|such as|suggesting|indicating|as well as|particularly|especially|"
+    r"leading to|making|allowing|where|while|whereas|but|although|and this|and may|and can)\b[^,;]{8,}\.$"
 )
 _FRONT: Final = re.compile(
     r"^((?:In|During|After|Before|For|Among|At|On|By|With|Within|Through|Using|Upon) [^,;]{6,60}), "
     r"([^,;]{15,})\.$"
 )
-_ADVERB: Final = re.compile(r" (?:significantly|also|generally|typically|often|usually|very|highly|"
-                            r"potentially|particularly|specifically|strongly|directly|directly)\b")
+_ADVERB: Final = re.compile(
+    r" (?:significantly|also|generally|typically|often|usually|very|highly|"
+    r"potentially|particularly|specifically|strongly|directly|directly)\b"
+)
 _DEFINED: Final = re.compile(r"\b((?:[A-Za-z][\w-]* ){1,6})\(([A-Z][A-Za-z]{1,6})\)")
 
 

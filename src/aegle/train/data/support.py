@@ -16,8 +16,9 @@ from typing import Final
 
 import numpy as np
 
+from aegle.lm.windows import WINDOW, windows
 from aegle.train.data import claims, claims_security
-from aegle.train.data.claims import EXTRACT, HUMAN, NATURAL, Statement
+from aegle.train.data.claims import EXTRACT, HUMAN, Statement
 from aegle.train.data.corrupt import RULES, Edit, Names, edited, mentions
 from aegle.train.data.neighbours import Neighbours
 from aegle.train.data.reword import abbreviate, definitions, reword
@@ -35,14 +36,15 @@ READERS: Final = {
 }
 """Source -> reader of its statements; licences stand in the README of the public sets."""
 
-WINDOW: Final = 80
-"""Most words of evidence that are read at a time."""
 _SAME: Final = 0.8
 """A neighbour that holds as much of a claim may say the same."""
 _LEAST: Final = {"titles": 0.5, "pubmedqa": 0.45, "mts_dialog": 0.35}
 """What was written apart from its text and shares less of its words may say more than the text."""
 _NAMED: Final = ("capec", "cwe", "sigma_rules")
 """Their statements are names, which nobody denies."""
+_RARE_FIRST: Final = 0.7
+_OFTEN: Final = {"entity": 2, "negation": 1}
+"""Rules that nearly always apply come last this often, so that the others are seen, too."""
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -62,21 +64,6 @@ class Pair:
     kind: str
     source: str
     group: str
-
-
-def windows(sentences: Sequence[str], words: int = WINDOW) -> list[tuple[int, int]]:
-    """Stretches [start, end) of as many sentences as fit; each begins one sentence further."""
-    found: list[tuple[int, int]] = []
-    for start in range(len(sentences)):
-        end, count = start, 0
-        while end < len(sentences):
-            count += len(sentences[end].split())
-            if end > start and count > words:
-                break
-            end += 1
-        if not found or end > found[-1][1]:
-            found.append((start, end))
-    return found
 
 
 def shown(text: str) -> str:
@@ -201,15 +188,15 @@ class Maker:
         names = replace(self.names, pool=pools)
         rules = ["entity", "role"] if one.source in _NAMED else list(RULES)
         rng.shuffle(rules)
+        if rng.random() < _RARE_FIRST:
+            rules.sort(key=lambda rule: _OFTEN.get(rule, 0))
         for rule in rules:
             edits = RULES[rule](claim, rng, names)
             if edits:
                 return rule, edits
         return None
 
-    def _pair(
-        self, one: Statement, claim: str, evidence: str, supported: bool, kind: str
-    ) -> Pair:
+    def _pair(self, one: Statement, claim: str, evidence: str, supported: bool, kind: str) -> Pair:
         kind = "supported" if supported else kind
         return Pair(claim, evidence, supported, kind, one.source, one.document)
 
@@ -219,9 +206,7 @@ def statements(data: Path, sources: Sequence[str] = ()) -> list[Statement]:
     return [one for name in sources or READERS for one in READERS[name](data)]
 
 
-def make(
-    told: Sequence[Statement], split: str, names: Names, *, seed: int = 17
-) -> Iterator[Pair]:
+def make(told: Sequence[Statement], split: str, names: Names, *, seed: int = 17) -> Iterator[Pair]:
     """The pairs of a split, source by source."""
     by_source: dict[str, list[Statement]] = defaultdict(list)
     for one in told:

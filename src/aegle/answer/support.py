@@ -1,0 +1,151 @@
+"""How surely evidence bears out a claim: a cross-encoder's logit and the rules on words, weighed.
+
+The weights are those of a logistic regression, fitted on pairs that the cross-encoder did not learn
+from, so that what comes out is a probability. Between two of them it abstains, and the strict rules
+of `aegle.answer.verify` decide.
+
+References:
+    Platt (1999), Probabilistic Outputs for Support Vector Machines.
+    El-Yaniv & Wiener (2010), On the Foundations of Noise-free Selective Classification.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.answer.concepts import content_words
+from aegle.answer.evidence import Embed
+from aegle.answer.verify import Checks, check, supported
+from aegle.core.artifacts import read_json
+from aegle.core.errors import InputError
+from aegle.core.ports import Scores
+from aegle.lm.segment import sentences
+from aegle.lm.windows import windows
+
+CARD: Final = "card.json"
+_READ: Final = 3
+"""Windows of evidence that are read: those that share most words with the claim."""
+_MOST_CHARACTERS: Final = 900
+"""Of one window: what a model of about 144 tokens reads anyway."""
+_MANY: Final = 3
+"""Numbers or names that are missing count up to so many."""
+
+Score = Callable[[str, Sequence[str]], Scores]
+"""A claim and windows of evidence to one logit a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What makes a probability of a logit and the rules, and where it is no decision.
+
+    Attributes:
+        weights: feature of `features` -> weight; others count nothing.
+        bias: what is added.
+        low: below it a claim is not supported.
+        high: from here on it is; between the two the rules decide.
+    """
+
+    weights: Mapping[str, float]
+    bias: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(f"0 <= low <= high <= 1 is needed, got {self.low} and {self.high}")
+
+    @classmethod
+    def read(cls, card: Path) -> Weighing:
+        """What a card of weights holds under ``weighing``.
+
+        Raises:
+            InputError: nothing like that.
+        """
+        try:
+            told: dict[str, Any] = read_json(card)["weighing"]
+            weights = {str(name): float(value) for name, value in told["weights"].items()}
+            return cls(weights, float(told["bias"]), float(told["low"]), float(told["high"]))
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise InputError(
+                f"{card} is no card of a verifier: it lacks what weighs logit and rules; name one "
+                "that has it as answers.verifier, or none"
+            ) from error
+
+    def as_json(self) -> dict[str, Any]:
+        """As a card holds it."""
+        return asdict(self)
+
+    def probability(self, told: Mapping[str, float]) -> float:
+        """Of features, in [0, 1]."""
+        total = self.bias + sum(self.weights.get(name, 0.0) * one for name, one in told.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+def features(logit: float, checks: Checks) -> dict[str, float]:
+    """What is weighed: the logit, and what the rules found against a claim."""
+    return {
+        "logit": logit,
+        "numbers": min(checks.numbers, _MANY) / _MANY,
+        "some_number": float(checks.numbers > 0),
+        "unbound": float(not checks.bound),
+        "names": min(checks.names, _MANY) / _MANY,
+        "negation": float(not checks.negation),
+        "denied": float(not checks.denied),
+        "share": checks.share,
+    }
+
+
+def parts(evidence: Sequence[str]) -> list[str]:
+    """The windows of some texts: each text's own, none across two."""
+    found = []
+    for text in evidence:
+        told = [text[one.start : one.end].strip() for one in sentences(text)]
+        told = [one for one in told if one]
+        found += [" ".join(told[start:end])[:_MOST_CHARACTERS] for start, end in windows(told)]
+    return list(dict.fromkeys(found))
+
+
+class Verifier:
+    """Judges claims by a cross-encoder and the rules.
+
+    Args:
+        score: claim and windows to logits.
+        weighing: fitted to these logits.
+        name: for reports.
+    """
+
+    def __init__(self, score: Score, weighing: Weighing, *, name: str) -> None:
+        self.weighing, self.name = weighing, name
+        self._score = score
+        # Evaluation asks the same of citations one by one and together.
+        self._known = lru_cache(maxsize=4096)(self._judge)
+
+    def probability(self, claim: str, evidence: Sequence[str]) -> float:
+        """How surely the evidence bears out the claim, in [0, 1]; 0 for no evidence or claim."""
+        return self._known(claim, tuple(evidence))
+
+    def supports(self, claim: str, evidence: Sequence[str], embed: Embed) -> bool:
+        """Whether a claim may stand: the probability, and where that is none the strict rules."""
+        sure = self.probability(claim, evidence)
+        if self.weighing.low <= sure < self.weighing.high:
+            return supported(claim, evidence, embed)
+        return sure >= self.weighing.high
+
+    def _judge(self, claim: str, evidence: tuple[str, ...]) -> float:
+        every = parts(evidence)
+        words = set(content_words(claim))
+        if not every or not words:
+            return 0.0
+        every.sort(key=lambda one: -len(words & set(content_words(one))))
+        read = every[:_READ]
+        if len(evidence) > 1 or len(every) > 1:
+            # What two sentences say together may stand in no window: the best ones in one.
+            joined = " ".join(read[:2])
+            read += [joined[:_MOST_CHARACTERS]] if len(read) > 1 else []
+        logit = float(max(self._score(claim, read)))
+        return self.weighing.probability(features(logit, check(claim, evidence)))
