@@ -99,7 +99,8 @@ _OPENER: Final = re.compile(
 _ASIDE: Final = re.compile(r" \((?![^)]*\()[^)]{1,80}\)")
 _TAIL: Final = re.compile(
     r", (?:which|including|such as|suggesting|indicating|as well as|particularly|especially|"
-    r"leading to|making|allowing|where|while|whereas|but|although|and this|and may|and can)\b[^,;]{8,}\.$"
+    r"leading to|making|allowing|where|while|whereas|but|although|and this|and may|and can)\b"
+    r"[^,;]{8,}\.$"
 )
 _FRONT: Final = re.compile(
     r"^((?:In|During|After|Before|For|Among|At|On|By|With|Within|Through|Using|Upon) [^,;]{6,60}), "

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from aegle.core.text import SafeText
 from aegle.lm.windows import WINDOW, windows
 from aegle.train.data import claims, claims_security
 from aegle.train.data.claims import EXTRACT, HUMAN, Statement
@@ -36,6 +37,8 @@ READERS: Final = {
 }
 """Source -> reader of its statements; licences stand in the README of the public sets."""
 
+PUBLISHED: Final = "published"
+"""Who vouches: the texts are those of public sets, whose README says what was taken out of them."""
 _SAME: Final = 0.8
 """A neighbour that holds as much of a claim may say the same."""
 _LEAST: Final = {"titles": 0.5, "pubmedqa": 0.45, "mts_dialog": 0.35}
@@ -58,8 +61,8 @@ class Pair:
         group: the document, of which nothing stands in another split.
     """
 
-    claim: str
-    evidence: str
+    claim: SafeText
+    evidence: SafeText
     supported: bool
     kind: str
     source: str
@@ -198,7 +201,8 @@ class Maker:
 
     def _pair(self, one: Statement, claim: str, evidence: str, supported: bool, kind: str) -> Pair:
         kind = "supported" if supported else kind
-        return Pair(claim, evidence, supported, kind, one.source, one.document)
+        texts = (SafeText(claim, by=PUBLISHED), SafeText(evidence, by=PUBLISHED))
+        return Pair(*texts, supported, kind, one.source, one.document)
 
 
 def statements(data: Path, sources: Sequence[str] = ()) -> list[Statement]:

@@ -1,0 +1,107 @@
+"""The verifier: what it weighs, what it reads, and where it leaves the decision to the rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegle.answer.support import Verifier, Weighing, features, parts
+from aegle.answer.verify import check
+from aegle.core.errors import InputError
+
+PLAIN = Weighing({"logit": 1.0, "some_number": -6.0}, 0.0, 0.3, 0.7)
+EVIDENCE = ["Takes aspirin 81 mg daily. Denies chest pain."]
+
+
+def same(texts: Sequence[str]) -> np.ndarray:
+    return np.ones((len(texts), 1), np.float32)
+
+
+def verifier(logit: float, weighing: Weighing = PLAIN) -> Verifier:
+    def score(claim: str, windows: Sequence[str]) -> np.ndarray:
+        return np.full(len(windows), logit, np.float32)
+
+    return Verifier(score, weighing, name="test")
+
+
+def test_a_sure_model_decides() -> None:
+    assert verifier(4.0).supports("The patient is on a blood thinner.", EVIDENCE, same)
+    assert not verifier(-4.0).supports("Takes aspirin 81 mg daily.", EVIDENCE, same)
+
+
+def test_between_the_bounds_the_rules_decide() -> None:
+    assert verifier(0.0).supports("Takes aspirin 81 mg daily.", EVIDENCE, same)
+    assert not verifier(0.0).supports("The patient is on a blood thinner.", EVIDENCE, same)
+
+
+def test_what_the_rules_find_weighs_against_the_model() -> None:
+    assert verifier(4.0).probability("Takes aspirin 325 mg daily.", EVIDENCE) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"), [("", EVIDENCE), ("Aspirin.", []), ("It is.", [""])]
+)
+def test_nothing_bears_out_nothing(claim: str, evidence: list[str]) -> None:
+    assert verifier(9.0).probability(claim, evidence) == 0
+
+
+def test_only_the_nearest_windows_of_long_evidence_are_read() -> None:
+    read: list[str] = []
+
+    def score(claim: str, windows: Sequence[str]) -> np.ndarray:
+        read.extend(windows)
+        return np.zeros(len(windows), np.float32)
+
+    filler = " ".join(f"Sentence {n} says nothing of any use to anybody at all." for n in range(80))
+    Verifier(score, PLAIN, name="test").probability("He takes aspirin.", [filler, "Takes aspirin."])
+    assert len(read) <= 4
+    assert any("Takes aspirin." in one for one in read)
+
+
+def test_a_claim_is_judged_once() -> None:
+    calls: list[str] = []
+
+    def score(claim: str, windows: Sequence[str]) -> np.ndarray:
+        calls.append(claim)
+        return np.zeros(len(windows), np.float32)
+
+    judge = Verifier(score, PLAIN, name="test")
+    first = judge.probability("Takes aspirin.", EVIDENCE)
+    assert judge.probability("Takes aspirin.", EVIDENCE) == first
+    assert len(calls) == 1
+
+
+@given(st.floats(-50, 50), st.floats(0.01, 5))
+def test_a_higher_logit_is_no_less_sure(logit: float, more: float) -> None:
+    told = check("Takes aspirin 81 mg.", EVIDENCE)
+    low, high = (PLAIN.probability(features(one, told)) for one in (logit, logit + more))
+    assert 0 <= low <= high <= 1
+
+
+def test_windows_keep_texts_apart() -> None:
+    assert parts(["One. Two.", "Three.", "Three."]) == ["One. Two.", "Three."]
+
+
+def test_a_card_tells_the_weighing(tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"weighing": PLAIN.as_json()}))
+    assert Weighing.read(card) == PLAIN
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"weighing": {"weights": 3}}'])
+def test_a_card_without_one_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "card.json").write_text(content)
+    with pytest.raises(InputError, match="no card of a verifier"):
+        Weighing.read(tmp_path / "card.json")
+
+
+def test_bounds_must_be_in_order() -> None:
+    with pytest.raises(ValueError, match="low"):
+        Weighing({}, 0.0, 0.8, 0.2)
