@@ -56,6 +56,8 @@ MOST: Final = {
 """Pairs of a source that are learnt from; none of the others is left out."""
 TWICE: Final = "scifact"
 """What people judged is read twice."""
+WEIGHED: Final = 1500
+"""Pairs of dev that the weighing is fitted on."""
 PRECISION: Final = 0.9
 """From the band's upper end on so many of dev's pairs are supported, below its lower end not."""
 LICENCES: Final = {
@@ -101,6 +103,14 @@ def chosen(pairs: list[Pair], seed: int) -> list[Pair]:
     return [kept[at] for at in rng.permutation(len(kept))]
 
 
+def sampled(dev: list[Pair], seed: int) -> list[Pair]:
+    """All that people judged, and some of the rest."""
+    judged = [one for one in dev if one.source == TWICE]
+    rest = [one for one in dev if one.source != TWICE]
+    order = np.random.default_rng(seed).permutation(len(rest))
+    return judged + [rest[at] for at in order[: WEIGHED - len(judged)]]
+
+
 def weigh(folder: Path, dev: list[Pair]) -> tuple[Weighing, dict[str, Any]]:
     """The weighing that dev's pairs give, by the INT8 graph that is served."""
     encoder = CrossEncoder(folder, max_tokens=MOST_TOKENS)
@@ -115,7 +125,30 @@ def weigh(folder: Path, dev: list[Pair]) -> tuple[Weighing, dict[str, Any]]:
     fitted = logistic(rows, wanted)
     free = Weighing(fitted.weights, fitted.bias, 0.0, 1.0)
     low, high = band([free.probability(row) for row in rows], wanted, precision=PRECISION)
+    for name in ("logit", "share"):
+        print(name, round(auc([row[name] for row in rows], wanted), 4), flush=True)
+    sure = [free.probability(row) for row in rows]
+    print("weighed", round(auc(sure, wanted), 4), flush=True)
+    for kind in sorted({one.kind for one in dev} - {"supported"}):
+        sources = {one.source for one in dev if one.kind == kind}
+        some = [
+            at
+            for at, one in enumerate(dev)
+            if one.kind == kind or (one.supported and one.source in sources)
+        ]
+        value = auc([sure[at] for at in some], [wanted[at] for at in some])
+        print(kind, sum(one.kind == kind for one in dev), round(value, 3), flush=True)
     return Weighing(fitted.weights, fitted.bias, low, high), {"pairs": len(dev)}
+
+
+def auc(scores: list[float], wanted: list[bool]) -> float:
+    """How often a supported pair of dev scores above an unsupported one."""
+    order = np.argsort(scores, kind="stable")
+    rank = np.empty(len(scores))
+    rank[order] = np.arange(1, len(scores) + 1)
+    true = np.array(wanted)
+    above = int(true.sum())
+    return float((rank[true].sum() - above * (above + 1) / 2) / (above * (len(scores) - above)))
 
 
 def main() -> None:
@@ -125,6 +158,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path)
     parser.add_argument("--into", type=Path, default=Path("src/aegle/weights/aegle-support"))
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--pairs", type=int, default=12_000, help="most pairs that are learnt from")
     parser.add_argument("--figures", type=Path, help="a result of benchmarks/entailment.py")
     parser.add_argument("--seed", type=int, default=17)
     args = parser.parse_args()
@@ -132,7 +166,7 @@ def main() -> None:
         write_figures(args.into, args.figures)
         return
     how = support.How(minutes=args.minutes, seed=args.seed)
-    train = chosen(pairs_of(args.data, args.run, "train", args.seed), args.seed)
+    train = chosen(pairs_of(args.data, args.run, "train", args.seed), args.seed)[: args.pairs]
     base = resolve(BASE)
     net, batches = support.prepare(train, base, CONFIG, how)
     done = support.learn(net, batches, args.run, log=lambda line: print(line, flush=True))
@@ -145,7 +179,7 @@ def finish(
     args: argparse.Namespace, net: Any, train: list[Pair], base: Path, how: support.How
 ) -> None:
     """Write the weights, weigh on dev, write them again with what was weighed."""
-    dev = pairs_of(args.data, args.run, "dev", args.seed)
+    dev = sampled(pairs_of(args.data, args.run, "dev", args.seed), args.seed)
     texts = "\n".join(f"{one.claim}\t{one.evidence}\t{one.supported}" for one in train)
     card: dict[str, Any] = {
         "name": "aegle-support",

@@ -1,4 +1,4 @@
-"""What makes a claim false changes it, and only where it says so; what rewords it keeps its facts."""
+"""What makes a claim false changes it where it says so; what rewords it keeps its facts."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def learn(
         logits_B = net(**told).logits[:, 0]
         loss = nn.functional.binary_cross_entropy_with_logits(logits_B, wanted_B)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(learning.values(), 1.0)
         optimiser.step()
         mean = float(loss.detach()) if step == first else 0.98 * mean + 0.02 * float(loss.detach())
