@@ -28,8 +28,10 @@ from aegle.lm.segment import sentences
 from aegle.lm.windows import windows
 
 CARD: Final = "card.json"
+SHORT: Final = 96
+"""Words of evidence that are read as they are, in one window: as much as in training."""
 _READ: Final = 3
-"""Windows of evidence that are read: those that share most words with the claim."""
+"""Windows of longer evidence that are read: those that share most words with the claim."""
 _MOST_CHARACTERS: Final = 900
 """Of one window: what a model of about 144 tokens reads anyway."""
 _MANY: Final = 3
@@ -96,7 +98,11 @@ def features(logit: float, checks: Checks) -> dict[str, float]:
         "names": min(checks.names, _MANY) / _MANY,
         "negation": float(not checks.negation),
         "denied": float(not checks.denied),
+        "flipped": checks.flipped,
+        "opposed": float(checks.opposed > 0),
         "share": checks.share,
+        "nearest": checks.nearest,
+        "order": checks.order,
     }
 
 
@@ -137,15 +143,18 @@ class Verifier:
         return sure >= self.weighing.high
 
     def _judge(self, claim: str, evidence: tuple[str, ...]) -> float:
-        every = parts(evidence)
         words = set(content_words(claim))
-        if not every or not words:
+        whole = " ".join(" ".join(evidence).split())
+        if not whole or not words:
             return 0.0
-        every.sort(key=lambda one: -len(words & set(content_words(one))))
-        read = every[:_READ]
-        if len(evidence) > 1 or len(every) > 1:
-            # What two sentences say together may stand in no window: the best ones in one.
-            joined = " ".join(read[:2])
-            read += [joined[:_MOST_CHARACTERS]] if len(read) > 1 else []
-        logit = float(max(self._score(claim, read)))
+        short = len(whole.split()) <= SHORT
+        logit = float(max(self._score(claim, [whole] if short else self._read(words, evidence))))
         return self.weighing.probability(features(logit, check(claim, evidence)))
+
+    @staticmethod
+    def _read(words: set[str], evidence: Sequence[str]) -> list[str]:
+        """The windows of long evidence that share most words with a claim."""
+        every = parts(evidence)
+        every.sort(key=lambda one: -len(words & set(content_words(one))))
+        # What two windows say together stands in neither.
+        return [*every[:_READ], " ".join(every[:2])[:_MOST_CHARACTERS]]

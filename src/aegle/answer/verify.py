@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from aegle.answer.concepts import content_words, stem
 from aegle.answer.evidence import Embed
+from aegle.lm.opposites import opposites_of
 from aegle.lm.segment import sentences
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,:/]\d+)*")
@@ -18,6 +20,7 @@ _NEGATION: Final = re.compile(
     re.IGNORECASE,
 )
 
+_PLAIN: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _TOKEN: Final = re.compile(r"\w+(?:[-.:,/'’]\w+)*")
 _SCOPE: Final = 3
 """Content words after a negation that it is taken to deny."""
@@ -93,7 +96,12 @@ class Checks:
         negation: whether the sentence and the sentence of the evidence that shares most words with
             it both deny or neither does.
         denied: whether what the sentence denies is denied in the evidence.
+        flipped: the share of the words that it shares with that sentence which only one of the two
+            denies.
+        opposed: how many words of the sentence the evidence lacks while it has their opposite.
         share: of the content words, in [0, 1]; 0 for a sentence without any.
+        nearest: the same share in one sentence of the evidence.
+        order: the share of neighbouring content words that are neighbours there, too.
     """
 
     numbers: int
@@ -101,7 +109,11 @@ class Checks:
     names: int
     negation: bool
     denied: bool
+    flipped: float
+    opposed: int
     share: float
+    nearest: float
+    order: float
 
     @property
     def hold(self) -> bool:
@@ -110,18 +122,43 @@ class Checks:
         return exact and self.negation and self.denied and self.share >= MIN_SHARE
 
 
+def _flipped(sentence: str, near: str) -> float:
+    """Of the content words of both, the share that one of them denies and the other does not."""
+    shared = set(content_words(sentence)) & set(content_words(near))
+    return len((denied(sentence) ^ denied(near)) & shared) / len(shared) if shared else 0.0
+
+
+def _opposed(sentence: str, evidence: str) -> set[str]:
+    """Words of a sentence that its evidence says the opposite of, and nowhere itself."""
+    told, said = (set(_PLAIN.findall(text.casefold())) for text in (evidence, sentence))
+    return {word for word in said - told if opposites_of(word) & (told - said)}
+
+
+def _steps(text: str) -> set[tuple[str, str]]:
+    """Content words next to each other, in their order."""
+    words = content_words(text)
+    return set(pairwise(words))
+
+
 def check(sentence: str, evidence: Sequence[str]) -> Checks:
     """The rules on words, each by itself."""
     joined = " ".join(evidence)
     folded = joined.casefold()
     words = {word for word in content_words(sentence) if not denies(word)}
+    near = _nearest(words, evidence)
+    held = set(content_words(joined))
+    steps = _steps(sentence)
     return Checks(
         numbers=len(numbers(sentence) - numbers(joined)),
         bound=_bound(sentence, evidence),
         names=sum(name not in folded for name in names(sentence)),
-        negation=denies(sentence) == denies(_nearest(words, evidence)),
+        negation=denies(sentence) == denies(near),
         denied=not denies(sentence) or denied(sentence) <= denied(joined),
-        share=len(words & set(content_words(joined))) / len(words) if words else 0.0,
+        flipped=_flipped(sentence, near),
+        opposed=len(_opposed(sentence, joined)),
+        share=len(words & held) / len(words) if words else 0.0,
+        nearest=len(words & set(content_words(near))) / len(words) if words else 0.0,
+        order=len(steps & _steps(joined)) / len(steps) if steps else 1.0,
     )
 
 

@@ -179,6 +179,14 @@ def learn(
     return True
 
 
+def begin(net: BertForSequenceClassification, folder: Path) -> None:
+    """Set out from what a former round learned, with a new schedule."""
+    tensors = load_file(folder / _STATE)
+    for name, one in net.named_parameters():
+        if one.requires_grad:
+            one.data.copy_(tensors[name])
+
+
 def _keep(
     folder: Path, learning: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, step: int
 ) -> None:

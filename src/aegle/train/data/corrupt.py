@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from aegle.train.data.opposites import FORMS, NUMBER_WORDS, OPPOSITES, UNITS
+from aegle.lm.opposites import FORMS, NUMBER_WORDS, OPPOSITES, UNITS
 
 _NUMBER: Final = re.compile(r"(?<![\w.,/-])\d+(?:[.,]\d+)*(?![\w/]|[.,]\d|-\d)")
 _UNIT: Final = re.compile(rf"\b\d[\d.,]*[ -]?({'|'.join(UNITS)})\b")

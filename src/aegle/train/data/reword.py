@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from aegle.train.data.opposites import NUMBER_WORDS
+from aegle.lm.opposites import NUMBER_WORDS
 
 _SAME: Final = tuple(
     tuple(one.strip() for one in row.split("|"))

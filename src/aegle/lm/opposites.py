@@ -71,6 +71,18 @@ OPPOSITES: Final = {
 }
 """Kind -> word -> words that say the opposite, or another thing."""
 
+
+def opposites_of(word: str) -> frozenset[str]:
+    """Every word that says the opposite of a word in lower case, of any kind."""
+    return _AGAINST.get(word, frozenset())
+
+
+_AGAINST: Final = {
+    word: frozenset(one for table in OPPOSITES.values() for one in table.get(word, ()))
+    for table in OPPOSITES.values()
+    for word in table
+}
+
 UNITS: Final = {
     "mg": ("g", "mcg"),
     "mcg": ("mg",),
