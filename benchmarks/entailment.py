@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=60, help="pairs that the teacher is asked")
     args = parser.parse_args()
     pairs = pairs_of(args.data, args.most, args.cache)
-    folder = args.model or resolve(SHIPPED)
+    folder = resolve(f"path:{args.model}" if args.model else SHIPPED)
     verifier, sure_N, logit_N, times = judged(pairs, folder, args.threads)
     encoder = OnnxEncoder("minilm", threads=args.threads)
     systems: dict[str, np.ndarray] = {

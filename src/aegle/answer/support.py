@@ -33,7 +33,7 @@ SHORT: Final = 96
 _READ: Final = 3
 """Windows of longer evidence that are read: those that share most words with the claim."""
 _MOST_CHARACTERS: Final = 900
-"""Of one window: what a model of about 144 tokens reads anyway."""
+"""Of one window: about what a model of 192 tokens reads."""
 _MANY: Final = 3
 """Numbers or names that are missing count up to so many."""
 

@@ -17,8 +17,8 @@ from aegle.core.settings import Settings
 SHIPPED: Final = "aegle-support"
 WORDS: Final = "words"
 """How evaluation names the rules."""
-MOST_TOKENS: Final = 144
-"""Of a claim with a window of evidence, as in training."""
+MOST_TOKENS: Final = 192
+"""Of a claim with a window of evidence."""
 
 
 class _Opens(Protocol):
