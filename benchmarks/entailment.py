@@ -277,11 +277,8 @@ def main() -> None:
     args = parser.parse_args()
     pairs = pairs_of(args.data, args.most, args.cache)
     folder = resolve(f"path:{args.model}" if args.model else SHIPPED)
-    verifier, sure_N, logit_N, times = judged(pairs, folder, args.threads)
     encoder = OnnxEncoder("minilm", threads=args.threads)
     systems: dict[str, np.ndarray] = {
-        "ours": sure_N,
-        "model_alone": logit_N,
         "reranker": remembered(
             "reranker", pairs, args.cache, lambda: reranked(pairs, "ms-marco-minilm", args.threads)
         ),
@@ -291,6 +288,8 @@ def main() -> None:
             "rules", pairs, args.cache, lambda: np.array([rules(one, encoder) for one in pairs])
         ),
     }
+    verifier, sure_N, logit_N, times = judged(pairs, folder, args.threads)
+    systems |= {"ours": sure_N, "model_alone": logit_N}
     true_N = np.array([one.supported for one in pairs])
     groups = [one.group for one in pairs]
     told = figure(sure_N, true_N, groups)
