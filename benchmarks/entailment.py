@@ -148,7 +148,7 @@ def judged(
         sure.append(verifier.probability(one.claim, [one.evidence]))
         if len(logits) > before:
             times.append(1000 * (time.perf_counter() - start))
-        alone.append(logits[-1] if logits else 0.0)
+        alone.append(logits[-1] if len(logits) > before else -20.0)  # nothing to be read
     encoder.close()
     return verifier, np.array(sure), np.array(alone), times
 
