@@ -56,10 +56,10 @@ MOST: Final = {
 """Pairs of a source that are learnt from; none of the others is left out."""
 FIRST: Final = 1140
 """Pairs of the first round."""
-SECOND: Final = 2000
-"""Pairs of the second."""
+LATER: Final = (2000, 2600)
+"""Pairs of the rounds after it, each with a schedule of its own."""
 SHARES: Final = {"true": 0.45, "false": 0.47, "far": 0.08}
-"""Of the second round: supported; made false or judged so; of another document."""
+"""Of these: supported; made false or judged so; of another document."""
 NAMED: Final = ("capec", "cwe", "sigma_rules")
 """Names against descriptions: learnt in the first round, if at all."""
 TWICE: Final = "scifact"
@@ -125,9 +125,16 @@ def rounds(pairs: list[Pair], seed: int) -> list[list[Pair]]:
             continue
         which = "true" if one.supported else "far" if one.kind == "neighbour" else "false"
         by[which].append(one)
-    parts = [by[name][: round(SECOND * share)] for name, share in SHARES.items()]
-    second = [one for part in parts for one in part]
-    return [first, [second[at] for at in rng.permutation(len(second))]]
+    read = [first]
+    at = dict.fromkeys(SHARES, 0)
+    for size in LATER:
+        some: list[Pair] = []
+        for name, share in SHARES.items():
+            end = at[name] + round(size * share)
+            some += by[name][at[name] : end]
+            at[name] = end
+        read.append([some[place] for place in rng.permutation(len(some))])
+    return read
 
 
 def sampled(dev: list[Pair], seed: int) -> list[Pair]:
