@@ -128,10 +128,8 @@ def reranked(pairs: Sequence[Pair], model: str, threads: int) -> np.ndarray:
     return np.array(scores)
 
 
-def judged(
-    pairs: Sequence[Pair], folder: Path, threads: int
-) -> tuple[Verifier, np.ndarray, np.ndarray, list[float]]:
-    """Our probabilities, the logits alone, and milliseconds a check."""
+def judged(pairs: Sequence[Pair], folder: Path, threads: int) -> np.ndarray:
+    """(3, pairs): our probabilities, the logits alone, and milliseconds a check."""
     encoder = CrossEncoder(folder, threads=threads, max_tokens=MOST_TOKENS)
     logits: list[float] = []
 
@@ -146,11 +144,10 @@ def judged(
         start = time.perf_counter()
         before = len(logits)
         sure.append(verifier.probability(one.claim, [one.evidence]))
-        if len(logits) > before:
-            times.append(1000 * (time.perf_counter() - start))
+        times.append(1000 * (time.perf_counter() - start))
         alone.append(logits[-1] if len(logits) > before else -20.0)  # nothing to be read
     encoder.close()
-    return verifier, np.array(sure), np.array(alone), times
+    return np.array([sure, alone, times])
 
 
 def teacher(pairs: Sequence[Pair], name: str, threads: int) -> np.ndarray:
@@ -230,11 +227,11 @@ def _each(
 
 
 def decisions(
-    pairs: Sequence[Pair], verifier: Verifier, sure_N: np.ndarray, strict_N: np.ndarray
+    pairs: Sequence[Pair], weighing: Weighing, sure_N: np.ndarray, strict_N: np.ndarray
 ) -> dict[str, Any]:
     """Calibration, the band, and what users see: kept sentences and how many of them are true."""
     true_N = np.array([one.supported for one in pairs])
-    low, high = verifier.weighing.low, verifier.weighing.high
+    low, high = weighing.low, weighing.high
     kept_N = np.where((sure_N >= low) & (sure_N < high), strict_N, sure_N >= high)
     bins = np.minimum((sure_N * 10).astype(int), 9)
     error = sum(
@@ -288,7 +285,9 @@ def main() -> None:
             "rules", pairs, args.cache, lambda: np.array([rules(one, encoder) for one in pairs])
         ),
     }
-    verifier, sure_N, logit_N, times = judged(pairs, folder, args.threads)
+    sure_N, logit_N, times_N = remembered(
+        f"ours-{folder.name}", pairs, args.cache, lambda: judged(pairs, folder, args.threads)
+    )
     systems |= {"ours": sure_N, "model_alone": logit_N}
     true_N = np.array([one.supported for one in pairs])
     groups = [one.group for one in pairs]
@@ -304,10 +303,12 @@ def main() -> None:
         if name != "ours"
     }
     result["kinds"] = kinds(pairs, systems)
-    result["decisions"] = decisions(pairs, verifier, sure_N, systems["rules"] >= PASSED)
+    result["decisions"] = decisions(
+        pairs, Weighing.read(folder / CARD), sure_N, systems["rules"] >= PASSED
+    )
     result["ms"] = {
-        "p50": round(float(np.percentile(times, 50)), 1),
-        "p95": round(float(np.percentile(times, 95)), 1),
+        "p50": round(float(np.percentile(times_N, 50)), 1),
+        "p95": round(float(np.percentile(times_N, 95)), 1),
     }
     if args.teacher:
         result["teacher"] = asked(pairs, args, systems)
