@@ -233,6 +233,8 @@ def decisions(
     true_N = np.array([one.supported for one in pairs])
     low, high = weighing.low, weighing.high
     kept_N = np.where((sure_N >= low) & (sure_N < high), strict_N, sure_N >= high)
+    # As `Verifier.supports`: never with a number that the evidence does not have.
+    kept_N &= np.array([not check(one.claim, [one.evidence]).numbers for one in pairs])
     bins = np.minimum((sure_N * 10).astype(int), 9)
     error = sum(
         abs(sure_N[bins == one].mean() - true_N[bins == one].mean()) * (bins == one).mean()

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from aegle.answer.support import Weighing, features
+from aegle.answer.support import FAVOURS, Weighing, features
 from aegle.answer.verify import check
 from aegle.core.artifacts import describe, read_json, write_json, write_manifest
 from aegle.core.text import SafeText
@@ -29,7 +29,7 @@ from aegle.lm.pairs import CrossEncoder
 from aegle.train import support
 from aegle.train.data.support import PUBLISHED, READERS, Pair, lexicon, make, statements
 from aegle.train.lowrank import save_delta
-from aegle.train.weigh import band, logistic
+from aegle.train.weigh import band, signed
 
 BASE: Final = "ms-marco-minilm"
 CONFIG: Final = {
@@ -159,7 +159,7 @@ def weigh(folder: Path, dev: list[Pair], run: Path) -> tuple[Weighing, dict[str,
         for logit, one in zip(logits, dev, strict=True)
     ]
     wanted = [one.supported for one in dev]
-    fitted = logistic(rows, wanted)
+    fitted = signed(rows, wanted, favours=FAVOURS)
     free = Weighing(fitted.weights, fitted.bias, 0.0, 1.0)
     low, high = band([free.probability(row) for row in rows], wanted, precision=PRECISION)
     for name in rows[0]:

@@ -15,7 +15,7 @@ from aegle.answer.support import Verifier, Weighing, features, parts
 from aegle.answer.verify import check
 from aegle.core.errors import InputError
 
-PLAIN = Weighing({"logit": 1.0, "some_number": -6.0}, 0.0, 0.3, 0.7)
+PLAIN = Weighing({"logit": 1.0, "number": -6.0}, 0.0, 0.3, 0.7)
 EVIDENCE = ["Takes aspirin 81 mg daily. Denies chest pain."]
 
 
@@ -62,6 +62,12 @@ def test_only_the_nearest_windows_of_long_evidence_are_read() -> None:
     Verifier(score, PLAIN, name="test").probability("He takes aspirin.", [filler, "Takes aspirin."])
     assert len(read) <= 4
     assert any("Takes aspirin." in one for one in read)
+
+
+def test_a_number_that_is_not_there_never_stands() -> None:
+    careless = Weighing({"logit": 1.0}, 0.0, 0.3, 0.7)
+    assert verifier(9.0, careless).probability("Takes aspirin 325 mg.", EVIDENCE) > 0.9
+    assert not verifier(9.0, careless).supports("Takes aspirin 325 mg.", EVIDENCE, same)
 
 
 def test_a_claim_is_judged_once() -> None:

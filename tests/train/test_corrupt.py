@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegle.train.data.corrupt import RULES, Edit, Names, edited, mentions
 from aegle.lm.opposites import OPPOSITES
+from aegle.train.data.corrupt import RULES, Edit, Names, edited, mentions
 from aegle.train.data.reword import RULES as SAME
 from aegle.train.data.reword import abbreviate, definitions, opener, reword
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from aegle.train.weigh import band, logistic
+from aegle.train.weigh import band, logistic, signed
 
 
 def test_weights_are_the_likeliest() -> None:
@@ -29,6 +29,16 @@ def test_weights_are_the_likeliest() -> None:
 def test_a_feature_that_never_varies_counts_nothing() -> None:
     fitted = logistic([{"a": v, "b": 1.0} for v in (0, 1, 2, 3)], [False, True, False, True])
     assert fitted.weights["b"] == 0
+
+
+def test_a_feature_counts_as_it_is_meant_or_not_at_all() -> None:
+    rng = np.random.default_rng(1)
+    good = rng.normal(size=200)
+    wanted = (good + rng.normal(size=200) > 0).tolist()
+    rows = [{"good": one, "bad": one + 0.1 * rng.normal()} for one in good]
+    fitted = signed(rows, wanted, favours={"good"})
+    assert fitted == logistic([{"good": row["good"]} for row in rows], wanted)
+    assert signed(rows, wanted, favours={"good", "bad"}).weights["good"] >= 0
 
 
 def test_one_value_alone_is_refused() -> None:

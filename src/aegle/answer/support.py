@@ -35,7 +35,7 @@ _READ: Final = 3
 _MOST_CHARACTERS: Final = 900
 """Of one window: about what a model of 192 tokens reads."""
 _MANY: Final = 3
-"""Numbers or names that are missing count up to so many."""
+"""Names that are missing count up to so many."""
 
 Score = Callable[[str, Sequence[str]], Scores]
 """A claim and windows of evidence to one logit a window."""
@@ -88,12 +88,15 @@ class Weighing:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
+FAVOURS: Final = frozenset({"logit", "share", "nearest", "order"})
+"""Features that speak for a claim; the others speak against it, whatever a sample says."""
+
+
 def features(logit: float, checks: Checks) -> dict[str, float]:
     """What is weighed: the logit, and what the rules found against a claim."""
     return {
         "logit": logit,
-        "numbers": min(checks.numbers, _MANY) / _MANY,
-        "some_number": float(checks.numbers > 0),
+        "number": float(checks.numbers > 0),
         "unbound": float(not checks.bound),
         "names": min(checks.names, _MANY) / _MANY,
         "negation": float(not checks.negation),
@@ -136,8 +139,14 @@ class Verifier:
         return self._known(claim, tuple(evidence))
 
     def supports(self, claim: str, evidence: Sequence[str], embed: Embed) -> bool:
-        """Whether a claim may stand: the probability, and where that is none the strict rules."""
+        """Whether a claim may stand: the probability, and where that is none the strict rules.
+
+        Never with a number that the evidence does not have.
+        """
         sure = self.probability(claim, evidence)
+        if sure >= self.weighing.low and check(claim, evidence).numbers:
+            # A wrong dose costs more than a sentence that is dropped for a number put in words.
+            return False
         if self.weighing.low <= sure < self.weighing.high:
             return supported(claim, evidence, embed)
         return sure >= self.weighing.high

@@ -5,7 +5,7 @@ Letters: N rows, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -64,6 +64,38 @@ def logistic(
     return Fitted(weights, float(weight_F[-1] - real_F @ mean_F))
 
 
+def signed(
+    rows: Sequence[Mapping[str, float]],
+    wanted: Sequence[bool],
+    *,
+    favours: Collection[str],
+    ridge: float = 1.0,
+) -> Fitted:
+    """`logistic` in which a feature counts as it is meant, or not at all.
+
+    Features that go together share their weight in ways that a sample does not settle: one that a
+    rule holds against a claim must not count for it. What has the wrong sign is left out, the
+    heaviest first, and the rest is fitted again.
+
+    Args:
+        favours: features of a weight >= 0; all others have one <= 0.
+    """
+    names = list(rows[0]) if rows else []
+    spread = {name: float(np.std([row[name] for row in rows])) for name in names}
+    while True:
+        fitted = logistic(
+            [{name: row[name] for name in names} for row in rows], wanted, ridge=ridge
+        )
+        wrong = {
+            name: abs(one) * spread[name]
+            for name, one in fitted.weights.items()
+            if one and (one < 0) == (name in favours)
+        }
+        if not wrong:
+            return fitted
+        names.remove(max(wrong, key=wrong.__getitem__))
+
+
 def band(sure: Sequence[float], wanted: Sequence[bool], *, precision: float) -> tuple[float, float]:
     """(low, high): from ``high`` on so many are true, and below ``low`` so many are false.
 
@@ -76,7 +108,7 @@ def band(sure: Sequence[float], wanted: Sequence[bool], *, precision: float) -> 
     """
     sure_N, true_N = np.array(sure, float), np.array(wanted, bool)
     high = _bound(sure_N, true_N, precision)
-    low = 1 - _bound(1 - sure_N, ~true_N, precision)
+    low = round(1 - _bound(1 - sure_N, ~true_N, precision), 2)
     return min(low, high), high
 
 
