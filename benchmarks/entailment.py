@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from aegle.answer.concepts import content_words
-from aegle.answer.support import CARD, Verifier, Weighing
+from aegle.answer.support import WEIGHING, Verifier, Weighing
 from aegle.answer.verify import check, supported
 from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.core.plugins import find
@@ -138,7 +138,7 @@ def judged(pairs: Sequence[Pair], folder: Path, threads: int) -> np.ndarray:
         logits.append(float(max(told)))
         return told
 
-    verifier = Verifier(score, Weighing.read(folder / CARD), name=SHIPPED)
+    verifier = Verifier(score, Weighing.read(folder / WEIGHING), name=SHIPPED)
     sure, times, alone = [], [], []
     for one in pairs:
         start = time.perf_counter()
@@ -306,7 +306,7 @@ def main() -> None:
     }
     result["kinds"] = kinds(pairs, systems)
     result["decisions"] = decisions(
-        pairs, Weighing.read(folder / CARD), sure_N, systems["rules"] >= PASSED
+        pairs, Weighing.read(folder / WEIGHING), sure_N, systems["rules"] >= PASSED
     )
     result["ms"] = {
         "p50": round(float(np.percentile(times_N, 50)), 1),

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from aegle.answer.support import FAVOURS, Weighing, features
+from aegle.answer.support import FAVOURS, WEIGHING, Weighing, features
 from aegle.answer.verify import check
 from aegle.core.artifacts import describe, read_json, write_json, write_manifest
 from aegle.core.text import SafeText
@@ -244,8 +244,10 @@ def finish(
     first = args.run / "unweighed"
     save_delta(first, card=card, **about)
     weighing, told = weigh(whole(first, base, cache_folder()), dev, args.run)
-    card |= {"weighing": weighing.as_json(), "weighed_on": told | {"precision": PRECISION}}
+    card["weighed_on"] = told | {"precision": PRECISION}
     save_delta(args.into, card=card, **about)
+    write_json(args.into / WEIGHING, weighing.as_json())
+    sign(args.into)
     print(json.dumps(weighing.as_json()))
 
 
@@ -253,11 +255,16 @@ def write_figures(folder: Path, result: Path) -> None:
     """Put a benchmark's last line into the card and sign it anew."""
     card = read_json(folder / "card.json")
     card["figures"] = json.loads(result.read_text("utf-8").strip().splitlines()[-1])
-    made_from = tuple(read_json(folder / "manifest.json")["artifacts"][0]["made_from"])
     write_json(folder / "card.json", card)
+    sign(folder)
+
+
+def sign(folder: Path) -> None:
+    """Write the manifest anew, with what the first one says the weights were made from."""
+    made_from = tuple(read_json(folder / "manifest.json")["artifacts"][0]["made_from"])
     files = [
         replace(describe(folder / name, made_from=made_from), path=name)
-        for name in ("delta.safetensors", "card.json")
+        for name in ("delta.safetensors", "card.json", WEIGHING)
     ]
     write_manifest(folder / "manifest.json", files)
 

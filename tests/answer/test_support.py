@@ -94,18 +94,18 @@ def test_windows_keep_texts_apart() -> None:
     assert parts(["One. Two.", "Three.", "Three."]) == ["One. Two.", "Three."]
 
 
-def test_a_card_tells_the_weighing(tmp_path: Path) -> None:
-    card = tmp_path / "card.json"
-    card.write_text(json.dumps({"weighing": PLAIN.as_json()}))
-    assert Weighing.read(card) == PLAIN
+def test_a_file_tells_the_weighing(tmp_path: Path) -> None:
+    path = tmp_path / "weighing.json"
+    path.write_text(json.dumps(PLAIN.as_json()))
+    assert Weighing.read(path) == PLAIN
 
 
-@pytest.mark.parametrize("content", [None, "{}", '{"weighing": {"weights": 3}}'])
-def test_a_card_without_one_is_refused(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [None, "{}", "[]", '{"weights": 3}'])
+def test_another_file_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
-        (tmp_path / "card.json").write_text(content)
-    with pytest.raises(InputError, match="no card of a verifier"):
-        Weighing.read(tmp_path / "card.json")
+        (tmp_path / "weighing.json").write_text(content)
+    with pytest.raises(InputError, match="does not say how"):
+        Weighing.read(tmp_path / "weighing.json")
 
 
 def test_bounds_must_be_in_order() -> None:

@@ -87,10 +87,11 @@ def test_what_is_shipped_scores_as_it_learned(base: Path, tmp_path: Path) -> Non
         base="path:base",
         base_folder=base,
         tensors=learned(net),
-        card={"config": CONFIG | {"num_labels": 1}, "weighing": {"bias": 1}},
+        card={"config": CONFIG | {"num_labels": 1}},
     )
+    (tmp_path / "delta" / "weighing.json").write_text('{"bias": 1}')
     merged = whole(tmp_path / "delta", base, tmp_path / "cache")
-    assert json.loads((merged / "card.json").read_text())["weighing"] == {"bias": 1}
+    assert json.loads((merged / "weighing.json").read_text()) == {"bias": 1}
     scores = CrossEncoder(merged).score("a", ["a", "b"])
     net.eval()
     with torch.no_grad():

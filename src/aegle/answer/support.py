@@ -27,7 +27,8 @@ from aegle.core.ports import Scores
 from aegle.lm.segment import sentences
 from aegle.lm.windows import windows
 
-CARD: Final = "card.json"
+WEIGHING: Final = "weighing.json"
+"""Beside the weights whose logit it weighs."""
 SHORT: Final = 96
 """Words of evidence that are read as they are, in one window: as much as in training."""
 _READ: Final = 3
@@ -62,24 +63,24 @@ class Weighing:
             raise ValueError(f"0 <= low <= high <= 1 is needed, got {self.low} and {self.high}")
 
     @classmethod
-    def read(cls, card: Path) -> Weighing:
-        """What a card of weights holds under ``weighing``.
+    def read(cls, path: Path) -> Weighing:
+        """What a file beside weights holds.
 
         Raises:
             InputError: nothing like that.
         """
         try:
-            told: dict[str, Any] = read_json(card)["weighing"]
+            told: dict[str, Any] = read_json(path)
             weights = {str(name): float(value) for name, value in told["weights"].items()}
             return cls(weights, float(told["bias"]), float(told["low"]), float(told["high"]))
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise InputError(
-                f"{card} is no card of a verifier: it lacks what weighs logit and rules; name one "
-                "that has it as answers.verifier, or none"
+                f"{path} does not say how logit and rules are weighed: name a verifier that has it "
+                "as answers.verifier, or none"
             ) from error
 
     def as_json(self) -> dict[str, Any]:
-        """As a card holds it."""
+        """As the file holds it."""
         return asdict(self)
 
     def probability(self, told: Mapping[str, float]) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from aegle.answer.rag import Verify
-from aegle.answer.support import CARD, Verifier, Weighing
+from aegle.answer.support import WEIGHING, Verifier, Weighing
 from aegle.answer.verify import supported
 from aegle.core import plugins
 from aegle.core.errors import BackendError, NotFoundError
@@ -55,7 +55,7 @@ def opened(kit: _Opens) -> Verifier | None:
     )
     kit._stack.callback(encoder.close)
     return Verifier(
-        encoder.score, Weighing.read(folder / CARD), name=SHIPPED if name == "auto" else name
+        encoder.score, Weighing.read(folder / WEIGHING), name=SHIPPED if name == "auto" else name
     )
 
 
