@@ -30,12 +30,13 @@ def test_json_a_page_and_a_table(small_hospital: Path, questions: Path, tmp_path
     assert run.exit_code == 0, run.output
     told = json.loads(run.stdout)
     assert told["evaluation"]["k"] == 3
+    assert told["evaluation"]["entailment"] == "aegle-support"
     assert told["baseline"]["system"] == "text"
     html = out.read_text()
     assert html.startswith("<!doctype html>")
     assert "<svg" in html
     assert "moon" not in html + run.stdout
-    run = CliRunner().invoke(app, words)
+    run = CliRunner().invoke(app, words, env={"AEGLE_ANSWERS__VERIFIER": "none"})
     assert "2 questions by graph, k = 3" in run.stdout
     assert "judged by words" in run.stderr
 
