@@ -1,0 +1,182 @@
+"""Domain embedder: the loop of `aegle.train.contrast` over low-rank changes, and what it ships."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import AutoModel
+
+from aegle.core.artifacts import sha256_tree, write_json
+from aegle.core.errors import InputError, StoppedError
+from aegle.lm.delta import LEFT, Array
+from aegle.lm.encoder import read_tokenizer
+from aegle.metrics import ranking
+from aegle.train import checkpoint, lowrank
+from aegle.train.contrast import Draw, Drawn, Embedder, How, info_nce, mixed
+from aegle.train.data.beir import RetrievalData, read
+from aegle.train.fit import schedule
+
+Log = Callable[[str, float, int], None]
+DEV_QUESTIONS: Final = 40
+DEV_PASSAGES: Final = 120
+"""Of each source, for the score that chooses: the same ones each time."""
+
+
+def network(base: Path, how: How) -> Embedder:
+    """The packaged encoder with low-rank changes that begin at nothing.
+
+    Raises:
+        InputError: the folder holds no BERT that can be trained.
+    """
+    torch.manual_seed(how.seed)
+    try:
+        # Dropout inside attention keeps a processor from its fused kernel: twice the time.
+        encoder = AutoModel.from_pretrained(
+            str(base),
+            add_pooling_layer=False,
+            attention_probs_dropout_prob=0.0,
+            hidden_dropout_prob=0.0,
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{base} holds no encoder that can be trained") from error
+    net = Embedder(encoder, read_tokenizer(base / "tokenizer.json"))
+    lowrank.adapt(net, rank=how.rank, alpha=how.alpha)
+    return net
+
+
+def fit(
+    net: Embedder,
+    sources: Sequence[RetrievalData],
+    how: How,
+    *,
+    folder: Path,
+    resume: bool = False,
+    limit_s: float = 0.0,
+    log: Log = lambda name, value, step: None,
+) -> int:
+    """Train; the steps done. A run that was stopped goes on to the same weights.
+
+    Args:
+        sources: their training parts are learned from.
+        how: what decides the run.
+        folder: of the checkpoint.
+        resume: go on from it.
+        limit_s: stop, with a checkpoint, after so many seconds; 0: never.
+        log: takes a figure's name, its value and the step.
+
+    Raises:
+        InputError: no checkpoint to resume from, or one of another run.
+        StoppedError: the time was up; ``resume`` goes on.
+    """
+    drawn = [Drawn(one, how) for one in sources]
+    learned = [one for one in net.parameters() if one.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=how.lr, weight_decay=how.decay)
+    done = 0
+    about = {"how": how.told(), "sources": [one.name for one in sources]}
+    if resume:
+        state = checkpoint.load(folder, net, optimiser)
+        if state["about"] != about:
+            raise InputError(f"{folder} holds a run of other settings or sources; name another")
+        done = state["step"]
+    since = time.monotonic()
+    for step, draw in enumerate(mixed(drawn, how)):
+        if step < done:
+            continue
+        if limit_s and time.monotonic() - since > limit_s:
+            checkpoint.save(folder, net, optimiser, {"step": step, "about": about})
+            raise StoppedError(f"stopped at step {step}; resume goes on from there")
+        for group in optimiser.param_groups:
+            group["lr"] = how.lr * schedule(step, how.steps, how.warmup)
+        log(f"loss/{draw.source}", _step(net, draw, how, optimiser), step)
+    checkpoint.save(folder, net, optimiser, {"step": how.steps, "about": about})
+    return how.steps
+
+
+def _step(net: Embedder, draw: Draw, how: How, optimiser: torch.optim.Optimizer) -> float:
+    net.train()
+    loss = info_nce(
+        net(draw.questions, how.question_pieces),
+        net(draw.passages, how.passage_pieces),
+        draw.right_Q,
+        draw.other_QP,
+        temperature=how.temperature,
+        dimensions=how.dimensions,
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return float(loss.detach())
+
+
+def dev_scores(
+    net: Embedder, sources: Sequence[RetrievalData], how: How, *, part: str = "dev"
+) -> dict[str, float]:
+    """nDCG@10 of each source's dev questions over a sample of its passages."""
+    found = {}
+    net.eval()
+    for data in sources:
+        asked = data.asked[part][:DEV_QUESTIONS]
+        if not asked:
+            continue
+        wanted = {n for one in asked for n in one.gold}
+        near = [m for n in sorted(wanted) for m in data.links.get(n, ())[:2]]
+        rest = np.random.default_rng(how.seed).permutation(len(data.passages)).tolist()
+        # Neighbours first: among passages at random nothing is hard.
+        some = list(dict.fromkeys([*sorted(wanted), *near, *rest]))[: len(wanted) + DEV_PASSAGES]
+        with torch.inference_mode():
+            told_PC = _embedded(net, [data.passages[n] for n in some], how.passage_pieces)
+            asked_QC = _embedded(net, [one.text for one in asked], how.question_pieces)
+        order = (-(asked_QC @ told_PC.T)).argsort(1, stable=True).tolist()
+        found[data.name] = float(
+            np.mean(
+                [
+                    ranking.ndcg([str(some[n]) for n in row], {str(n): 1.0 for n in one.gold}, k=10)
+                    for row, one in zip(order, asked, strict=True)
+                ]
+            )
+        )
+    return found
+
+
+def _embedded(net: Embedder, texts: Sequence[str], pieces: int) -> torch.Tensor:
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    parts = [
+        functional.normalize(net([texts[n] for n in order[at : at + 32]], pieces), dim=1)
+        for at in range(0, len(order), 32)
+    ]
+    vectors = torch.cat(parts)
+    return vectors[torch.tensor(order).argsort()]
+
+
+def shrunk(changes: Mapping[str, Array], share: float) -> dict[str, Array]:
+    """Changes counted ``share`` times: a point on the line between the base and what was trained.
+
+    References:
+        Wortsman et al. (2022), Robust fine-tuning of zero-shot models.
+    """
+    return {
+        name: (value * share).astype(value.dtype) if name.endswith(LEFT) else value
+        for name, value in changes.items()
+    }
+
+
+def hashes(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Of the training data, for a manifest."""
+    return tuple(sha256_tree(one) for one in folders)
+
+
+def read_all(folders: Sequence[Path]) -> list[RetrievalData]:
+    """The sources of some folders."""
+    return [read(one) for one in folders]
+
+
+def note(folder: Path, told: Mapping[str, Any]) -> None:
+    """What a run found, beside its checkpoint."""
+    write_json(folder / "dev.json", dict(told))
