@@ -16,13 +16,16 @@ class OnnxEncoder:
     Args:
         model: a folder, or a reference for `aegle.lm.catalog.resolve`.
         threads: 0 for all cores.
+        dimensions: only the first so many numbers of a vector are kept; 0 for all.
     """
 
-    def __init__(self, model: Path | str, *, threads: int = 0) -> None:
+    def __init__(self, model: Path | str, *, threads: int = 0, dimensions: int = 0) -> None:
         folder = model if isinstance(model, Path) else resolve(model)
-        self._encoder = SentenceEncoder(folder, threads=threads)
+        self._encoder = SentenceEncoder(folder, threads=threads, dimensions=dimensions)
         self.name = f"onnx:{model if isinstance(model, str) else model.name}"
         self.width = self._encoder.width
+        if dimensions:
+            self.name += f"/{dimensions}"
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (len(texts), width), in the order given, whatever the batching."""

@@ -201,7 +201,16 @@ class Backends(_Table):
     )
     graph: str = "ladybug"
     encoder: str = "onnx"
-    encoder_model: str = Field("minilm", description="a name of `aegle models`, path: or hf:")
+    encoder_model: str = Field(
+        "minilm",
+        description="a name of `aegle models`, path: or hf:; after a change: aegle reindex",
+    )
+    encoder_dimensions: int = Field(
+        0,
+        ge=0,
+        description="only the first so many numbers of a vector are kept; 0: all. For encoders "
+        "trained for it, as aegle-embed (256, 128, 64); after a change: aegle reindex",
+    )
     generator: str = "llamacpp"
     generator_model: str = Field("smollm2", description="a name of `aegle models`, path: or hf:")
     generator_url: str = Field("", description="base URL of an OpenAI-compatible server")

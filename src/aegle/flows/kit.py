@@ -150,7 +150,13 @@ class Kit:
         """Text to vectors."""
         backends = self.settings.backends
         model = self._model(backends.encoder_model)
-        encoder: Encoder = self._open("encoder", backends.encoder, model, threads=backends.threads)
+        encoder: Encoder = self._open(
+            "encoder",
+            backends.encoder,
+            model,
+            threads=backends.threads,
+            dimensions=backends.encoder_dimensions,
+        )
         return encoder
 
     @cached_property

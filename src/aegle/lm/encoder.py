@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from aegle.core.artifacts import read_json
-from aegle.core.errors import BackendError, InputError, NotFoundError
+from aegle.core.errors import BackendError, InputError, NotFoundError, UsageError
 from aegle.core.ports import Vectors
 from aegle.lm.catalog import cache_folder
 from aegle.lm.graphs import graph_file
@@ -35,13 +35,23 @@ class SentenceEncoder:
         folder: the weights.
         threads: 0 for all cores.
         max_tokens: longer texts are cut to this, special tokens included.
+        dimensions: only the first so many numbers of a vector are kept, made a unit vector again;
+            0 for all. Good with models trained for it (Matryoshka, Kusupati et al. 2022).
 
     Raises:
         NotFoundError: a file is missing.
         InputError: a file is damaged or of another architecture.
+        UsageError: the vectors are shorter than ``dimensions``.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0, max_tokens: int = MAX_TOKENS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int = 0,
+        max_tokens: int = MAX_TOKENS,
+        dimensions: int = 0,
+    ) -> None:
         for name in ("tokenizer.json", "config.json"):
             if not (folder / name).is_file():
                 raise NotFoundError(f"{folder} is no encoder: it has no {name}")
@@ -54,7 +64,13 @@ class SentenceEncoder:
         self._session = open_session(graph, threads)
         self._inputs = {one.name for one in self._session.get_inputs()}
         self._output = self._session.get_outputs()[0]
-        self.width = int(self._output.shape[-1])
+        self._whole = int(self._output.shape[-1])
+        if not 0 <= dimensions <= self._whole:
+            raise UsageError(
+                f"{folder} gives vectors of {self._whole} numbers; {dimensions} of them can't be "
+                "kept: give 0 for all, or fewer"
+            )
+        self.width = dimensions or self._whole
         # Where one scale serves all activations of a run, a text's vector depends on its
         # neighbours (cosine down to 0.99): such graphs get one text at a time.
         self._alone = not _is_ours(self._session)
@@ -64,7 +80,8 @@ class SentenceEncoder:
         vectors = np.empty((len(texts), self.width), np.float32)
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         for rows in self._buckets([len(one.ids) for one in encodings]):
-            vectors[rows] = self._run([encodings[row] for row in rows])
+            whole_BC = self._run([encodings[row] for row in rows])
+            vectors[rows] = first(whole_BC, self.width) if self.width < self._whole else whole_BC
         return vectors
 
     def count(self, text: str) -> int:
@@ -119,6 +136,13 @@ def pool(states_BSC: NDArray[np.float32], mask_BS: NDArray[np.int64], pooling: s
         vectors_BC = np.einsum("bsc,bs->bc", states_BSC, mask_BS.astype(np.float32))
     lengths_B1 = np.maximum(np.linalg.norm(vectors_BC, axis=1, keepdims=True), 1e-9)
     return np.asarray(vectors_BC / lengths_B1, np.float32)
+
+
+def first(vectors_BC: Vectors, dimensions: int) -> Vectors:
+    """The first so many numbers of each vector (B, C), made a unit vector again."""
+    kept = vectors_BC[:, :dimensions]
+    lengths_B1 = np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-9)
+    return np.asarray(kept / lengths_B1, np.float32)
 
 
 def _read_pooling(folder: Path) -> str:
