@@ -10,6 +10,8 @@ are shipped is read; what a source may be used for stands in ``card.json``.
 
 Held out (``test``, and in no training part): half of MedQuAD's diseases, PubMedQA's 500 test
 questions, SciFact's validation claims with every abstract that they cite, half of TRAM's reports.
+MuSiQue has dev questions only (the half on which `retrieval.py` chooses): they guard what an
+encoder knew of general text.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from retrieval import is_dev
+from retrieval_sets import read_set
 
 PARTS: Final = ("train", "dev", "test")
 LONGEST: Final = 1200
@@ -111,12 +116,25 @@ def siblings(groups: Mapping[str, Iterable[str]], most: int = 8) -> dict[str, li
     return dict(found)
 
 
+def guard(data: Path) -> Source:
+    """General questions, dev only, over their own passages and as many others."""
+    asked = [one for one in read_set(data / "musique_100").questions if is_dev(one.question)]
+    passages = read_set(data / "musique_100").passages
+    own = {n for one in asked for n in one.gold}
+    others = sorted(set(range(len(passages))) - own, key=lambda n: point(str(n)))
+    texts = {str(n): plain("\n".join(passages[n])) for n in [*sorted(own), *others[: len(own)]]}
+    queries = [
+        Query(one.question, tuple(map(str, one.gold)), one.question, "dev") for one in asked
+    ]
+    return Source("musique_100", "CC BY 4.0", texts, queries)
+
+
 def all_sources(data: Path) -> dict[str, Callable[[Path], Source]]:
     """Name -> reader, of the sources that are there."""
     import domain_cyber
     import domain_health
 
-    readers = domain_health.READERS | domain_cyber.READERS
+    readers = {"musique_100": guard} | domain_health.READERS | domain_cyber.READERS
     return {name: read for name, read in readers.items() if (data / name).is_dir()}
 
 

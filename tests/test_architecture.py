@@ -48,7 +48,7 @@ VOUCHES = {
     # Annotated corpora: the recipe must say why their texts may be used, and the card repeats it.
     *(
         f"train/data/{name}.py"
-        for name in ("bioc", "brat", "iob", "jsonl", "negex", "plain", "pubtator", "table")
+        for name in ("beir", "bioc", "brat", "iob", "jsonl", "negex", "plain", "pubtator", "table")
     ),
     "train/data/identifiers.py",  # nobody's: made from lists
     "train/data/support.py",  # claims and evidence of public sets

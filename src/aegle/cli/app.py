@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from aegle.cli import asking, assessing, filling, serving, show, training, tuning
+from aegle.cli import (
+    asking,
+    assessing,
+    filling,
+    retrievers,
+    serving,
+    show,
+    training,
+    tuning,
+)
 from aegle.core.errors import AegleError
 
 app = typer.Typer(
@@ -57,6 +66,7 @@ asking.register(app)
 assessing.register(app)
 serving.register(app)
 training.register(app)
+retrievers.register(app)
 tuning.register(app)
 
 

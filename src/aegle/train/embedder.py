@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel
 
-from aegle.core.artifacts import sha256_tree, write_json
+from aegle.core.artifacts import sha256_tree
 from aegle.core.errors import InputError, StoppedError
-from aegle.lm.delta import LEFT, Array
 from aegle.lm.encoder import read_tokenizer
 from aegle.metrics import ranking
 from aegle.train import checkpoint, lowrank
@@ -23,6 +23,15 @@ from aegle.train.data.beir import RetrievalData, read
 from aegle.train.fit import schedule
 
 Log = Callable[[str, float, int], None]
+MODEL: Final = "model"
+"""In a run's folder: what is served."""
+
+SHARES: Final = (1.0, 0.75, 0.5, 0.25)
+"""Of the changes, tried on dev: half of what was learned may keep more of what was known."""
+
+SLACK: Final = 0.005
+"""nDCG@10 that a source which is only there to guard may lose on its dev questions."""
+
 DEV_QUESTIONS: Final = 40
 DEV_PASSAGES: Final = 120
 """Of each source, for the score that chooses: the same ones each time."""
@@ -133,7 +142,7 @@ def dev_scores(
         with torch.inference_mode():
             told_PC = _embedded(net, [data.passages[n] for n in some], how.passage_pieces)
             asked_QC = _embedded(net, [one.text for one in asked], how.question_pieces)
-        order = (-(asked_QC @ told_PC.T)).argsort(1, stable=True).tolist()
+        order = (-(asked_QC @ told_PC.T)).argsort(dim=1, stable=True).tolist()
         found[data.name] = float(
             np.mean(
                 [
@@ -155,28 +164,97 @@ def _embedded(net: Embedder, texts: Sequence[str], pieces: int) -> torch.Tensor:
     return vectors[torch.tensor(order).argsort()]
 
 
-def shrunk(changes: Mapping[str, Array], share: float) -> dict[str, Array]:
-    """Changes counted ``share`` times: a point on the line between the base and what was trained.
+def choose(
+    net: Embedder, sources: Sequence[RetrievalData], how: How
+) -> tuple[float, dict[str, dict[str, float]]]:
+    """(share, dev scores by share): the share of the changes that serves best; it is set.
+
+    Sources without training questions guard what was known before: where one loses more than
+    `SLACK`, a share is not taken. 0 where none is left.
 
     References:
         Wortsman et al. (2022), Robust fine-tuning of zero-shot models.
     """
-    return {
-        name: (value * share).astype(value.dtype) if name.endswith(LEFT) else value
-        for name, value in changes.items()
+    guards = {one.name for one in sources if not one.asked["train"]}
+    told = {}
+    for share in (0.0, *SHARES):
+        weigh(net, share, how)
+        told[f"{share:g}"] = dev_scores(net, sources, how)
+    before = told["0"]
+    allowed = [
+        share
+        for share in SHARES
+        if all(told[f"{share:g}"][one] >= before[one] - SLACK for one in guards & before.keys())
+    ]
+    best = max(
+        (0.0, *allowed), key=lambda share: float(np.mean(list(told[f"{share:g}"].values())))
+    )
+    weigh(net, best, how)
+    return best, told
+
+
+def weigh(net: Embedder, share: float, how: How) -> None:
+    """Count the changes ``share`` times."""
+    for module in net.modules():
+        if isinstance(module, lowrank.LowRank):
+            module.scale = share * how.alpha / math.sqrt(how.rank)
+
+
+def run(
+    folders: Sequence[Path],
+    *,
+    base: str,
+    base_folder: Path,
+    folder: Path,
+    how: How,
+    resume: bool = False,
+    limit_s: float = 0.0,
+    log: Log = lambda name, value, step: None,
+) -> dict[str, Any]:
+    """Train on some folders in BEIR's layout; what serves ends in ``folder/model``, as a delta.
+
+    Args:
+        folders: read by `aegle.train.data.beir.read`.
+        base: the reference of the packaged encoder, which the delta names.
+        base_folder: where that lies.
+        folder: of the run.
+        how, resume, limit_s, log: as for `fit`.
+
+    Returns:
+        The share chosen, dev scores by share, and where the model lies.
+
+    Raises:
+        InputError: a source, the base or the checkpoint can't be read.
+        StoppedError: the time was up; ``resume`` goes on.
+    """
+    sources = [read(one) for one in sorted(folders)]
+    taught = [one for one in sources if one.asked["train"]]
+    if not taught:
+        raise InputError("no folder has training questions (qrels/train.tsv)")
+    net = network(base_folder, how)
+    fit(net, taught, how, folder=folder, resume=resume, limit_s=limit_s, log=log)
+    share, scores = choose(net, sources, how)
+    card = {
+        "name": folder.name,
+        "kind": "encoder",
+        "version": 1,
+        "dimensions": list(how.dimensions),
+        "how": how.told(),
+        "share": share,
+        "data": {one.name: _counted(one) for one in sources},
+        "dev_ndcg10": scores,
     }
+    lowrank.save_delta(
+        folder / MODEL,
+        base=base,
+        base_folder=base_folder,
+        tensors=lowrank.changes(net.encoder),
+        card=card,
+        made_from=tuple(sha256_tree(one) for one in sorted(folders)),
+    )
+    return {"model": str(folder / MODEL), "share": share, "dev_ndcg10": scores}
 
 
-def hashes(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Of the training data, for a manifest."""
-    return tuple(sha256_tree(one) for one in folders)
-
-
-def read_all(folders: Sequence[Path]) -> list[RetrievalData]:
-    """The sources of some folders."""
-    return [read(one) for one in folders]
-
-
-def note(folder: Path, told: Mapping[str, Any]) -> None:
-    """What a run found, beside its checkpoint."""
-    write_json(folder / "dev.json", dict(told))
+def _counted(data: RetrievalData) -> dict[str, Any]:
+    counts = {part: len(some) for part, some in data.asked.items()}
+    return {"licence": data.licence, "passages": len(data.passages), **counts}
