@@ -123,9 +123,7 @@ def guard(data: Path) -> Source:
     own = {n for one in asked for n in one.gold}
     others = sorted(set(range(len(passages))) - own, key=lambda n: point(str(n)))
     texts = {str(n): plain("\n".join(passages[n])) for n in [*sorted(own), *others[: len(own)]]}
-    queries = [
-        Query(one.question, tuple(map(str, one.gold)), one.question, "dev") for one in asked
-    ]
+    queries = [Query(one.question, tuple(map(str, one.gold)), one.question, "dev") for one in asked]
     return Source("musique_100", "CC BY 4.0", texts, queries)
 
 

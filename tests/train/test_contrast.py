@@ -22,9 +22,7 @@ from aegle.train.mine import Lexical, Miner
 sys.path.insert(0, str(Path(__file__).parent))
 from asked import write
 
-HOW = How(
-    steps=30, seeds=4, more=4, dimensions=(32, 8), rank=4, lr=1e-2, passage_pieces=40, seed=3
-)
+HOW = How(steps=30, seeds=4, more=4, dimensions=(32, 8), rank=4, lr=1e-2, passage_pieces=40, seed=3)
 
 
 @pytest.fixture(scope="module")

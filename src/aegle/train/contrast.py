@@ -95,9 +95,7 @@ class Drawn:
     def __init__(self, data: RetrievalData, how: How) -> None:
         self.data, self.how = data, how
         self.asked = [
-            replace(one, gold=kept)
-            for one in data.asked["train"]
-            if (kept := one.gold & data.free)
+            replace(one, gold=kept) for one in data.asked["train"] if (kept := one.gold & data.free)
         ]
         if not self.asked:
             raise InputError(f"{data.name} has no training question whose passage may be used")
@@ -164,9 +162,7 @@ def mixed(drawn: Sequence[Drawn], how: How) -> Iterator[Draw]:
     sizes = np.array([len(one.asked) for one in drawn], float) ** how.power
     rng = np.random.default_rng(how.seed)
     picks = rng.choice(len(drawn), size=how.steps, p=sizes / sizes.sum())
-    running = [
-        one.batches(np.random.default_rng((how.seed, at))) for at, one in enumerate(drawn)
-    ]
+    running = [one.batches(np.random.default_rng((how.seed, at))) for at, one in enumerate(drawn)]
     for pick in picks:
         yield next(running[pick])
 

@@ -35,7 +35,7 @@ from aegle.train.mine import Miner
 Log = Callable[[str, float, int], None]
 Teacher = Callable[[str, Sequence[str]], Scores]
 
-MINILM: Final = {
+MINILM: Final[dict[str, Any]] = {
     "architectures": ["BertForSequenceClassification"],
     "attention_probs_dropout_prob": 0.0,
     "hidden_act": "gelu",
@@ -106,9 +106,10 @@ class How:
 def listed(
     data: RetrievalData, *, part: str, most: int, by_words: int, by_graph: int, seed: int
 ) -> list[Listed]:
-    """Questions of a source with candidates: what answers, and what looks like it by words or graph.
+    """Questions of a source with candidates: what answers, and what looks like it.
 
-    A question without enough candidates gets passages at random.
+    Candidates look like an answer by words or by the graph; where they are too few, others are
+    drawn at random.
     """
     miner, rng = Miner(data), np.random.default_rng(seed)
     asked = data.asked[part]
@@ -244,9 +245,7 @@ def ranked_loss(mine_NK: Tensor, lists: Sequence[Listed], how: How) -> Tensor:
         mine_NK.log_softmax(1), theirs_NK.log_softmax(1), log_target=True, reduction="batchmean"
     )
     truth = functional.cross_entropy(mine_NK, right_NK)
-    return (
-        how.margin * functional.mse_loss(margins, wanted) + how.rank * order + how.gold * truth
-    )
+    return how.margin * functional.mse_loss(margins, wanted) + how.rank * order + how.gold * truth
 
 
 def agreement(mine_NK: Tensor, lists: Sequence[Listed]) -> dict[str, float]:

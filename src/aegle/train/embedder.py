@@ -186,9 +186,7 @@ def choose(
         for share in SHARES
         if all(told[f"{share:g}"][one] >= before[one] - SLACK for one in guards & before.keys())
     ]
-    best = max(
-        (0.0, *allowed), key=lambda share: float(np.mean(list(told[f"{share:g}"].values())))
-    )
+    best = max((0.0, *allowed), key=lambda share: float(np.mean(list(told[f"{share:g}"].values()))))
     weigh(net, best, how)
     return best, told
 

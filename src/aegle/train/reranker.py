@@ -108,9 +108,9 @@ def read_lists(folder: Path) -> dict[str, list[Listed]]:
     usual = max(set(lengths), key=lengths.count)
     for row in rows:
         if len(row["passages"]) == usual:
-            fields = {name: row[name] for name in ("source", "question")}
-            listed = {name: tuple(row[name]) for name in ("passages", "right", "scores")}
-            found[row["part"]].append(Listed(**fields, **listed))
+            passages, right, scores = (tuple(row[n]) for n in ("passages", "right", "scores"))
+            one = Listed(row["source"], row["question"], passages, right, scores)
+            found[row["part"]].append(one)
     return found
 
 
@@ -149,7 +149,7 @@ def run(
     told = {"folder": folder, "resume": resume, "limit_s": limit_s, "log": log}
     net.train()
     cross.distil(net, tokenizer, lists["train"], how, **told)  # type: ignore[arg-type]
-    net.eval()
+    net.eval()  # type: ignore[no-untyped-call]
     dev = dev_scores(net, tokenizer, lists["dev"], how)
     card = {
         "name": folder.name,

@@ -63,7 +63,7 @@ def read(folder: Path) -> RetrievalData:
             "'safe_because': why as they are"
         )
     place: dict[str, int] = {}
-    passages = []
+    passages: list[SafeText] = []
     for row in _rows(folder / "corpus.jsonl"):
         title, text = str(row.get("title") or ""), str(row["text"])
         place[str(row["_id"])] = len(passages)
