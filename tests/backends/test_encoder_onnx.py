@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from aegle.backends.encoder_onnx import OnnxEncoder
-from aegle.core.errors import InputError, NotFoundError
+from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.lm.encoder import pool
-from aegle.testing.encoder import CHECKS
+from aegle.testing.encoder import CHECKS, TEXTS, check_shape_and_length
 from aegle.testing.weights import WeightsUnavailableError, cached
 
 
@@ -25,6 +25,19 @@ def weights(name):
 def test_contract(check, name):
     folder = weights(name)
     check(lambda: OnnxEncoder(folder, threads=1))
+
+
+def test_fewer_dimensions_are_the_first_ones_at_unit_length():
+    folder = weights("minilm")
+    check_shape_and_length(lambda: OnnxEncoder(folder, threads=1, dimensions=64))
+    whole, short = (OnnxEncoder(folder, threads=1, dimensions=size) for size in (0, 64))
+    first = whole.embed(TEXTS)[:, :64]
+    expected = first / np.linalg.norm(first, axis=1, keepdims=True)
+    np.testing.assert_allclose(short.embed(TEXTS), expected, atol=1e-6)
+    assert (short.width, whole.width) == (64, 384)
+    assert short.name != whole.name
+    with pytest.raises(UsageError, match="384 numbers"):
+        OnnxEncoder(folder, dimensions=385)
 
 
 def test_long_texts_are_cut_not_refused():

@@ -131,6 +131,13 @@ class Retrieve(_Table):
     rerank_weight: float = Field(
         0.5, ge=0, le=1, description="its vote beside the search's own; 1: it alone decides"
     )
+    rerank_tokens: int = Field(
+        512,
+        ge=32,
+        le=512,
+        description="most word pieces of a question with a passage that a cross-encoder reads; "
+        "the passage is cut",
+    )
     rerank_format: Literal["auto", "cohere", "jina", "tei"] = Field(
         "auto", description="what the rerank service speaks; auto: by its URL"
     )

@@ -52,5 +52,8 @@ def opened(kit: _Opens) -> Reranker | None:
     late = how == "late"
     folder = kit._model((model or backends.encoder_model) if late else wanted.rerank)
     name = "late" if late else "onnx"
-    local: Reranker = kit._open("reranker", name, folder, threads=backends.threads)
+    how = {"threads": backends.threads}
+    if not late:
+        how["max_tokens"] = wanted.rerank_tokens
+    local: Reranker = kit._open("reranker", name, folder, **how)
     return local

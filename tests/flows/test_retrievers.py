@@ -1,0 +1,57 @@
+"""Training retrievers by the flow: what is refused, and which settings reach the reranker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aegle.core.errors import NotFoundError, UsageError
+from aegle.core.settings import load
+from aegle.flows import rerankers, retrievers
+
+
+def test_what_is_no_pairs_folder_and_what_is_no_setting(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"corpus\.jsonl"):
+        retrievers.embedder(tmp_path, out=tmp_path / "run")
+    with pytest.raises(UsageError, match="no setting stepz; there are: alpha"):
+        retrievers.embedder(tmp_path, out=tmp_path / "run", changes={"stepz": 3})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_begun_once_gone_on_with_and_finished_once(tmp_path: Path) -> None:
+    source = tmp_path / "pairs" / "one"
+    source.mkdir(parents=True)
+    (source / "corpus.jsonl").write_text("")
+    with pytest.raises(UsageError, match="no run to go on with"):
+        retrievers.embedder(tmp_path / "pairs", out=tmp_path / "run", resume=True)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoint.json").write_text("{}")
+    with pytest.raises(UsageError, match="--resume"):
+        retrievers.embedder(tmp_path / "pairs", out=run)
+    (run / "result.json").write_text("{}")
+    with pytest.raises(UsageError, match="finished"):
+        retrievers.reranker(tmp_path / "pairs", out=run, resume=True)
+
+
+class _Kit:
+    def __init__(self, **options: object) -> None:
+        self.settings = load(environ={}, options=options)
+        self.opened: list[object] = []
+
+    def _model(self, name: str) -> Path:
+        return Path(name)
+
+    def _open(self, port: str, name: str, *args: object, **options: object) -> object:
+        self.opened.append((port, name, args, options))
+        return self
+
+
+def test_a_cross_encoder_is_told_how_much_to_read() -> None:
+    kit = _Kit(**{"retrieve.rerank": "some", "retrieve.rerank_tokens": 96})
+    rerankers.opened(kit)
+    assert kit.opened == [("reranker", "onnx", (Path("some"),), {"threads": 0, "max_tokens": 96})]
+    late = _Kit(**{"retrieve.rerank": "late"})
+    rerankers.opened(late)
+    assert late.opened == [("reranker", "late", (Path("minilm"),), {"threads": 0})]
