@@ -48,7 +48,7 @@ DEPTH: Final = 10
 
 
 @dataclass(frozen=True)
-class Test:
+class Task:
     """Passages, questions, the places of what answers each, and each one's document."""
 
     name: str
@@ -58,13 +58,13 @@ class Test:
     groups: list[str]
 
 
-def domain(source: Source, part: str) -> Test:
+def domain(source: Source, part: str) -> Task:
     """A part of a source; of MedQuAD only the passages of its own diseases are there."""
     asked = [one for one in source.queries if one.part == part]
     own = {item for one in asked for item in one.gold}
     ids = [item for item in source.passages if source.name != "medquad" or item in own]
     place = {item: n for n, item in enumerate(ids)}
-    return Test(
+    return Task(
         source.name,
         [source.passages[item] for item in ids],
         [one.text for one in asked],
@@ -73,10 +73,10 @@ def domain(source: Source, part: str) -> Test:
     )
 
 
-def general(data: RetrievalSet, kept: bool | None) -> Test:
+def general(data: RetrievalSet, kept: bool | None) -> Task:
     """A retrieval set; ``kept`` takes one half of its questions."""
     asked = [one for one in data.questions if kept is None or is_dev(one.question) == kept]
-    return Test(
+    return Task(
         data.name,
         [f"{title}\n{text}" if title else text for title, text in data.passages],
         [one.question for one in asked],
@@ -85,7 +85,7 @@ def general(data: RetrievalSet, kept: bool | None) -> Test:
     )
 
 
-def test_of(name: str, data: Path, dev: bool) -> Test:
+def test_of(name: str, data: Path, dev: bool) -> Task:
     """The questions of a set that are to be asked."""
     if name == "scifact" and not dev:
         return general(read_set(data / name), None)
@@ -123,7 +123,7 @@ def split(name: str) -> tuple[str, int]:
     return (stem, int(size)) if stem and size.isdigit() else (name, 0)
 
 
-def found(test: Test, name: str, encoders: Encoders) -> list[list[str]]:
+def found(test: Task, name: str, encoders: Encoders) -> list[list[str]]:
     """The first passages of each question, best first."""
     told_PC = encoders.vectors(name, test.passages)
     asked_QC = encoders.vectors(name, test.questions)
@@ -131,7 +131,7 @@ def found(test: Test, name: str, encoders: Encoders) -> list[list[str]]:
     return [[str(n) for n in row] for row in order_QK]
 
 
-def measure(test: Test, names: Sequence[str], encoders: Encoders) -> dict[str, Any]:
+def measure(test: Task, names: Sequence[str], encoders: Encoders) -> dict[str, Any]:
     """Each encoder's figures on a set, and what it gains over the first one."""
     values: dict[str, dict[str, list[float]]] = {}
     for name in names:
@@ -163,7 +163,7 @@ def shown(one: Measure) -> list[float]:
     return [round(x, 4) for x in (one.value, one.low, one.high)]
 
 
-def pace(names: Sequence[str], encoders: Encoders, test: Test) -> dict[str, Any]:
+def pace(names: Sequence[str], encoders: Encoders, test: Task) -> dict[str, Any]:
     """Of each encoder: p95 milliseconds of a question, tokens a second over some passages."""
     told = {}
     for stem in dict.fromkeys(split(name)[0] for name in names):
