@@ -1,8 +1,6 @@
 """Clinical and cyber sets: what is held out is in no training part, and folders read as written."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,16 +13,9 @@ from embedder import Task, measure, split
 from retrieval_sets import read_set
 
 
-def public() -> Path:
-    folder = os.environ.get("AEGLE_DATA")
-    if not folder:
-        pytest.skip("AEGLE_DATA does not name the folder of public data")
-    return Path(folder)
-
-
 @pytest.mark.parametrize("make", [domain_health.pubmedqa, domain_cyber.tram2])
-def test_no_document_is_in_two_parts(make):
-    source = make(public())
+def test_no_document_is_in_two_parts(make, data):
+    source = make(data)
     parts: dict[str, set[str]] = {}
     for one in source.queries:
         parts.setdefault(one.group, set()).add(one.part)
@@ -35,17 +26,17 @@ def test_no_document_is_in_two_parts(make):
     assert linked <= source.passages.keys()
 
 
-def test_pubmedqa_holds_out_its_own_test_questions():
-    told = json.loads((public() / "pubmedqa/test_ground_truth.json").read_text())
-    source = domain_health.pubmedqa(public())
+def test_pubmedqa_holds_out_its_own_test_questions(data):
+    told = json.loads((data / "pubmedqa/test_ground_truth.json").read_text())
+    source = domain_health.pubmedqa(data)
     test = {one.group for one in source.queries if one.part == "test"}
     assert test == set(told)
     assert not test & set(source.links)
 
 
-def test_no_abstract_that_a_held_out_claim_cites_is_learned_from():
-    source = domain_health.scifact(public())
-    held = read_set(public() / "scifact", claims="validation")
+def test_no_abstract_that_a_held_out_claim_cites_is_learned_from(data):
+    source = domain_health.scifact(data)
+    held = read_set(data / "scifact", claims="validation")
     titles = {held.passages[n][0] for one in held.questions for n in one.gold}
     assert not {text.split("\n")[0] for text in source.passages.values()} & titles
     assert {one.part for one in source.queries} == {"train", "dev"}
@@ -70,10 +61,10 @@ def test_what_repeats_a_held_out_text_falls(tmp_path):
     assert unseen(source, held) == 1
     assert [one.group for one in source.queries] == ["flu", "alarm"]
     source.write(tmp_path)
-    data = read(tmp_path / "made")
-    assert [one.text for one in data.asked["train"]] == ["what of alarms?"]
-    assert data.free == {1, 2}
-    assert data.links[0] == [1, 2]
+    told = read(tmp_path / "made")
+    assert [one.text for one in told.asked["train"]] == ["what of alarms?"]
+    assert told.free == {1, 2}
+    assert told.links[0] == [1, 2]
 
 
 def test_parts_depend_on_the_document_alone_and_have_their_shares():
