@@ -271,5 +271,16 @@ SHIPPED: Final = (
         use="whether evidence bears a claim out: a change to ms-marco-minilm, INT8, calibrated",
         cached=True,
     ),
+    CatalogEntry(
+        name="aegle-embed",
+        kind="encoder",
+        reference="shipped:aegle-embed",
+        licence="Apache-2.0",
+        package_licence="Apache-2.0",
+        size_bytes=0,
+        use="minilm trained further on clinical and cyber questions; its first 256, 128 or 64 "
+        "numbers serve alone",
+        cached=True,
+    ),
 )
 """What was trained here and lies in Aegle itself: nothing is fetched."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -208,6 +208,7 @@ def run(
     resume: bool = False,
     limit_s: float = 0.0,
     log: Log = lambda name, value, step: None,
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train on some folders in BEIR's layout; what serves ends in ``folder/model``, as a delta.
 
@@ -217,6 +218,7 @@ def run(
         base_folder: where that lies.
         folder: of the run.
         how, resume, limit_s, log: as for `fit`.
+        about: what else the card says.
 
     Returns:
         The share chosen, dev scores by share, and where the model lies.
@@ -241,7 +243,7 @@ def run(
         "share": share,
         "data": {one.name: _counted(one) for one in sources},
         "dev_ndcg10": scores,
-    }
+    } | dict(about or {})
     lowrank.save_delta(
         folder / MODEL,
         base=base,
