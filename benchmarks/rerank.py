@@ -3,8 +3,8 @@
     python benchmarks/rerank.py --data DIR [--set scifact 2wiki_101] [--model FOLDER] [--url URL]
 
 ``--data`` is a folder of sets or a set itself (retrieval_sets.py names the layouts). ``late`` is
-late interaction over the token vectors of the packaged encoder; ``--model`` adds a cross-encoder (a
-folder or a name of `aegle models`), ``--url`` a service, its key in AEGLE_RETRIEVE__RERANK_KEY.
+late interaction over the token vectors of the packaged encoder; ``--model`` adds cross-encoders
+(folders or names of `aegle models`), ``--url`` a service, its key in AEGLE_RETRIEVE__RERANK_KEY.
 Each is measured by its vote beside the search's own (``late 0.5``; 1: it alone decides) against
 hybrid, paired by question. ``--dev`` takes the questions on which a vote may be chosen: SciFact's
 training claims, of other sets the half whose hash is even; without it the others are asked.
@@ -237,9 +237,10 @@ def _rerankers(args: argparse.Namespace) -> dict[str, Callable[[], Reranker]]:
     made: dict[str, Callable[[], Reranker]] = {}
     if args.late != "none":
         made["late"] = lambda: Remembering(args.late, args.threads)
-    if args.model:
-        folder = Path(args.model) if Path(args.model).is_dir() else resolve(args.model)
-        made["cross-encoder"] = lambda: OnnxReranker(folder, threads=args.threads)
+    how = {"threads": args.threads, "max_tokens": args.tokens}
+    for name in args.model:
+        folder = Path(name) if Path(name).is_dir() else resolve(name)
+        made[name] = lambda folder=folder: OnnxReranker(folder, **how)
     if args.url:
         key = os.environ.get("AEGLE_RETRIEVE__RERANK_KEY", "")
         made["service"] = lambda: HttpReranker(args.url, model=args.url_model, api_key=key)
@@ -253,7 +254,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=["scifact", "2wiki_101"])
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     parser.add_argument("--late", default="minilm", help="an encoder's name or path:, or none")
-    parser.add_argument("--model", default="", help="a cross-encoder's folder or name")
+    parser.add_argument("--model", nargs="*", default=[], help="cross-encoders: folders or names")
+    parser.add_argument("--tokens", type=int, default=512, help="most that a cross-encoder reads")
     parser.add_argument("--url", default="", help="a rerank service")
     parser.add_argument("--url-model", default="")
     parser.add_argument("--top", type=int, default=30)
