@@ -142,7 +142,7 @@ def test_a_guard_that_loses_forbids_the_change(tiny, source, tmp_path, monkeypat
     data = read(source)
     guard = read(source)
     guard.name, guard.asked = "guard", {"train": [], "dev": data.asked["dev"], "test": []}
-    scores = iter([(0.5, 0.5), (0.9, 0.3), (0.8, 0.498), (0.7, 0.6)])
+    scores = iter([(0.5, 0.5), (0.9, 0.3), (0.8, 0.498), (0.7, 0.6), (0.6, 0.6)])
     monkeypatch.setattr(
         embedder, "dev_scores", lambda *_: dict(zip(("made", "guard"), next(scores), strict=True))
     )
