@@ -226,10 +226,28 @@ def measure(folder: Path, args: argparse.Namespace, encoder: OnnxEncoder) -> dic
             lists[f"{name} {weight:g}"] = rows
     told: dict[str, Any] = {"dataset": data.name, "n": len(asked), "top": args.top}
     told |= {"dev": args.dev, "systems": told_of(asked, lists), "p95_ms": times}
+    if args.model[1:]:
+        told["over_first_model"] = over_first(asked, lists, args.model, args.weights)
     if args.sample:
         tokens = TokenEncoder(resolve(args.late), threads=args.threads)
         told["stored"] = compared(asked[: args.sample], hits, texts, tokens, args.top)
         tokens.close()
+    return told
+
+
+def over_first(
+    asked: Sequence[Asked],
+    lists: dict[str, list[list[str]]],
+    models: Sequence[str],
+    weights: Sequence[float],
+) -> dict[str, Any]:
+    """What each further cross-encoder gains over the first one (a teacher, say) at the same vote."""
+    told = {}
+    for weight in weights:
+        names = {f"{name} {weight:g}": lists[f"{name} {weight:g}"] for name in models}
+        base, *others = names
+        found = told_of(asked, names, base)
+        told |= {name: {k: v["gain"] for k, v in found[name].items()} for name in others}
     return told
 
 
