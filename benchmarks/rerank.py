@@ -241,7 +241,7 @@ def over_first(
     models: Sequence[str],
     weights: Sequence[float],
 ) -> dict[str, Any]:
-    """What each further cross-encoder gains over the first one (a teacher, say) at the same vote."""
+    """What each further cross-encoder gains over the first, a teacher say, at the same vote."""
     told = {}
     for weight in weights:
         names = {f"{name} {weight:g}": lists[f"{name} {weight:g}"] for name in models}
