@@ -78,11 +78,15 @@ def test_a_student_of_two_layers_learns_and_serves(base, tmp_path, monkeypatch):
         base_folder=base,
         layers=(0, 2),
         folder=run,
+        folders=folders,
         how=HOW,
         log=lambda name, value, step: losses.append(value),
     )
     assert np.mean(losses[-8:]) < np.mean(losses[:8])
     assert set(told["dev"]) == {"made"}
+    card = json.loads((Path(told["model"]) / "card.json").read_text())
+    assert card["data"]["made"] == {"licence": "ours", "train": 18, "dev": 6}
+    assert card["layers"] == [0, 2]
     monkeypatch.setenv("AEGLE_CACHE", str(tmp_path / "cache"))
     folder = delta.whole(Path(told["model"]), base, tmp_path / "cache")
     assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 2

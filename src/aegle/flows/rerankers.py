@@ -52,8 +52,8 @@ def opened(kit: _Opens) -> Reranker | None:
     late = how == "late"
     folder = kit._model((model or backends.encoder_model) if late else wanted.rerank)
     name = "late" if late else "onnx"
-    how = {"threads": backends.threads}
+    options = {"threads": backends.threads}
     if not late:
-        how["max_tokens"] = wanted.rerank_tokens
-    local: Reranker = kit._open("reranker", name, folder, **how)
+        options["max_tokens"] = wanted.rerank_tokens
+    local: Reranker = kit._open("reranker", name, folder, **options)
     return local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,7 +97,6 @@ def reranker(
     Raises:
         UsageError, InputError, MissingExtraError, StoppedError: as for `embedder`.
     """
-    teach = plugins.load("aegle.train.reranker:teach")
     run = plugins.load("aegle.train.reranker:run")
     how = _how(plugins.load("aegle.train.cross:How"), changes or {})
     some = plugins.load("aegle.train.reranker:Candidates")(train=questions)
@@ -105,15 +105,7 @@ def reranker(
     until = time.monotonic() + 60 * minutes
     with _locked(out, resume):
         if not (out / CHECKPOINT).is_file():
-            model = plugins.load("aegle.lm.pairs:CrossEncoder")(folder, max_tokens=how.pieces)
-
-            def stop() -> bool:
-                return bool(minutes) and time.monotonic() > until
-
-            left = teach(folders, model.score, out, some, stop=stop)
-            model.close()
-            if left:
-                raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
+            _taught(folders, folder, out, some, how.pieces, until if minutes else math.inf)
         result: dict[str, Any] = run(
             base=teacher,
             base_folder=folder,
@@ -127,6 +119,18 @@ def reranker(
         )
         write_json(out / RESULT, result)
     return result
+
+
+def _taught(
+    folders: Sequence[Path], teacher: Path, out: Path, some: Any, pieces: int, until: float
+) -> None:
+    """Ask the teacher what it has not been asked yet."""
+    model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=pieces)
+    teach = plugins.load("aegle.train.reranker:teach")
+    left = teach(folders, model.score, out, some, stop=lambda: time.monotonic() > until)
+    model.close()
+    if left:
+        raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
 
 
 def _folders(pairs: Path) -> list[Path]:

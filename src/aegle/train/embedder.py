@@ -242,25 +242,27 @@ def run(
     net = network(base_folder, how)
     fit(net, taught, how, folder=folder, resume=resume, limit_s=limit_s, log=log)
     share, scores = choose(net, sources, how, folder=folder)
-    card = {
-        "name": folder.name,
-        "kind": "encoder",
-        "version": 1,
-        "dimensions": list(how.dimensions),
-        "how": how.told(),
-        "share": share,
-        "data": {one.name: _counted(one) for one in sources},
-        "dev_ndcg10": scores,
-    } | dict(about or {})
+    found = {"share": share, "dev_ndcg10": scores}
     lowrank.save_delta(
         folder / MODEL,
         base=base,
         base_folder=base_folder,
         tensors=lowrank.changes(net.encoder),
-        card=card,
+        card=_card(folder.name, how, sources) | found | dict(about or {}),
         made_from=tuple(sha256_tree(one) for one in sorted(folders)),
     )
-    return {"model": str(folder / MODEL), "share": share, "dev_ndcg10": scores}
+    return {"model": str(folder / MODEL), **found}
+
+
+def _card(name: str, how: How, sources: Sequence[RetrievalData]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "encoder",
+        "version": 1,
+        "dimensions": list(how.dimensions),
+        "how": how.told(),
+        "data": {one.name: _counted(one) for one in sources},
+    }
 
 
 def _counted(data: RetrievalData) -> dict[str, Any]:

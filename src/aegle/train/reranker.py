@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -124,8 +124,8 @@ def run(
     resume: bool = False,
     limit_s: float = 0.0,
     log: Log = lambda name, value, step: None,
-    about: dict[str, Any] | None = None,
-    folders: Sequence[Path] = (),
+    folders: Sequence[Path],
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Distil the lists of a run's folder; what serves ends in ``folder/model``, as a delta.
 
@@ -135,8 +135,8 @@ def run(
         layers: which are kept, in order.
         folder: of the run; `teach` was there.
         how, resume, limit_s, log: as for `aegle.train.cross.distil`.
-        about: what else the card says.
         folders: that the lists were made of.
+        about: what else the card says.
 
     Raises:
         InputError: the lists, the base or the checkpoint can't be read.
@@ -151,25 +151,31 @@ def run(
     cross.distil(net, tokenizer, lists["train"], how, **told)  # type: ignore[arg-type]
     net.eval()  # type: ignore[no-untyped-call]
     dev = dev_scores(net, tokenizer, lists["dev"], how)
-    card = {
-        "name": folder.name,
-        "kind": "reranker",
-        "version": 1,
-        "config": MINILM,
-        "how": how.told(),
-        "data": {part: len(some) for part, some in lists.items()},
-        "dev": dev,
-    } | (about or {})
     lowrank.save_delta(
         folder / MODEL,
         base=base,
         base_folder=base_folder,
         tensors=lowrank.compact(cross.changes(net)),
-        card=card,
+        card=_card(folder.name, how, lists, folders) | {"dev": dev} | dict(about or {}),
         layers=layers,
         made_from=tuple(sha256_tree(one) for one in sorted(folders)),
     )
     return {"model": str(folder / MODEL), "dev": dev}
+
+
+def _card(
+    name: str, how: cross.How, lists: Mapping[str, Sequence[Listed]], folders: Sequence[Path]
+) -> dict[str, Any]:
+    licences = {one.name: read_json(one / "card.json")["licence"] for one in folders}
+    counts = {
+        source: {
+            "licence": licence,
+            **{part: sum(o.source == source for o in some) for part, some in lists.items()},
+        }
+        for source, licence in licences.items()
+    }
+    about = {"name": name, "kind": "reranker", "version": 1, "config": MINILM}
+    return about | {"how": how.told(), "data": counts}
 
 
 def dev_scores(
