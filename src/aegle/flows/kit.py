@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegle.core import observe, plugins
-from aegle.core.errors import NotFoundError, SettingsError
+from aegle.core.errors import SettingsError
 from aegle.core.pack import Cue, Pack, Pattern, Reader, Recogniser, Rule, Tags
 from aegle.core.ports import (
     Closes,
@@ -38,6 +36,7 @@ from aegle.flows import (
     moving,
     naming,
     rerankers,
+    taggers,
     terminologies,
     verifying,
     workspace,
@@ -49,7 +48,6 @@ from aegle.lm import catalog
 if TYPE_CHECKING:
     from aegle.facts.linker import Linker
     from aegle.graph.walk import Walker
-    from aegle.lm.tagger import Tagger
 
 
 class Kit:
@@ -159,49 +157,9 @@ class Kit:
         )
         return encoder
 
-    @cached_property
-    def tagger_folder(self) -> Path | None:
-        """Where the tagger lies; None when the settings want none, or ``auto`` finds none."""
-        name = self.settings.knowledge.tagger
-        if name == "none":
-            return None
-        try:
-            return self._model("tagger" if name == "auto" else name)
-        except NotFoundError:
-            if name == "auto":
-                return None  # weights are not part of every installation; `status` says so
-            raise
-
-    @cached_property
-    def tagger_version(self) -> str:
-        """The tagger's version and what tells two trainings of it apart; empty for no tagger.
-
-        Raises:
-            NotFoundError: the folder holds no tagger.
-        """
-        if self.tagger_folder is None:
-            return ""
-        try:
-            card = (self.tagger_folder / "card.json").read_bytes()
-            version = str(json.loads(card)["version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NotFoundError(
-                f"{self.tagger_folder} is no tagger: its card.json is none"
-            ) from error
-        manifest = self.tagger_folder / "manifest.json"
-        content = manifest.read_bytes() if manifest.is_file() else card
-        return f"{version}+{hashlib.sha256(content).hexdigest()[:8]}"
-
-    @cached_property
-    def tagger(self) -> Tagger | None:
-        """Reads names, assertions and relations in texts; None when there is none."""
-        if self.tagger_folder is None:
-            return None
-        tagger: Tagger = plugins.load("aegle.lm.tagger:Tagger")(
-            self.tagger_folder, threads=self.settings.backends.threads
-        )
-        self._stack.callback(tagger.close)
-        return tagger
+    tagger_folder = cached_property(taggers.folder)
+    tagger_version = cached_property(taggers.version)
+    tagger = cached_property(taggers.opened)
 
     @cached_property
     def generator(self) -> Generator:
