@@ -226,7 +226,7 @@ def test_hub_without_its_extra(monkeypatch):
 def test_the_table_is_sound(shelf):
     assert len({entry.name for entry in KNOWN}) == len(KNOWN)
     shipped = [entry for entry in entries() if entry.reference.startswith("shipped:")]
-    assert [entry.name for entry in shipped] == ["aegle-embed", "tagger"] and all(
+    assert [entry.name for entry in shipped] == ["aegle-embed", "tagger", "aegle-support"] and all(
         e.cached for e in shipped
     )
     for entry in entries():
