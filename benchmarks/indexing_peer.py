@@ -73,7 +73,7 @@ async def main() -> None:
         rag = LightRAG(
             working_dir=folder,
             llm_model_func=generate,
-            embedding_func=EmbeddingFunc(int(width), embed, max_token_size=256),
+            embedding_func=EmbeddingFunc(int(width), embed, max_token_size=8192),
             tokenizer=Tokenizer("words", Words()),
             default_llm_timeout=3600,
         )
