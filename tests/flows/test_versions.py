@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aegle.core.errors import InputError, SettingsError
+from aegle.corpus.meaning import meaning
 from aegle.flows import commands, versions, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
@@ -126,3 +127,19 @@ def test_a_threshold_of_no_type_is_named(layout: Layout, tmp_path: Path) -> None
     ):
         now(layout, tagger=tagger, thresholds={"medicaton": 0.9})
     assert now(layout, tagger=tagger, thresholds={"": 0.9})
+
+
+def test_another_encoder_makes_vectors_anew(layout: Layout, tmp_path: Path) -> None:
+    """The index of the former one would answer with vectors of another meaning."""
+    (tmp_path / "one.txt").write_text("The pump of ward three was replaced after an alarm.\n")
+    off = {"knowledge.tagger": "none"}
+    commands.run(layout.root, "ingest", {"paths": [str(tmp_path / "one.txt")]}, options=off)
+    options = off | {"backends.encoder_model": "aegle-embed"}
+    assert commands.run(layout.root, "status", {}, options=options)["former_facts"]
+    commands.run(layout.root, "reindex", {}, options=options)
+    assert not commands.run(layout.root, "status", {}, options=options)["former_facts"]
+    with open_kit(layout, workspace.load_settings(layout, options)) as kit:
+        chunks = [chunk for batch in kit.corpus.scan() for chunk in batch.chunks]
+        vectors = kit.encoder.embed([meaning(chunk) for chunk in chunks])
+        ((_, score), *_) = kit.index.search_dense(vectors[0], k=1)
+        assert score == pytest.approx(1.0, abs=1e-3)

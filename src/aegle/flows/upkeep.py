@@ -85,11 +85,12 @@ def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
     """Build index, names and graph anew from the corpus, which is the truth.
 
     Facts that other versions made are made again from the stored text first; then index and names,
-    which rest on chunks alone, stay as they are if they are whole.
+    which rest on chunks alone, stay as they are if they are whole and of the encoder of today.
     """
     with kit.lock:
         old = bool(versions.former(kit))
-        keep = old and _index_is_whole(kit) and naming.is_whole(kit)
+        same = versions.encoders(kit) == {versions.encoder(kit)}
+        keep = old and same and _index_is_whole(kit) and naming.is_whole(kit)
         kit.drop("graph", *(() if keep else ("index", "names")))
         for folder in (kit.layout.graph, *(() if keep else (kit.layout.index,))):
             shutil.rmtree(folder, ignore_errors=True)

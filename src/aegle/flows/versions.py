@@ -28,6 +28,7 @@ def current(kit: Kit) -> str:
     """The versions that make facts now, as JSON with sorted keys."""
     files = kit.settings.knowledge.terminologies
     made_by = {
+        "encoder": encoder(kit),
         "lexicon": made.LEXICON,
         "link": made.LINK,
         "names": marks.VERSION,
@@ -40,6 +41,26 @@ def current(kit: Kit) -> str:
         **(_by_tagger(kit) if kit.tagger_version else {}),
     }
     return json.dumps(made_by, sort_keys=True)
+
+
+def encoder(kit: Kit) -> str:
+    """What makes the vectors of the index and of the names."""
+    backends = kit.settings.backends
+    return f"{backends.encoder}:{backends.encoder_model}:{backends.encoder_dimensions}"
+
+
+def encoders(kit: Kit) -> set[str | None]:
+    """What made the vectors of this workspace; None: before that was kept."""
+    return {_encoder_in(one) for one in {*kit.ledger.made_by(), *former(kit)}}
+
+
+def _encoder_in(made_by: str) -> str | None:
+    try:
+        told = json.loads(made_by)
+    except ValueError:
+        return None
+    found = told.get("encoder") if isinstance(told, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _by_tagger(kit: Kit) -> dict[str, Any]:
