@@ -31,14 +31,11 @@ from aegle.corpus.sight import Sight
 from aegle.corpus.vault import Vault
 from aegle.facts.lexicon import Lexicon
 from aegle.flows import (
-    imagining,
     indexing,
     moving,
-    naming,
     rerankers,
     taggers,
     terminologies,
-    verifying,
     workspace,
 )
 from aegle.flows.ledger import Ledger
@@ -46,8 +43,11 @@ from aegle.flows.workspace import Layout
 from aegle.lm import catalog
 
 if TYPE_CHECKING:
+    from aegle.answer.support import Verifier
     from aegle.facts.linker import Linker
+    from aegle.flows.naming import Passages
     from aegle.graph.walk import Walker
+    from aegle.retrieve.namebook import NameBook
 
 
 class Kit:
@@ -135,8 +135,19 @@ class Kit:
         self.__dict__.pop("walker", None)
         self.__dict__.pop("passages", None)
 
-    names = cached_property(naming.opened)
-    passages = cached_property(naming.passages)
+    # Loaded when needed, as the verifier below: numpy is more than `aegle status` takes.
+
+    @cached_property
+    def names(self) -> NameBook:
+        """What the chunks of the index name."""
+        names: NameBook = plugins.load("aegle.flows.naming:opened")(self)
+        return names
+
+    @cached_property
+    def passages(self) -> Passages | None:
+        """The graph of what passages name; None where not all names are known."""
+        passages: Passages | None = plugins.load("aegle.flows.naming:passages")(self)
+        return passages
 
     # models
 
@@ -177,7 +188,12 @@ class Kit:
         return local
 
     reranker = cached_property(rerankers.opened)
-    verifier = cached_property(verifying.opened)
+
+    @cached_property
+    def verifier(self) -> Verifier | None:
+        """What verifies phrased claims; None where the rules on words do."""
+        verifier: Verifier | None = plugins.load("aegle.flows.verifying:opened")(self)
+        return verifier
 
     # packs
 
@@ -350,7 +366,8 @@ def watch(settings: Settings) -> None:
 def open_kit(layout: Layout, settings: Settings, progress: Progress = quiet) -> Iterator[Kit]:
     """A kit over a workspace that the caller owns; closed with the block."""
     watch(settings)
-    imagining.check(settings)
+    if settings.retrieve.hyde:
+        plugins.load("aegle.flows.imagining:check")(settings)
     moving.finish(layout)
     kit = Kit(layout, settings, progress)
     try:

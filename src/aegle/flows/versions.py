@@ -19,7 +19,7 @@ from aegle.facts.link import LEAST
 from aegle.flows import terminologies
 from aegle.flows.kit import Kit
 from aegle.lm import catalog
-from aegle.retrieve import marks
+from aegle.retrieve import names
 
 _BEFORE: Final = "before versions were kept"
 
@@ -31,7 +31,7 @@ def current(kit: Kit) -> str:
         "encoder": encoder(kit),
         "lexicon": made.LEXICON,
         "link": made.LINK,
-        "names": marks.VERSION,
+        "names": names.MARKS,
         "pattern": made.PATTERN,
         "rule": made.RULE,
         "source": made.SOURCE,

@@ -24,8 +24,8 @@ from aegle.core.errors import BackendError, InputError, NotFoundError, UsageErro
 from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Artifact
-from aegle.lm import delta, fetch
-from aegle.lm.fetch import MANIFEST, digest
+from aegle.lm import fetch
+from aegle.lm.fetch import DELTA, MANIFEST, digest
 from aegle.lm.known import KNOWN, SHIPPED, CatalogEntry
 
 __all__ = ["CatalogEntry", "cache_folder", "digest", "entries", "resolve"]
@@ -100,13 +100,15 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
 
 def _whole(path: Path, progress: Progress) -> Path:
     """A folder of weights; changes to a base are merged into it."""
-    if not delta.is_delta(path):
+    if not (path / DELTA).is_file():
         return path
-    reference = delta.base_of(path)
+    # Loaded when needed: names are looked up without numpy.
+    reference: str = load("aegle.lm.delta:base_of")(path)
     if reference in _SHIPPED or reference == f"path:{path}":
         raise InputError(f"{path}: the base of a delta holds weights of its own, not {reference!r}")
     base = resolve(reference, progress=progress)
-    return delta.whole(path, base, cache_folder())
+    whole: Path = load("aegle.lm.delta:whole")(path, base, cache_folder())
+    return whole
 
 
 @dataclass(frozen=True, slots=True)

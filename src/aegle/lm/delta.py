@@ -25,9 +25,8 @@ from safetensors.numpy import load_file, save
 from aegle.core.artifacts import read_json, write_bytes, write_json
 from aegle.core.errors import InputError
 from aegle.core.plugins import load
-from aegle.lm.fetch import digest, made_whole
+from aegle.lm.fetch import DELTA, digest, made_whole
 
-DELTA: Final = "delta.safetensors"
 CARD: Final = "card.json"
 LEFT: Final = ".lora_b"
 RIGHT: Final = ".lora_a"

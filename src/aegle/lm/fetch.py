@@ -21,6 +21,9 @@ from aegle.core.errors import BackendError, InputError, UnsafeInputError, Worksp
 from aegle.core.ports import Progress
 
 MANIFEST: Final = "aegle-manifest.json"
+DELTA: Final = "delta.safetensors"
+"""What makes a folder one of changes to a base (`aegle.lm.delta`)."""
+
 _BLOCK: Final = 1 << 20
 _LOCK_TIMEOUT_S: Final = 1800.0
 DATA_SUFFIXES: Final = frozenset(

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegle.lm.terms import STOP_WORDS
-from aegle.retrieve.names import JOINS, Key, Word, names_in, title_keys, words
+from aegle.retrieve.names import JOINS, MARKS, Key, Word, names_in, title_keys, words
 
-VERSION: Final = "names/1"
-"""Another version makes other marks; `aegle reindex` makes them anew."""
+VERSION: Final = MARKS
 
 NAME: Final = np.dtype([("mark", "<i8"), ("count", "<u2"), ("how", "u1")])
 """A name that a passage has, how often, and `UNSURE`, `SURE` or `ABOUT`."""

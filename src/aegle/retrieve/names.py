@@ -13,6 +13,10 @@ from aegle.lm.terms import STOP_WORDS, fold, singular
 Key = tuple[str, ...]
 """The folded, singular words of a name without a leading article: its identity in any case."""
 
+MARKS: Final = "names/1"
+"""The version of what `aegle.retrieve.marks` makes of names; `aegle reindex` makes others anew. It
+stands here, as reading it takes no numpy."""
+
 LONGEST: Final = 16
 """Words of the longest name."""
 

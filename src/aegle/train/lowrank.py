@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from aegle.core.artifacts import describe, write_bytes, write_json, write_manifest
 from aegle.core.errors import InputError
-from aegle.lm.delta import CARD, DELTA, LEFT, RIGHT, Array, digest_of, quantised
+from aegle.lm.delta import CARD, LEFT, RIGHT, Array, digest_of, quantised
+from aegle.lm.fetch import DELTA
 
 _PREFIX: Final = "bert."
 
