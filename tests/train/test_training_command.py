@@ -118,6 +118,30 @@ def test_people_get_a_table(recipe: str, corpora: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("mlflow.db"))
 
 
+def test_ctrl_c_while_a_line_is_written_is_no_error() -> None:
+    """The handler runs inside the write, and a stream can't be entered twice."""
+    from aegle.cli.training import _stopping
+
+    class Signals(io.RawIOBase):
+        sent = False
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            if not self.sent:
+                self.sent = True
+                signal.raise_signal(signal.SIGINT)
+            return len(data)
+
+    slow = io.TextIOWrapper(io.BufferedWriter(Signals()), line_buffering=True)
+    with pytest.MonkeyPatch.context() as patch, _stopping() as stop:
+        patch.setattr("sys.stderr", slow)
+        assert not stop()
+        slow.write("epoch 1\n")
+        assert stop()
+
+
 def test_interrupted_it_says_how_to_go_on_and_ends_at_the_same_scores(
     trained: Any, recipe: str, corpora: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -120,7 +121,9 @@ def _stopping() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        show.note("stopping after this step; again: at once, and the last checkpoint counts")
+        # Past sys.stderr: the signal may come while that is writing a line, and it can't be entered
+        # twice (RuntimeError: reentrant call).
+        os.write(2, b"stopping after this step; again: at once, and the last checkpoint counts\n")
 
     before = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
