@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from aegle.core.errors import NotFoundError, UsageError
+from aegle.cli.app import app
+from aegle.core.errors import NotFoundError, StoppedError, UsageError
 from aegle.core.settings import load
 from aegle.flows import rerankers, retrievers
 
@@ -33,6 +37,37 @@ def test_a_run_is_begun_once_gone_on_with_and_finished_once(tmp_path: Path) -> N
     (run / "result.json").write_text("{}")
     with pytest.raises(UsageError, match="finished"):
         retrievers.reranker(tmp_path / "pairs", out=run, resume=True)
+
+
+def test_ctrl_c_ends_a_run_with_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command hands on that it was asked to stop; 130, as an interrupted command ends."""
+    (tmp_path / "pairs").mkdir()
+
+    def train(pairs: Path, *, stop: Callable[[], bool], **how: object) -> None:
+        assert not stop()
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        raise StoppedError("stopped at step 3; resume goes on from there")
+
+    monkeypatch.setattr(retrievers, "embedder", train)
+    told = CliRunner().invoke(
+        app, ["train-embedder", str(tmp_path / "pairs"), "--out", str(tmp_path)]
+    )
+    assert told.exit_code == 130
+    assert "step 3" in told.stderr
+
+
+def test_minutes_and_asking_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(retrievers.time, "monotonic", lambda: now[0])
+    ended, never = retrievers._until(2, lambda: False), retrievers._until(0, lambda: False)
+    assert not ended()
+    now[0] = 121
+    assert ended()
+    assert not never()
+    assert retrievers._until(0, lambda: True)()
 
 
 class _Kit:

@@ -69,6 +69,8 @@ def test_a_student_of_two_layers_learns_and_serves(base, tmp_path, monkeypatch):
     calls = iter(range(99))
     left = reranker.teach(folders, words, run, some, stop=lambda: next(calls) == 5)
     assert left > 0
+    with (run / reranker.LISTS).open("a") as file:
+        file.write('{"part": "tra')  # as a killed process leaves it
     assert reranker.teach(folders, words, run, some) == 0  # goes on, asks nothing twice
     with pytest.raises(InputError, match="other folders"):
         reranker.teach(folders, words, run, reranker.Candidates())

@@ -120,7 +120,7 @@ def test_people_get_a_table(recipe: str, corpora: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_while_a_line_is_written_is_no_error() -> None:
     """The handler runs inside the write, and a stream can't be entered twice."""
-    from aegle.cli.training import _stopping
+    from aegle.cli.training import stopping
 
     class Signals(io.RawIOBase):
         sent = False
@@ -135,7 +135,7 @@ def test_ctrl_c_while_a_line_is_written_is_no_error() -> None:
             return len(data)
 
     slow = io.TextIOWrapper(io.BufferedWriter(Signals()), line_buffering=True)
-    with pytest.MonkeyPatch.context() as patch, _stopping() as stop:
+    with pytest.MonkeyPatch.context() as patch, stopping() as stop:
         patch.setattr("sys.stderr", slow)
         assert not stop()
         slow.write("epoch 1\n")

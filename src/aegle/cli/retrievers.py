@@ -10,6 +10,7 @@ import typer
 
 from aegle.cli import show
 from aegle.cli.options import Json, parse_set
+from aegle.cli.training import stopping
 from aegle.core import plugins
 from aegle.core.errors import StoppedError, UsageError
 
@@ -105,7 +106,8 @@ def _run(
     read = plugins.load("yaml:safe_load")
     given = {name: _number(read(value)) for name, value in parse_set(changes).items()}
     try:
-        result = train(pairs, out=out, changes=given, log=_watch, **how)
+        with stopping() as stop:
+            result = train(pairs, out=out, changes=given, log=_watch, stop=stop, **how)
     except StoppedError as stopped:
         show.note(str(stopped))
         raise typer.Exit(_INTERRUPTED) from stopped

@@ -91,7 +91,7 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         about["tracker"] = model.tracker_in(about["out"])
     run: Callable[..., dict[str, Any]] = model.search if "trials" in about else model.train
     try:
-        with _stopping() as stop, _Watch() as watch:
+        with stopping() as stop, _Watch() as watch:
             told = {"progress": watch.progress, "figures": watch.figure, "stop": stop}
             return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
@@ -113,7 +113,7 @@ def _changes(pairs: list[str], seed: int | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
+def stopping() -> Iterator[Callable[[], bool]]:
     """Whether to stop: the first Ctrl-C (or SIGTERM) asks for it, a second one stops at once."""
     asked: list[int] = []
 

@@ -31,6 +31,7 @@ def embedder(
     changes: Mapping[str, Any] | None = None,
     resume: bool = False,
     minutes: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     progress: Progress = quiet,
     log: Log = lambda name, value, step: None,
 ) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def embedder(
         changes: fields of `aegle.train.contrast.How` and their values.
         resume: go on from the checkpoint there.
         minutes: stop, with a checkpoint, after so many; 0: never.
+        stop: asked before each step; it ends then, with a checkpoint.
         progress: told of what is fetched.
         log: takes each figure.
 
@@ -50,7 +52,7 @@ def embedder(
         UsageError: another field, or ``out`` holds a finished or a stopped run.
         InputError: a folder or the base can't be read.
         MissingExtraError: the extra ``train`` is not installed.
-        StoppedError: the minutes were over; ``resume`` goes on.
+        StoppedError: ``stop`` said so, or the minutes were over; ``resume`` goes on.
     """
     run = plugins.load("aegle.train.embedder:run")  # torch, which nothing else loads
     how = _how(plugins.load("aegle.train.contrast:How"), changes or {})
@@ -63,7 +65,7 @@ def embedder(
             folder=out,
             how=how,
             resume=resume,
-            limit_s=60 * minutes,
+            stop=_until(minutes, stop),
             log=log,
         )
         write_json(out / RESULT, result)
@@ -80,6 +82,7 @@ def reranker(
     changes: Mapping[str, Any] | None = None,
     resume: bool = False,
     minutes: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     progress: Progress = quiet,
     log: Log = lambda name, value, step: None,
 ) -> dict[str, Any]:
@@ -88,8 +91,8 @@ def reranker(
     The teacher reads first; what it said is kept, so that a run that was stopped goes on.
 
     Args:
-        pairs, out, changes, resume, minutes, progress, log: as for `embedder`; fields are those of
-            `aegle.train.cross.How`.
+        pairs, out, changes, resume, minutes, stop, progress, log: as for `embedder`; fields are
+            those of `aegle.train.cross.How`.
         teacher: a cross-encoder by a name of the catalog; the student keeps layers of it.
         layers: their numbers, in order.
         questions: most of each source that the teacher reads.
@@ -102,10 +105,10 @@ def reranker(
     some = plugins.load("aegle.train.reranker:Candidates")(train=questions)
     folders = _folders(pairs)
     folder = resolve(teacher, progress=progress)
-    until = time.monotonic() + 60 * minutes
+    ended = _until(minutes, stop)
     with _locked(out, resume):
         if not (out / CHECKPOINT).is_file():
-            _taught(folders, folder, out, some, how.pieces, until if minutes else math.inf)
+            _taught(folders, folder, out, some, how.pieces, ended)
         result: dict[str, Any] = run(
             base=teacher,
             base_folder=folder,
@@ -113,7 +116,7 @@ def reranker(
             folder=out,
             how=how,
             resume=(out / CHECKPOINT).is_file(),
-            limit_s=max(1.0, until - time.monotonic()) if minutes else 0.0,
+            stop=ended,
             log=log,
             folders=folders,
         )
@@ -122,15 +125,26 @@ def reranker(
 
 
 def _taught(
-    folders: Sequence[Path], teacher: Path, out: Path, some: Any, pieces: int, until: float
+    folders: Sequence[Path],
+    teacher: Path,
+    out: Path,
+    some: Any,
+    pieces: int,
+    stop: Callable[[], bool],
 ) -> None:
     """Ask the teacher what it has not been asked yet."""
     model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=pieces)
     teach = plugins.load("aegle.train.reranker:teach")
-    left = teach(folders, model.score, out, some, stop=lambda: time.monotonic() > until)
+    left = teach(folders, model.score, out, some, stop=stop)
     model.close()
     if left:
         raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
+
+
+def _until(minutes: float, stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether so many minutes have passed since now (0: however many), or ``stop`` says so."""
+    end = time.monotonic() + 60 * minutes if minutes else math.inf
+    return lambda: stop() or time.monotonic() > end
 
 
 def _folders(pairs: Path) -> list[Path]:

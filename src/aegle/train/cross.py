@@ -10,7 +10,6 @@ References:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,18 +164,18 @@ def distil(
     *,
     folder: Path,
     resume: bool = False,
-    limit_s: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
 ) -> int:
     """Train; the steps done. A run that was stopped goes on to the same weights.
 
     Args:
         lists: with the teacher's scores, all of one length K.
-        folder, resume, limit_s, log: as for `aegle.train.embedder.fit`.
+        folder, resume, stop, log: as for `aegle.train.embedder.fit`.
 
     Raises:
         InputError: no checkpoint to resume from, or one of another run.
-        StoppedError: the time was up; ``resume`` goes on.
+        StoppedError: ``stop`` said so; ``resume`` goes on.
     """
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=how.lr, weight_decay=how.decay)
@@ -187,11 +186,10 @@ def distil(
         if state["about"] != about:
             raise InputError(f"{folder} holds a run of other settings or lists; name another")
         done = state["step"]
-    since = time.monotonic()
     for step, some in enumerate(_batches(len(lists), how)):
         if step < done:
             continue
-        if limit_s and time.monotonic() - since > limit_s:
+        if stop():
             checkpoint.save(folder, net, optimiser, {"step": step, "about": about})
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
         for group in optimiser.param_groups:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +65,7 @@ def fit(
     *,
     folder: Path,
     resume: bool = False,
-    limit_s: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
 ) -> int:
     """Train; the steps done. A run that was stopped goes on to the same weights.
@@ -76,12 +75,12 @@ def fit(
         how: what decides the run.
         folder: of the checkpoint.
         resume: go on from it.
-        limit_s: stop, with a checkpoint, after so many seconds; 0: never.
+        stop: asked before each step; it ends then, with a checkpoint.
         log: takes a figure's name, its value and the step.
 
     Raises:
         InputError: no checkpoint to resume from, or one of another run.
-        StoppedError: the time was up; ``resume`` goes on.
+        StoppedError: ``stop`` said so; ``resume`` goes on.
     """
     drawn = [Drawn(one, how) for one in sources]
     learned = [one for one in net.parameters() if one.requires_grad]
@@ -95,11 +94,10 @@ def fit(
         done = state["step"]
     if done == how.steps:  # drawing all batches again takes a minute
         return done
-    since = time.monotonic()
     for step, draw in enumerate(mixed(drawn, how)):
         if step < done:
             continue
-        if limit_s and time.monotonic() - since > limit_s:
+        if stop():
             checkpoint.save(folder, net, optimiser, {"step": step, "about": about})
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
         for group in optimiser.param_groups:
@@ -214,7 +212,7 @@ def run(
     folder: Path,
     how: How,
     resume: bool = False,
-    limit_s: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
     about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -225,7 +223,7 @@ def run(
         base: the reference of the packaged encoder, which the delta names.
         base_folder: where that lies.
         folder: of the run.
-        how, resume, limit_s, log: as for `fit`.
+        how, resume, stop, log: as for `fit`.
         about: what else the card says.
 
     Returns:
@@ -233,14 +231,14 @@ def run(
 
     Raises:
         InputError: a source, the base or the checkpoint can't be read.
-        StoppedError: the time was up; ``resume`` goes on.
+        StoppedError: ``stop`` said so; ``resume`` goes on.
     """
     sources = [read(one) for one in sorted(folders)]
     taught = [one for one in sources if one.asked["train"]]
     if not taught:
         raise InputError("no folder has training questions (qrels/train.tsv)")
     net = network(base_folder, how)
-    fit(net, taught, how, folder=folder, resume=resume, limit_s=limit_s, log=log)
+    fit(net, taught, how, folder=folder, resume=resume, stop=stop, log=log)
     share, scores = choose(net, sources, how, folder=folder)
     found = {"share": share, "dev_ndcg10": scores}
     lowrank.save_delta(

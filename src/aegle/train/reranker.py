@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from aegle.core.artifacts import read_json, sha256_tree, write_json
+from aegle.core.artifacts import read_json, sha256_tree, write_bytes, write_json
 from aegle.core.errors import InputError
 from aegle.lm.delta import base_weights
 from aegle.lm.encoder import read_tokenizer
@@ -67,6 +67,7 @@ def teach(
     if told.is_file() and read_json(told) != about:
         raise InputError(f"{path} was made of other folders or numbers; name another run")
     write_json(told, about)
+    _mend(path)
     done = len(list(_lines(path)))
     wanted = list(_wanted(folders, some))
     # So that a run that is cut short has read of all sources.
@@ -90,6 +91,12 @@ def _wanted(folders: Sequence[Path], some: Candidates) -> Iterator[tuple[str, Li
         for part, most in (("train", some.train), ("dev", some.dev)):
             for each in cross.listed(data, part=part, most=most, **how):
                 yield part, each
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that a crash left half written."""
+    if path.is_file() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        write_bytes(path, content[: content.rfind(b"\n") + 1])
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -122,7 +129,7 @@ def run(
     folder: Path,
     how: cross.How,
     resume: bool = False,
-    limit_s: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
     folders: Sequence[Path],
     about: Mapping[str, Any] | None = None,
@@ -134,19 +141,19 @@ def run(
         base_folder: where that lies.
         layers: which are kept, in order.
         folder: of the run; `teach` was there.
-        how, resume, limit_s, log: as for `aegle.train.cross.distil`.
+        how, resume, stop, log: as for `aegle.train.cross.distil`.
         folders: that the lists were made of.
         about: what else the card says.
 
     Raises:
         InputError: the lists, the base or the checkpoint can't be read.
-        StoppedError: the time was up; ``resume`` goes on.
+        StoppedError: ``stop`` said so; ``resume`` goes on.
     """
     lists = read_lists(folder)
     torch.manual_seed(how.seed)
     net = cross.student(base_weights(base_folder), layers)
     tokenizer = read_tokenizer(base_folder / "tokenizer.json")
-    told = {"folder": folder, "resume": resume, "limit_s": limit_s, "log": log}
+    told = {"folder": folder, "resume": resume, "stop": stop, "log": log}
     net.train()
     cross.distil(net, tokenizer, lists["train"], how, **told)  # type: ignore[arg-type]
     net.eval()  # type: ignore[no-untyped-call]
