@@ -20,7 +20,7 @@ from aegle.core.ports import Index, Vectors
 from aegle.core.records import Hit
 from aegle.metrics.stats import percentile
 from aegle.retrieve.hops import Sources, find, hybrid
-from aegle.retrieve.namebook import NameBook
+from aegle.retrieve.namebook import Cosines, NameBook
 from aegle.retrieve.passages import PassageGraph
 from aegle.retrieve.rerank import rerank
 
@@ -39,6 +39,13 @@ def open_index(home: Path, args: argparse.Namespace) -> Index:
     if args.index == "faiss":
         return FaissIndex(home / f"faiss-{args.kind}", width=width, kind=args.kind)
     return QdrantEdgeIndex(home / "qdrant-edge", width=width)
+
+
+def opened(book: Path) -> tuple[PassageGraph, Cosines]:
+    """The graph of a store of names and how near its passages are, as a workspace opens them."""
+    names = NameBook(book)
+    graph = PassageGraph(names.rows())
+    return graph, names.cosines(graph.ids)
 
 
 def memory() -> dict[str, int]:
@@ -122,8 +129,7 @@ class Measuring:
     def graph(self) -> Callable[[str, int], list[tuple[str, float]]]:
         """Search with the graph of the stored names, as a workspace opens it."""
         start = time.perf_counter()
-        book = NameBook(self.home / "names.sqlite")
-        graph, cosines = PassageGraph(book.rows()), book.cosines()
+        graph, cosines = opened(self.home / "names.sqlite")
         self.told["graph_open_s"] = round(time.perf_counter() - start, 1)
         sources = Sources(self.encoder.embed, self.index, graph, cosines)
         routes: dict[str, int] = {}
