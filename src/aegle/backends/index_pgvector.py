@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -47,6 +48,8 @@ _TERMS: Final = 1_000_000_000
 _MOST_TERMS: Final = 16_000
 """The most entries that a sparsevec has; a chunk of 480 tokens has a few hundred terms."""
 
+_PATIENCE: Final = 2.0
+"""Seconds to wait for the lock of a connection just lost, which the server drops a moment later."""
 
 _CREATE: Final = """
 CREATE TABLE {table} (chunk_id text PRIMARY KEY, document_id text NOT NULL, "group" text NOT NULL,
@@ -103,12 +106,11 @@ class PgvectorIndex:
             self.close()
             raise
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self, *, patience: float = 0.0) -> psycopg.Connection[Any]:
         with telling("PostgreSQL", "is backends.index_url right and the server running?"):
             db = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
             key = int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8], signed=True)
-            row = db.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
-            if not row or not row[0]:
+            if not _locked(db, key, patience):
                 db.close()
                 raise WorkspaceBusyError(
                     f"the table {self._name} is in use by another process; stop it, or let it work"
@@ -146,7 +148,7 @@ class PgvectorIndex:
             if self._closed:
                 raise BackendError("the index is closed")
             if self._db.closed:
-                self._db = self._connect()
+                self._db = self._connect(patience=_PATIENCE)
             with telling("PostgreSQL", "is the server running, with room on its disk?"):
                 yield
 
@@ -268,9 +270,22 @@ class PgvectorIndex:
         """Let go of the table and the folder."""
         with self._mutex:
             self._closed = True
+            with suppress(psycopg.Error):  # the server drops the lock of a lost connection itself
+                self._db.execute("SELECT pg_advisory_unlock_all()")
             self._db.close()
             if self._folder is not None:
                 self._folder.release()
+
+
+def _locked(db: psycopg.Connection[Any], key: int, patience: float) -> bool:
+    until = time.monotonic() + patience
+    while True:
+        row = db.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        if row and row[0]:
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
 
 
 def _has_vector(db: psycopg.Connection[Any]) -> bool:
