@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,15 @@ import numpy as np
 import pytest
 
 from aegle.core.errors import WorkspaceError
+from aegle.core.records import Chunk
+from aegle.core.text import SafeText
 from aegle.flows import commands, derive, naming, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
-from aegle.retrieve import namebook
+from aegle.retrieve import marks, namebook
+from aegle.retrieve.hops import planned
+from aegle.retrieve.namebook import NameBook
+from aegle.retrieve.names import key_of
 
 PLAIN = '[knowledge]\ntagger = "none"\n[redact]\ntagger = "none"\n'
 SETTINGS = PLAIN + 'keep = ["name"]\n'
@@ -281,3 +287,61 @@ def walked(layout: Layout) -> list[str]:
         keys = [one.key for text in known for one in passages.graph.link(text, seen=seen)]
         met = passages.graph.walk(keys, {}, focus=lambda at: np.zeros(len(at)), seen=seen)
         return [str(one) for one in met]
+
+
+PAGES = {
+    "pump": ("The Alder Pump runs firmware of Quillgate.", "healthcare", "Alder Pump"),
+    "ward": ("Nurses hang Meropenem Drips on the Alder Pump.", "healthcare", "Meropenem Drips"),
+    "flaw": ("Night Heron breaks into the firmware of Quillgate.", "cybersecurity", "Night Heron"),
+    "menu": ("Friday Lunch is soup.", "general", "Friday Lunch"),
+    "chart": ("Saw Friday Lunch, and Night Heron on the screen.", "healthcare", "Visit Summary"),
+}
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[naming.Passages]:
+    """Pages of care, of security and of neither, and a chart."""
+    book = NameBook(tmp_path / "names.sqlite")
+    chunks = [
+        Chunk(item, item, 0, len(text), SafeText(text, by="test"), SafeText(title, by="test"),
+              "note", domain, "patient:1" if item == "chart" else "")
+        for item, (text, domain, title) in PAGES.items()
+    ]  # fmt: skip
+    some = np.eye(len(chunks), dtype=np.float32)
+    book.put(chunks, [marks.read(one.title, one.text) for one in chunks], some)
+    yield naming.Passages(book)
+    book.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [
+        ("Alder Pump", "healthcare"),
+        ("Night Heron", "cybersecurity"),  # a chart has it too, which nobody may see here
+        ("Quillgate", ""),
+        ("Friday Lunch", ""),
+        ("Unheard Of", ""),
+    ],
+)
+def test_a_name_is_of_the_domain_that_alone_has_it(
+    both: naming.Passages, name: str, domain: str
+) -> None:
+    assert both.domain_of(key_of(name), seen=~both.charts) == domain
+
+
+@pytest.mark.parametrize(
+    ("question", "route"),
+    [
+        ("Does Night Heron reach the Alder Pump?", "cross-domain"),
+        ("What hangs on the Alder Pump?", "single"),
+        ("Is Friday Lunch beside the Alder Pump?", "multi-hop"),
+    ],
+)
+def test_what_names_care_and_security_crosses_domains(
+    both: naming.Passages, question: str, route: str
+) -> None:
+    seen = ~both.charts
+    made = planned(
+        question, both.graph, seen=seen, domain_of=lambda key: both.domain_of(key, seen=seen)
+    )
+    assert (made.route, made.walks) == (route, route != "single")

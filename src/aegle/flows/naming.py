@@ -16,6 +16,7 @@ from aegle.core.sparse import Indices
 from aegle.corpus.meaning import MACHINE_KINDS
 from aegle.retrieve import marks, namebook
 from aegle.retrieve.namebook import Cosines, NameBook
+from aegle.retrieve.names import Key
 from aegle.retrieve.passages import Flags, PassageGraph
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PATIENT: Final = "patient:"
 """How the groups of charts begin."""
+
+_EVERYDAY: Final = "general"
 
 _HINT: Final = "what documents name is not known of all; no walks until you run: aegle reindex"
 
@@ -138,6 +141,14 @@ class Passages:
     def of_domains(self, domains: Sequence[str]) -> Flags:
         """Which passages are of some domains."""
         return np.isin(self._domains, list(domains))
+
+    def domain_of(self, key: Key, *, seen: Flags) -> str:
+        """The domain of a name that passages of one domain alone have; "" for every other.
+
+        What everyday texts have too crosses nothing, nor does what both domains speak of.
+        """
+        found = set(self._domains[self.graph.naming(key, seen=seen)].tolist())
+        return found.pop() if len(found) == 1 and _EVERYDAY not in found else ""
 
     def of_groups(self, groups: Sequence[str]) -> Indices:
         """The places of the passages of some groups."""

@@ -92,7 +92,9 @@ def walked(
     if known is None or not len(known.graph):
         return list(hits)
     seen = _seen(known, groups)
-    made = hops.planned(question, known.graph, seen=seen)
+    made = hops.planned(
+        question, known.graph, seen=seen, domain_of=lambda key: known.domain_of(key, seen=seen)
+    )
     if not made.walks:
         return list(hits)
     sources = Sources(once.embed, once, known.graph, known.cosines, seen)

@@ -10,6 +10,7 @@ import numpy as np
 
 from aegle.core.ports import Found, Vectors
 from aegle.core.sparse import Floats, Indices
+from aegle.retrieve.names import Key
 from aegle.retrieve.passages import Flags, PassageGraph
 from aegle.retrieve.plan import Plan, plan
 from aegle.retrieve.search import Searches
@@ -92,7 +93,7 @@ def find(
     sources: Sources,
     *,
     k: int,
-    domain_of: Callable[[str], str] | None = None,
+    domain_of: Callable[[Key], str] = lambda key: "",
 ) -> tuple[Plan, Scored]:
     """The ``k`` passages that most likely answer a question, best first, and the plan behind it.
 
@@ -104,7 +105,7 @@ def find(
         question: what to look for.
         sources: what is searched.
         k: how many at most.
-        domain_of: name -> its domain, where a corpus has several.
+        domain_of: name -> the one domain that has it; "" where several or none do.
 
     Returns:
         the plan, and (id, score); scores of walks and of hybrid searches are not comparable.
@@ -126,11 +127,11 @@ def planned(
     graph: PassageGraph,
     *,
     seen: Flags | None = None,
-    domain_of: Callable[[str], str] | None = None,
+    domain_of: Callable[[Key], str] = lambda key: "",
 ) -> Plan:
     """The plan of a question by what it names of the passages that may be ``seen``."""
     named = graph.link(question, seen=seen)
-    domains = {domain_of(" ".join(one.key)) for one in named} if domain_of else set()
+    domains = {domain_of(one.key) for one in named} - {""}
     return plan(
         question,
         named,

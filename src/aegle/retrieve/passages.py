@@ -134,6 +134,12 @@ class PassageGraph:
         near = np.minimum(np.searchsorted(self._marks, wanted), len(self._marks) - 1)
         return np.where(self._marks[near] == wanted, len(self) + near, -1)
 
+    def naming(self, key: Key, *, seen: Flags | None = None) -> Indices:
+        """The places of the passages that have a name; of those that are ``seen``."""
+        nodes = self.nodes([key])
+        found = self.weights.columns_of(nodes[nodes >= 0])
+        return found if seen is None else found[seen[found]]
+
     def specificity(self, key: Key) -> float:
         """How much a name says: the more, the fewer passages have it; 0 when none has."""
         node = int(self.nodes([key])[0])
@@ -143,11 +149,10 @@ class PassageGraph:
         """The names in a question that some passage has, in order; some one that is ``seen``."""
 
         def known(keys: Sequence[Key]) -> Flags:
-            nodes = self.nodes(keys)
-            found = nodes >= 0
+            found = self.nodes(keys) >= 0
             if seen is not None:
                 for at in np.flatnonzero(found):
-                    found[at] = seen[self.weights.columns_of(nodes[at : at + 1])].any()
+                    found[at] = bool(len(self.naming(keys[at], seen=seen)))
             return np.asarray(found)
 
         return link(question, known)

@@ -116,7 +116,7 @@ def plan(
     parts: tuple[str, ...] = (question,)
     if route == "comparison":
         parts = _sides(question, names)
-    elif route == "multi-hop":
+    elif route in WALKED:
         parts = _hops(question, names)
     walks = route in WALKED and any(is_subject(one) for one in names)
     return Plan(route, names, asked, parts, walks)
