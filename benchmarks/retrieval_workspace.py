@@ -95,18 +95,27 @@ def scored(
     asked: Sequence[Asked], lists: dict[str, list[list[str]]], which: Sequence[bool], k: int
 ) -> dict[str, Any]:
     """Recall and all gold at ``k`` of each mode over some questions, and what the graph gains."""
-    told: dict[str, Any] = {"n": sum(which), "recall": {}, "all_gold": {}}
+    told: dict[str, Any] = {"n": sum(which), "recall": {}, "all_gold": {}, "ndcg10": {}}
     recalls: dict[str, list[float]] = {}
+    ndcgs: dict[str, list[float]] = {}
     for mode, rows in lists.items():
         pairs = [
-            (row[:k], {f"{n:08}": grade for n, grade in one.gold.items()})
+            (row, {f"{n:08}": grade for n, grade in one.gold.items()})
             for one, row, wanted in zip(asked, rows, which, strict=True)
             if wanted
         ]
         recalls[mode] = [ranking.recall(row, gold, k=k) for row, gold in pairs]
         told["recall"][mode] = figure(recalls[mode])
-        told["all_gold"][mode] = figure([float(set(gold) <= set(row)) for row, gold in pairs])
-    told["gain"] = {f"over {one}": gain(recalls["graph"], recalls[one]) for one in MODES[:-1]}
+        told["all_gold"][mode] = figure([float(set(gold) <= set(row[:k])) for row, gold in pairs])
+        ndcgs[mode] = [ranking.ndcg(row, gold, k=10) for row, gold in pairs]
+        told["ndcg10"][mode] = figure(ndcgs[mode])
+    for name, by_mode in (("gain", recalls), ("ndcg10_gain", ndcgs)):
+        told[name] = {
+            "graph over hybrid": gain(by_mode["graph"], by_mode["hybrid"]),
+            "graph over dense": gain(by_mode["graph"], by_mode["dense"]),
+            "hybrid over dense": gain(by_mode["hybrid"], by_mode["dense"]),
+            "hybrid over text": gain(by_mode["hybrid"], by_mode["text"]),
+        }
     return told
 
 

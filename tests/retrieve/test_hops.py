@@ -1,13 +1,9 @@
 """Hops: hybrid fusion, walks where the plan says so, and nothing changed where it does not."""
 
-import math
-
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aegle.lm.terms import terms
-from aegle.retrieve.hops import Sources, blend, find, hybrid
+from aegle.retrieve.hops import Sources, find, hybrid
 from aegle.retrieve.passages import Passage, graph_of
 
 PASSAGES = [
@@ -50,9 +46,6 @@ class Index:
 SOURCES = Sources(
     embed, Index(), graph_of(PASSAGES), lambda vector, places: VECTORS[places] @ vector
 )
-scored = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), max_size=6).map(
-    lambda by: sorted(by.items(), key=lambda one: (-one[1], one[0]))
-)
 
 
 def test_a_walk_finds_what_words_and_meaning_miss():
@@ -75,19 +68,3 @@ def test_hits_are_ordered_and_none_comes_twice():
     ids = [item for item, _ in found]
     assert len(ids) == len(set(ids)) == len(PASSAGES)
     assert [score for _, score in found] == sorted((s for _, s in found), reverse=True)
-
-
-@given(scored, scored)
-def test_blending_is_bounded_and_ignores_the_order_and_scale_of_searchers(dense, text):
-    weights = {"dense": 1.5, "text": 1.0}
-    one = blend({"dense": dense, "text": text}, weights)
-    doubled = [(item, 2 * score) for item, score in text]
-    assert one == blend({"text": text, "dense": dense}, weights)
-    assert [item for item, _ in one] == [
-        i for i, _ in blend({"dense": dense, "text": doubled}, weights)
-    ]
-    assert all(0 <= score <= 1 + 1e-9 and math.isfinite(score) for _, score in one)
-
-
-def test_blending_nothing_gives_nothing():
-    assert blend({"dense": [], "text": [("a", 0.0)]}, {"dense": 1.0, "text": 1.0}) == []

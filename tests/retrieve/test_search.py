@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from aegle.core.errors import UsageError
 from aegle.core.records import Chunk
 from aegle.core.text import SafeText
+from aegle.retrieve.hops import hybrid
 from aegle.retrieve.search import RESERVED_PLACE, explain, fuse, reserve, search
 
 IDS = [f"c{i:02}" for i in range(40)]
@@ -134,6 +135,22 @@ def test_a_place_already_won_is_not_given_twice():
 def test_a_question_that_names_nothing_is_searched_without_the_graph():
     assert run(SAME, keys=(), found=[far("c33")]) == run(SAME, found=[])
     assert all(not v.startswith("graph") for hit in run(SAME, keys=()) for v in hit.via)
+
+
+def test_without_a_vote_of_the_graph_scores_are_blended():
+    """What users get is what the benchmarks measure: `hops.hybrid`."""
+    lists = Lists(IDS[:10], IDS[6:20:2])
+    expected = hybrid("who?", np.ones(4), lists, pool=20)
+    hits = run(lists, keys=(), k=20)
+    assert [(hit.chunk_id, hit.score) for hit in hits] == expected
+    assert hits[0].via == ("dense#1",)
+    words = run(lists, keys=(), weights={"dense": 0.1, "text": 1.0})
+    assert words[0].chunk_id == "c06"
+
+
+def test_one_searcher_alone_gives_all_that_it_has():
+    hits = run(Lists(IDS[:3], IDS[5:9]), keys=(), searchers=("text",))
+    assert [hit.chunk_id for hit in hits] == IDS[5:9]
 
 
 def test_the_filter_holds_for_the_graph_too():

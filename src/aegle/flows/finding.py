@@ -21,9 +21,11 @@ from aegle.flows.kit import Kit
 from aegle.flows.reranking import reranked, with_context
 from aegle.flows.scope import Scoped
 from aegle.flows.walking import Once, led, walked
+from aegle.retrieve.blend import WEIGHTS, WORDS_FIRST
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.expand import Added
 from aegle.retrieve.link import link
+from aegle.retrieve.plan import plan
 from aegle.retrieve.search import explain
 from aegle.retrieve.search import search as retrieve
 
@@ -143,6 +145,7 @@ def _searched(
         rrf_k=wanted.rrf_k,
         hops=wanted.hops,
         searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
+        weights=WORDS_FIRST if plan(question.query, ()).route == "identifier" else WEIGHTS,
     )
     # Where facts lead on from what is named, their chain leads (`_chained`).
     if graph and not any(kit.walker.ties(key) for key in keys):

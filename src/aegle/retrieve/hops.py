@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from aegle.core.ports import Found, Vectors
+from aegle.core.ports import Vectors
 from aegle.core.sparse import Floats, Indices
+from aegle.retrieve.blend import WEIGHTS, WORDS_FIRST, Scored, blend
 from aegle.retrieve.names import Key
 from aegle.retrieve.passages import Flags, PassageGraph
 from aegle.retrieve.plan import Plan, plan
 from aegle.retrieve.search import Searches
-
-Scored = list[tuple[str, float]]
-
-WEIGHTS: Final = {"dense": 1.5, "text": 1.0}
-"""Votes of meaning and words; chosen on the training claims of SciFact (decision 0070)."""
-
-WORDS_FIRST: Final = {"dense": 0.1, "text": 1.0}
-"""For identifiers: meaning decides only between equals."""
 
 _POOL: Final = 100
 _STARTS: Final = 20
@@ -48,33 +41,6 @@ class Sources:
     graph: PassageGraph
     cosines: Callable[[Vectors, Indices], Floats]
     seen: Flags | None = None
-
-
-def blend(found: Mapping[str, Sequence[Found]], weights: Mapping[str, float]) -> Scored:
-    """Rankings to one by their scores, each scaled by its best.
-
-    What a searcher did not give counts there as its last: it is at most that.
-
-    Args:
-        found: searcher -> (id, score >= 0), best first.
-        weights: searcher -> its vote.
-
-    Returns:
-        (id, score in [0, 1]), best first, ties by id.
-
-    References:
-        Bruch, Gai & Ingber (2023), An analysis of fusion functions for hybrid retrieval.
-    """
-    used = {name: hits for name, hits in found.items() if hits and hits[0][1] > 0}
-    total = sum(weights[name] for name in used)
-    floor = {name: max(hits[-1][1], 0.0) / hits[0][1] for name, hits in used.items()}
-    scaled = {name: {i: max(s, 0.0) / hits[0][1] for i, s in hits} for name, hits in used.items()}
-    items = {item for by_item in scaled.values() for item in by_item}
-    scores = {
-        item: sum(weights[n] * scaled[n].get(item, floor[n]) for n in sorted(used)) / total
-        for item in items
-    }
-    return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
 
 
 def hybrid(

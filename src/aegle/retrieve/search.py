@@ -1,10 +1,11 @@
-"""From a question to hits: by meaning, by words and through the graph, fused by rank.
+"""From a question to hits: by meaning, by words and through the graph.
 
-The graph is a third searcher, and only where the question names something that it knows. Nearness
-in the graph says what belongs together, not what was asked; so its chunks are ordered by walk and
-by meaning together. A chunk that words and meaning both miss could never win a vote of three; the
-best one that the graph reached over another entity gets the fifth place when it has none better:
-beyond its vote the graph costs the others one place at most.
+Meaning and words are blended by their scores; where the graph votes too, the three are fused by
+rank. The graph is a third searcher, and only where the question names something that it knows.
+Nearness in the graph says what belongs together, not what was asked; so its chunks are ordered by
+walk and by meaning together. A chunk that words and meaning both miss could never win a vote of
+three; the best one that the graph reached over another entity gets the fifth place when it has none
+better: beyond its vote the graph costs the others one place at most.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, Protocol
 from aegle.core.errors import UsageError
 from aegle.core.ports import Found, Vectors
 from aegle.core.records import Chunk, Hit
+from aegle.retrieve.blend import WEIGHTS, blend
 
 Path = tuple[str, ...]
 Where = Mapping[str, Sequence[str]]
@@ -90,6 +92,7 @@ def search(
     rrf_k: int,
     hops: int = 2,
     searchers: Sequence[str] = ("dense", "text"),
+    weights: Mapping[str, float] = WEIGHTS,
     where: Where | None = None,
 ) -> list[Hit]:
     """The ``k`` chunks that most likely answer a question, best first, each with how it was found.
@@ -104,6 +107,7 @@ def search(
         pool: how many each searcher gives to the fusion, whose constant is ``rrf_k``.
         hops: how far the graph is walked.
         searchers: which of ``dense`` and ``text`` vote.
+        weights: of these votes where the graph has none.
         where: document_id, group, domain or kind -> values allowed; holds for the graph, too.
 
     Raises:
@@ -112,20 +116,36 @@ def search(
     if k < 1 or not question.strip():
         return []
     vector = embed([question])[0]
-    rankings = _by_text(question, vector, index, searchers, pool, where)
+    found = _by_text(question, vector, index, searchers, pool, where)
+    rankings = {name: [item for item, _ in pairs] for name, pairs in found.items()}
     keys = link(question) if link and expand else ()
     walked = expand(keys, hops=hops, k=pool) if keys and expand else ()
     paths = {item: path for item, _, path in walked}
     known = _known(chunks, [*itertools.chain(*rankings.values()), *paths], where)
     rankings["graph"] = _by_walk_and_meaning([i for i in paths if i in known], known, index, vector)
-    ordered = [one for one in fuse(rankings, k=rrf_k) if one[0] in known]
+    ordered = [one for one in _voted(rankings, found, weights, rrf_k) if one[0] in known]
     if k >= RESERVED_PLACE:
         far = [item for item in rankings["graph"] if len(paths[item]) > _DIRECT]
         ordered = reserve(ordered, far, place=RESERVED_PLACE)
     return [
-        Hit(item, known[item].document_id, score, _via(found, paths.get(item)))
-        for item, score, found in ordered[:k]
+        Hit(item, known[item].document_id, score, _via(marks, paths.get(item)))
+        for item, score, marks in ordered[:k]
     ]
+
+
+def _voted(
+    rankings: Mapping[str, Sequence[str]],
+    found: Mapping[str, Sequence[Found]],
+    weights: Mapping[str, float],
+    rrf_k: int,
+) -> list[tuple[str, float, tuple[str, ...]]]:
+    """(id, score, places), best first: by rank where the graph votes, else by the scores."""
+    fused = fuse(rankings, k=rrf_k)
+    if rankings["graph"] or len(found) < 2:
+        return fused
+    scores = dict(blend(found, weights))
+    told = [(item, scores.get(item, 0.0), marks) for item, _, marks in fused]
+    return sorted(told, key=lambda one: (-one[1], one[0]))
 
 
 def _by_text(
@@ -135,7 +155,7 @@ def _by_text(
     searchers: Sequence[str],
     pool: int,
     where: Where | None,
-) -> dict[str, list[str]]:
+) -> dict[str, list[Found]]:
     if unknown := set(searchers) - {"dense", "text"}:
         raise UsageError(f"searchers are dense and text; got {', '.join(sorted(unknown))}")
     found = {}
@@ -143,7 +163,7 @@ def _by_text(
         found["dense"] = index.search_dense(vector, k=pool, where=where)
     if "text" in searchers:
         found["text"] = index.search_text(question, k=pool, where=where)
-    return {name: [item for item, _ in pairs] for name, pairs in found.items()}
+    return found
 
 
 def _by_walk_and_meaning(
