@@ -6,23 +6,17 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aegle.backends.corpus_sqlite import SqliteCorpus
-from aegle.backends.encoder_onnx import OnnxEncoder
-from aegle.backends.index_faiss import FaissIndex
-from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
-from aegle.backends.reranker_onnx import OnnxReranker
-from aegle.core.ports import Index, Vectors
-from aegle.core.records import Hit
+from aegle.core.ports import Vectors
+from aegle.flows import knowledge, workspace
+from aegle.flows.kit import Kit, open_kit
 from aegle.metrics.stats import percentile
-from aegle.retrieve.hops import Sources, find, hybrid
-from aegle.retrieve.namebook import Cosines, NameBook
-from aegle.retrieve.passages import PassageGraph
-from aegle.retrieve.rerank import rerank
+from aegle.retrieve.hops import hybrid
 
 K = 10
 
@@ -33,19 +27,18 @@ def vectors_at(home: Path) -> Vectors:
     return vectors
 
 
-def open_index(home: Path, args: argparse.Namespace) -> Index:
-    """The index of a folder as the settings would open it."""
-    width = vectors_at(home).shape[1]
-    if args.index == "faiss":
-        return FaissIndex(home / f"faiss-{args.kind}", width=width, kind=args.kind)
-    return QdrantEdgeIndex(home / "qdrant-edge", width=width)
-
-
-def opened(book: Path) -> tuple[PassageGraph, Cosines]:
-    """The graph of a store of names and how near its passages are, as a workspace opens them."""
-    names = NameBook(book)
-    graph = PassageGraph(names.rows())
-    return graph, names.cosines(graph.ids)
+def open_workspace(
+    home: Path, args: argparse.Namespace, *, rerank: str = "none"
+) -> AbstractContextManager[Kit]:
+    """The workspace of a folder, made when missing, as these settings open it."""
+    layout = workspace.create(home / f"{args.index}-{args.kind}")
+    layout.settings.write_text(
+        f'[backends]\nthreads = {args.threads}\nindex = "{args.index}"\n'
+        f'index_kind = "{args.kind}"\nencoder_model = "{args.encoder}"\n'
+        f'[retrieve]\nrerank = "{rerank}"\nrerank_top = {args.top}\n',
+        "utf-8",
+    )
+    return open_kit(layout, workspace.load_settings(layout))
 
 
 def memory() -> dict[str, int]:
@@ -77,16 +70,13 @@ def timed(
 
 
 class Measuring:
-    """The parts of a search, opened, and what they took."""
+    """A workspace, opened, and what its searches took."""
 
-    def __init__(self, home: Path, args: argparse.Namespace) -> None:
+    def __init__(self, kit: Kit, home: Path, args: argparse.Namespace) -> None:
         told = json.loads((home / "questions.json").read_text("utf-8"))
         self.asked, self.warm = told["questions"], told["warm"]
         self.nearest_QK = np.array(told["nearest"], np.float32)
-        self.home, self.args = home, args
-        self.encoder = OnnxEncoder(args.encoder, threads=args.threads)
-        self.index = open_index(home, args)
-        self.corpus = None if args.no_store else SqliteCorpus(home / "corpus.sqlite")
+        self.kit, self.args = kit, args
         self.p95: dict[str, float] = {}
         self.told: dict[str, Any] = {"ms": {}, "rss": {}}
 
@@ -100,91 +90,68 @@ class Measuring:
         told |= {"cpu_p95": percentile(busy, 95).value}
         self.told["ms"][name] = {key: round(value, 1) for key, value in told.items()}
 
-    def texts(self, found: Sequence[tuple[str, float]]) -> Any:
-        """The chunks of some hits."""
-        return self.corpus.chunks([item for item, _ in found]) if self.corpus else []
-
-    def hybrid(self, question: str) -> Any:
-        """Words and meaning."""
-        return self.texts(hybrid(question, self.encoder.embed([question])[0], self.index)[:K])
-
     def parts(self) -> None:
         """What the parts of a hybrid search take alone."""
-        vectors = dict(zip(self.asked, self.encoder.embed(self.asked), strict=True))
+        encoder, index = self.kit.encoder, self.kit.index
+        vectors = dict(zip(self.asked, encoder.embed(self.asked), strict=True))
         found: dict[str, list[tuple[str, float]]] = {}
 
         def dense(question: str) -> None:
-            found[question] = self.index.search_dense(vectors[question], k=100)
+            found[question] = index.search_dense(vectors[question], k=100)
 
-        self.time("part: embedding", lambda q: self.encoder.embed([q]))
+        self.time("part: embedding", lambda q: encoder.embed([q]))
         self.time("part: dense", dense)
-        self.time("part: words", lambda q: self.index.search_text(q, k=100))
-        self.time("part: texts", lambda q: self.texts(found[q][:K]))
+        self.time("part: words", lambda q: index.search_text(q, k=100))
+        if not self.args.no_store:
+            self.time("part: texts", lambda q: self.kit.corpus.chunks([i for i, _ in found[q][:K]]))
         # By cosine, not by name: copies of a chunk count alike.
         worst = self.nearest_QK[:, -1] - 1e-5
         hits = [[s for _, s in found[q][:K]] for q in self.asked]
         shares = [np.mean(np.array(h) >= w) for h, w in zip(hits, worst, strict=True)]
         self.told["recall_vs_exact"] = round(float(np.mean(shares)), 4)
 
-    def graph(self) -> Callable[[str, int], list[tuple[str, float]]]:
-        """Search with the graph of the stored names, as a workspace opens it."""
+    def hybrid(self, question: str) -> Any:
+        """As `aegle search --mode hybrid`; without texts, words and meaning of the index alone."""
+        if not self.args.no_store:
+            return knowledge.search(self.kit, question, k=K, mode="hybrid")
+        vector = self.kit.encoder.embed([question])[0]
+        return hybrid(question, vector, self.kit.index)[:K]
+
+    def graph(self) -> None:
+        """As `aegle search`: with the graph of what passages name."""
         start = time.perf_counter()
-        graph, cosines = opened(self.home / "names.sqlite")
+        _ = self.kit.passages
         self.told["graph_open_s"] = round(time.perf_counter() - start, 1)
-        sources = Sources(self.encoder.embed, self.index, graph, cosines)
-        routes: dict[str, int] = {}
-
-        def search(question: str, k: int) -> list[tuple[str, float]]:
-            plan, found = find(question, sources, k=k)
-            routes[plan.route] = routes.get(plan.route, 0) + 1
-            if plan.walks:
-                walks[question] = True
-            return found
-
         walks: dict[str, bool] = {}
-        self.told["routes"], self._walks = routes, walks
-        return search
+
+        def search(question: str) -> None:
+            hits = knowledge.search(self.kit, question, k=K)["hits"]
+            walks[question] = any(way.startswith("graph: names") for way in hits[0]["via"])
+
+        self.time("graph", search)
+        walking = [question for question in self.asked if walks[question]]
+        self.told["walked"] = len(walking)
+        if len(walking) > self.warm:
+            self.asked, kept = walking, self.asked
+            self.time("graph, walks only", search)
+            self.asked = kept
+        self.told["rss"]["graph"] = memory()
+
+    def rerank(self) -> None:
+        """The same with the first hits read again."""
+        self.asked = self.asked[: self.warm + self.args.reranked]
+        self.time("rerank", lambda q: knowledge.search(self.kit, q, k=K))
+        self.told["rss"]["rerank"] = memory()
+        self.told["reranker"] = self.args.rerank
 
     def run(self) -> dict[str, Any]:
-        """All figures."""
+        """All figures but those with reranking."""
         self.time("hybrid", self.hybrid)
         self.told["rss"]["hybrid"] = memory()
         self.parts()
-
-        def search(question: str, k: int) -> list[tuple[str, float]]:
-            return hybrid(question, self.encoder.embed([question])[0], self.index)[:k]
-
-        if not self.args.no_graph:
-            search = self.graph()
-            self.time("graph", lambda q: self.texts(search(q, K)))
-            walking = [q for q in self.asked if q in self._walks]
-            self.told["walked"] = len(walking)
-            if len(walking) > self.warm:
-                self.asked, kept = walking, self.asked
-                self.time("graph, walks only", lambda q: self.texts(search(q, K)))
-                self.asked = kept
-            self.told["rss"]["graph"] = memory()
-        if self.args.rerank != "none":
-            self.rerank(search)
-        told = {"p95_ms": {n: v for n, v in self.p95.items() if n in ("hybrid", "graph", "rerank")}}
-        told["rss_bytes"] = self.told["rss"]["hybrid"]["resident"]
-        return told | self.told
-
-    def rerank(self, search: Callable[[str, int], list[tuple[str, float]]]) -> None:
-        """The first hits read again by a cross-encoder."""
-        reranker = OnnxReranker(self.args.rerank, threads=self.args.threads)
-        top = self.args.top
-
-        def answer(question: str) -> Any:
-            found = search(question, top)
-            texts = {one.id: one.text.after(one.title) for one in self.texts(found)}
-            hits = [Hit(item, item, score) for item, score in found]
-            return rerank(question, hits, texts, reranker.score, top=top, weight=0.5)
-
-        self.asked = self.asked[: self.warm + self.args.reranked]
-        self.time("rerank", answer)
-        self.told["rss"]["rerank"] = memory()
-        self.told["reranker"] = self.args.rerank
+        if not self.args.no_store:
+            self.graph()
+        return self.told
 
 
 def main() -> None:
@@ -197,14 +164,22 @@ def main() -> None:
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--rerank", default="none")
     parser.add_argument("--top", type=int, default=30)
-    parser.add_argument("--no-graph", action="store_true")
     parser.add_argument("--no-store", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--reranked", type=int, default=100)
     args = parser.parse_args()
-    args.rerank = Path(args.rerank) if Path(args.rerank).is_dir() else args.rerank
-    told = Measuring(args.home, args).run()
-    print(json.dumps(told | {"reranker": str(told.get("reranker", "none"))}))
+    with open_workspace(args.home, args) as kit:
+        one = Measuring(kit, args.home, args)
+        told, p95 = one.run(), one.p95
+    if not args.no_store and args.rerank != "none":
+        with open_workspace(args.home, args, rerank=args.rerank) as kit:
+            one = Measuring(kit, args.home, args)
+            one.rerank()
+        p95 |= one.p95
+        told = {name: each | one.told.get(name, {}) if isinstance(each, dict) else each
+                for name, each in told.items()} | {"reranker": args.rerank}  # fmt: skip
+    told["p95_ms"] = {name: p95[name] for name in ("hybrid", "graph", "rerank") if name in p95}
+    print(json.dumps({**told, "rss_bytes": told["rss"]["hybrid"]["resident"]}))
 
 
 if __name__ == "__main__":

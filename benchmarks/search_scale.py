@@ -6,24 +6,27 @@ Texts, vectors and questions are those of `scale_corpus`: up to about 145,000 ch
 goes beyond is made, and then says nothing of quality. Where the processor is too slow to embed all
 real texts, ``--embed N`` embeds the first N and gives the others vectors of these with noise.
 
-All runs on ``--threads`` cores. Milliseconds count everything from the question's text on: its
-embedding, the searches, and the texts of the first ten hits out of the workspace's store; p95 with
-a 95% interval over the questions. ``hybrid``
-and ``graph`` are `retrieve.hops`; ``rerank`` is the graph's first 30 read again by ``--rerank``.
-``recall_vs_exact`` is that of the index's dense search at 10 against a comparison with each vector.
-``rss_bytes`` is the resident memory of a process that has only opened what is there and answered:
-with the encoder, before the graph is loaded (``rss`` also tells the later states, and how much of
-it are pages of files, which the system may take back).
+All runs on ``--threads`` cores. Milliseconds are those of `aegle search` in a workspace that holds
+these chunks, asked as its users ask: names and abbreviations of the question, its embedding, the
+searches, their other names, and the texts of ten hits; p95 with a 95% interval over the questions.
+``hybrid`` and ``graph`` are the modes of that name; ``rerank`` is ``graph`` with
+``retrieve.rerank``. The workspace has no facts: nothing was extracted from these texts.
+``--no-store`` keeps the index alone, and measures words and meaning of it. ``recall_vs_exact`` is
+that of the index's dense search at 10 against a comparison with each vector. ``rss_bytes`` is the
+resident memory of a process that has only opened what is there and answered in mode hybrid
+(``rss`` also tells the later states, and how much of it are pages of files, which the system may
+take back).
 
 ``--index`` and ``--kind`` choose the index as ``backends.index`` and ``backends.index_kind`` do.
 ``--peers`` is a Python with chromadb and lancedb and without torch: they get the same vectors, and
 questions embedded by the same encoder in their process. Chroma has no BM25 in its local edition, so
 it searches vectors only; LanceDB does both (``lancedb_hybrid``, its own fusion), by comparing each
-vector and by its own choice of index. ``--rounds`` asks all questions so many times and
-counts each one's least time, for a machine that other work shares. ``--keep`` is a folder where
-what was built stays for another run; ``--cache`` keeps vectors of real texts. ``--only`` runs some
-parts of it. ``cpu`` is the time of all threads together: without other work on the machine and
-without waiting for the disk, the clock should show no more than that.
+vector and by its own choice of index. A process builds, another opens and answers, of peers as of
+ours. ``--rounds`` asks all questions so many times and counts each one's least time, for a machine
+that other work shares. ``--keep`` is a folder where what was built stays for another run with the
+same arguments; ``--cache`` keeps vectors of real texts. ``--only`` runs some parts of it. ``cpu``
+is the time of all threads together: without other work on the machine and without waiting for the
+disk, the clock should show no more than that.
 """
 
 from __future__ import annotations
@@ -41,17 +44,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from aegle.backends.corpus_sqlite import SqliteCorpus
 from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.core.ports import Vectors
 from aegle.core.records import Document, Facts, Stored
+from aegle.flows import naming
 from aegle.lm.catalog import resolve
 from aegle.lm.known import KNOWN
-from aegle.retrieve import marks
-from aegle.retrieve.namebook import NameBook
 from retrieval import chunk_of, embedded
 from scale_corpus import Bigrams, jittered, passages, questions
-from scale_search import open_index, vectors_at
+from scale_search import open_workspace, vectors_at
 
 BLOCK: Final = 10_000
 PART: Final = 2_500
@@ -114,38 +115,45 @@ def exact(vectors: Vectors, asked_QC: Vectors) -> Any:
 
 
 def build(home: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """The index, the store of texts and that of names; seconds. What a cut run put in stays."""
+    """A workspace of the texts; seconds. What a cut run put in stays."""
     vectors = vectors_at(home)
-    index = open_index(home, args)
-    done = index.count()
-    corpus = None if args.no_store else SqliteCorpus(home / "corpus.sqlite")
-    names = None if args.no_graph else NameBook(home / "names.sqlite")
     took = {"index": 0.0, "store": 0.0, "names": 0.0}
-    with (home / "texts.jsonl").open(encoding="utf-8") as lines:
+    with open_workspace(home, args) as kit, (home / "texts.jsonl").open(encoding="utf-8") as lines:
+        done = kit.index.count()
         for n in range(0, args.chunks, BLOCK):
             rows = [json.loads(next(lines)) for _ in range(min(BLOCK, args.chunks - n))]
             if n + len(rows) <= done:
                 continue
             chunks = [chunk_of(n + m, title, text) for m, (title, text) in enumerate(rows)]
             some = np.asarray(vectors[n : n + len(chunks)])
+            if not args.no_store:
+                begun = time.perf_counter()
+                kit.corpus.put([Stored(_document(one), (one,), Facts()) for one in chunks])
+                then = time.perf_counter()
+                naming.note(kit, chunks, some)
+                took["store"] += then - begun
+                took["names"] += time.perf_counter() - then
             begun = time.perf_counter()
-            if corpus is not None:
-                corpus.put([Stored(_document(one), (one,), Facts()) for one in chunks])
-            then = time.perf_counter()
-            took["store"] += then - begun
-            if names is not None:
-                names.put(chunks, [marks.read(one.title, one.text) for one in chunks], some)
-            begun = time.perf_counter()
-            took["names"] += begun - then
-            index.add(chunks, some)
+            kit.index.add(chunks, some)
             took["index"] += time.perf_counter() - begun
-    begun = time.perf_counter()
-    index.close()
+        begun = time.perf_counter()
     took["index"] += time.perf_counter() - begun
-    for one in (corpus, names):
-        if one is not None:
-            one.close()
     return {name: round(seconds, 1) for name, seconds in took.items()}
+
+
+def check_kept(home: Path, args: argparse.Namespace) -> None:
+    """See that what lies in a folder was made by the same arguments.
+
+    Raises:
+        SystemExit: it was not; figures of other texts would be told as of these.
+    """
+    names = ("chunks", "embed", "queries", "warm", "no_store")
+    about = {name: getattr(args, name) for name in names} | {"data": str(args.data.resolve())}
+    note = home / "about.json"
+    if note.is_file() and (held := json.loads(note.read_text("utf-8"))) != about:
+        other = ", ".join(name for name, value in about.items() if held.get(name) != value)
+        raise SystemExit(f"--keep {home} was made with another {other}; name another folder")
+    note.write_text(json.dumps(about), "utf-8")
 
 
 def _document(chunk: Any) -> Document:
@@ -176,10 +184,9 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
             told["build_s"] = build(home, args)
             (home / f"built-{args.index}-{args.kind}").touch()
         options = ["--threads", str(args.threads), "--index", args.index, "--kind", args.kind]
-        options += ["--encoder", reference(ENCODER), "--rerank", reference(args.rerank)]
+        options += ["--encoder", args.encoder, "--rerank", args.rerank]
         options += ["--rounds", str(args.rounds), "--reranked", str(args.reranked)]
-        options += ["--no-store"] if args.no_store else []
-        options += ["--top", str(args.top), *(["--no-graph"] if args.no_graph else [])]
+        options += ["--top", str(args.top), *(["--no-store"] if args.no_store else [])]
         told |= child(sys.executable, "scale_search.py", home, options)
     if "peers" in args.only and args.peers:
         model = str(resolve(reference(ENCODER)))
@@ -208,10 +215,10 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=20, help="questions asked before the clock")
     parser.add_argument("--index", default="qdrant-edge", choices=("qdrant-edge", "faiss"))
     parser.add_argument("--kind", default="auto", help="of faiss: backends.index_kind")
-    parser.add_argument("--rerank", default="ms-marco-minilm", help="a name, folder or none")
+    parser.add_argument("--rerank", default="ms-marco-minilm", help="as retrieve.rerank")
     parser.add_argument("--top", type=int, default=30)
-    parser.add_argument("--no-graph", action="store_true")
-    parser.add_argument("--no-store", action="store_true", help="without the texts of the hits")
+    parser.add_argument("--no-store", action="store_true", help="the index alone")
+    parser.set_defaults(encoder=reference(ENCODER))
     parser.add_argument("--only", nargs="*", default=["ours", "peers"])
     parser.add_argument("--json", action="store_true", help="as all benchmarks: always so")
     args = parser.parse_args()
@@ -220,6 +227,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = args.keep or Path(folder)
         home.mkdir(parents=True, exist_ok=True)
+        check_kept(home, args)
         print(json.dumps(measured(home, args)))
 
 

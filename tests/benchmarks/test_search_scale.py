@@ -1,18 +1,14 @@
 """Search at size: made texts and vectors are like the real ones, the nearest are the nearest."""
 
 import json
+from argparse import Namespace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from aegle.core.records import Chunk
-from aegle.core.text import SafeText
-from aegle.retrieve import marks
-from aegle.retrieve.namebook import NameBook
 from scale_corpus import NOISE, WORDS, Bigrams, jittered, passages
-from scale_search import opened
-from search_scale import K, exact
+from search_scale import K, check_kept, exact
 
 REAL = [("A", "the fever is high and the pulse is low"), ("", "the pulse is fast")]
 
@@ -59,28 +55,10 @@ def test_passages_are_short_and_stand_once(tmp_path):
     assert sorted(len(one.split()) for one in found) == [6, WORDS, WORDS]
 
 
-def test_the_graph_opens_from_the_names_that_are_stored(tmp_path):
-    texts = {
-        "film": "Blood Orchid is a film by Marten Quell.",
-        "man": "Marten Quell was born here.",
-    }
-    chunks = [
-        Chunk(
-            name,
-            name,
-            0,
-            len(text),
-            SafeText(text, by="made"),
-            SafeText("", by="made"),
-            "page",
-            "general",
-        )
-        for name, text in texts.items()
-    ]
-    vectors = unit(2)
-    book = NameBook(tmp_path / "names.sqlite")
-    book.put(chunks, [marks.read(one.title, one.text) for one in chunks], vectors)
-    book.close()
-    graph, cosines = opened(tmp_path / "names.sqlite")
-    places = graph.places(["man", "film"])
-    assert cosines(vectors[0], places) == pytest.approx([vectors[1] @ vectors[0], 1], abs=0.02)
+def test_what_was_built_by_other_arguments_is_not_measured(tmp_path):
+    args = Namespace(chunks=10, embed=5, queries=3, warm=1, no_store=False, data=tmp_path)
+    check_kept(tmp_path, args)
+    check_kept(tmp_path, args)
+    args.chunks = 20
+    with pytest.raises(SystemExit, match="another chunks"):
+        check_kept(tmp_path, args)

@@ -17,8 +17,9 @@ from aegle.core.pack import Term
 from aegle.core.records import Concept
 from aegle.core.text import SafeText
 from aegle.facts.lexicon import Lexicon
-from aegle.flows import commands, expanding, finding, knowledge, workspace
+from aegle.flows import asking, commands, expanding, knowledge, workspace
 from aegle.flows.kit import Kit, open_kit
+from aegle.flows.walking import Once
 from aegle.flows.workspace import Layout
 from aegle.retrieve.expand import Known
 from aegle.testing.weights import WeightsUnavailableError, cached
@@ -118,10 +119,10 @@ def test_tables_are_read_once_and_anew_when_they_change(
 def test_what_was_put_in_for_a_clinician_has_no_other_names(layout_of: Layout) -> None:
     with kit_with(layout_of) as kit:
         asked, safe = "What did Dr. Smith write?", "What did Dr. Nickel write?"
-        put_in = finding.understand(kit, asked, SafeText(safe, by="test"), [])
+        put_in = asking.understand(kit, asked, SafeText(safe, by="test"), [])
         assert "nickel" in put_in.invented
         assert expanding.added_to(kit, put_in) == ()
-        said = finding.understand(kit, safe, SafeText(safe, by="test"), [])
+        said = asking.understand(kit, safe, SafeText(safe, by="test"), [])
         assert put_in.asked == said.asked
         assert [one.of for one in expanding.added_to(kit, said)] == ["Nickel"]
 
@@ -148,8 +149,8 @@ def test_a_search_embeds_its_question_once(layout_of: Layout) -> None:
 
         encoder, kit.__dict__["encoder"] = kit.encoder, Counting()
         question = "What is the dose of warfarin of the patient in ICU-3?"
-        once = finding.Once.of(kit, ())
-        wanted = finding.understand(kit, question, SafeText(question, by="test"), ())
+        once = Once.of(kit, ())
+        wanted = asking.understand(kit, question, SafeText(question, by="test"), ())
         by = expanding.ways(kit, wanted, once, embed=once.embed, added=())
         assert (by.embed([question]) == once.embed([question])).all()
         assert embedded == [question]

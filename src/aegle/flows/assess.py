@@ -21,7 +21,7 @@ from aegle.evaluate.run import compare
 from aegle.evaluate.run import evaluate as evaluate_system
 from aegle.evaluate.score import Attempt, Yardstick
 from aegle.evaluate.sets import read_set
-from aegle.flows import finding, knowledge, verifying
+from aegle.flows import asking, finding, knowledge, verifying
 from aegle.flows.kit import Kit
 
 
@@ -141,7 +141,7 @@ def attempt(
             safe, groups = knowledge.safe_question(kit, question)
         except SharedNameError:
             return Attempt((), refused=True if answers else None)
-        wanted = finding.understand(kit, question, safe, groups)
+        wanted = asking.understand(kit, question, safe, groups)
         evidence = finding.find(kit, wanted, k=k, mode=mode)
         found = kit.corpus.chunks([hit.chunk_id for hit in evidence.hits])
         if not answers:
@@ -154,7 +154,7 @@ def attempt(
 
 def _said(
     kit: Kit,
-    wanted: finding.Question,
+    wanted: asking.Question,
     evidence: rag.Evidence,
     found: Sequence[Chunk],
     generate: bool | None,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from aegle.core.errors import SettingsError
 from aegle.core.pack import Term
-from aegle.core.text import SafeText
 from aegle.facts.inventory import inventory, names
 from aegle.facts.lexicon import Lexicon
 from aegle.facts.link import choose
@@ -24,6 +22,7 @@ from aegle.retrieve.expand import Added, Known, Widened, expand
 from aegle.retrieve.search import Searches
 
 if TYPE_CHECKING:
+    from aegle.flows.asking import Question
     from aegle.flows.kit import Kit
 
 _SURE: Final = 0.5
@@ -46,22 +45,6 @@ _MOST_CONCEPTS: Final = 16
 and add nothing."""
 
 
-class Asked(Protocol):
-    """What of a question is needed here: `aegle.flows.finding.Question`."""
-
-    @property
-    def text(self) -> SafeText:
-        """The question, de-identified."""
-
-    @property
-    def query(self) -> str:
-        """What is searched for, de-identified."""
-
-    @property
-    def invented(self) -> frozenset[str]:
-        """The words that de-identification put in."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ways:
     """How a question is searched: what embeds it, and the index that is asked."""
@@ -70,22 +53,9 @@ class Ways:
     index: Searches
 
 
-def inserted(question: str, safe: str) -> frozenset[str]:
-    """The words of the surrogates: what de-identification put into a question, in lower case."""
-    before, after = question.split(), safe.split()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    words = {
-        word.strip("?,.;:()'\"’").removesuffix("'s").removesuffix("’s").casefold()
-        for tag, _, _, first, last in matcher.get_opcodes()
-        if tag != "equal"
-        for word in after[first:last]
-    }
-    return frozenset(words - {""})
-
-
 def ways(
     kit: Kit,
-    question: Asked,
+    question: Question,
     index: Searches,
     *,
     embed: Embed,
@@ -117,7 +87,7 @@ def ways(
     return Ways(embed, Widened(index, added, texts=texts))
 
 
-def added_to(kit: Kit, question: Asked, *, mode: str = "graph") -> tuple[Added, ...]:
+def added_to(kit: Kit, question: Question, *, mode: str = "graph") -> tuple[Added, ...]:
     """The words that are searched for beside a question's own.
 
     None if the settings want none, or where no searcher of ``mode`` goes by words.

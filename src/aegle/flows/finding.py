@@ -10,24 +10,19 @@ from typing import Final
 from aegle.answer.candidates import Candidate, candidates
 from aegle.answer.concepts import is_kind
 from aegle.answer.evidence import Scored, Targets, by_words, holds
-from aegle.answer.question import Asked, Named, take_apart
+from aegle.answer.question import Asked
 from aegle.answer.rag import Evidence
-from aegle.core.records import Citation, Document, Edge, Hit, Stored
-from aegle.core.text import SafeText
+from aegle.core.records import Citation, Edge, Hit, Stored
 from aegle.flows import reading
-from aegle.flows.derive import facts_of
-from aegle.flows.expanding import added_to, inserted, ways
+from aegle.flows.asking import Question
+from aegle.flows.expanding import added_to
 from aegle.flows.kit import Kit
-from aegle.flows.reranking import reranked, with_context
+from aegle.flows.reranking import with_context
 from aegle.flows.scope import Scoped
-from aegle.flows.walking import Once, led, walked
-from aegle.retrieve.blend import WEIGHTS, WORDS_FIRST
+from aegle.flows.searching import allowed, searched
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.expand import Added
-from aegle.retrieve.link import link
-from aegle.retrieve.plan import plan
 from aegle.retrieve.search import explain
-from aegle.retrieve.search import search as retrieve
 
 _MOST_TARGETS: Final = 8
 """Nodes that are searched for on their own; more would be a guess."""
@@ -45,25 +40,6 @@ _BRIDGED: Final = 0.5
 """Share of a question's words that a sentence must hold to lead to what the question means."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A de-identified question, the patients that it names, and what it asks for.
-
-    ``invented`` are the words that de-identification put in: they have no other names.
-    """
-
-    text: SafeText
-    groups: tuple[str, ...]
-    asked: Asked
-    named: tuple[Named, ...]
-    invented: frozenset[str] = frozenset()
-
-    @property
-    def query(self) -> str:
-        """What to search for; where the chart is known, the patient's name is no evidence."""
-        return self.asked.text if self.groups and self.asked.text.strip() else str(self.text)
-
-
 @dataclass(slots=True)
 class _Way:
     """How a chain got somewhere: the nodes, and sentences that a bridge was built of."""
@@ -71,33 +47,10 @@ class _Way:
     reached: list[Reached] = field(default_factory=list)
     bridges: dict[str, Citation] = field(default_factory=dict)
 
-
-def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -> Question:
-    """Take a question apart with what the packs and the graph know of its names.
-
-    Args:
-        question: as it was asked; only what differs from ``safe`` is read from it.
-        safe: de-identified.
-    """
-    invented = inserted(question, safe)
-    # Without a patient they are words like others: a clinician's surrogate finds what was signed.
-    hidden = invented if groups else frozenset()
-    named = tuple(named_in(kit, safe))
-    return Question(
-        safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, invented
-    )
-
-
-def named_in(kit: Kit, safe: SafeText) -> list[Named]:
-    """What a de-identified text names: by patterns and terminologies, then by names of nodes."""
-    document = Document("question", "note", "general", safe, safe.cut(0, 0))
-    entities = facts_of(kit, document).entities
-    found = {one.key: Named(str(one.text), one.type, one.key) for one in entities}
-    for key in link(safe, match=kit.walker.names.find, extract=lambda asked: ()):
-        node = kit.walker.node(key)
-        if node and key not in found and node.type != "patient":
-            found[key] = Named(str(node.name), node.type, key)
-    return list(found.values())
+    @property
+    def leads(self) -> bool:
+        """Whether it got anywhere."""
+        return bool(self.bridges) or any(one.steps for one in self.reached)
 
 
 @with_context
@@ -115,56 +68,27 @@ def find(
     about comes first, and the answer must be about its end. ``added`` are the other names that are
     searched for; None asks `expanding.added_to`.
     """
-    graph = mode == "graph" and kit.settings.retrieve.graph
     if added is None:
         added = added_to(kit, question, mode=mode)
-    hits = _searched(kit, question, k=k, mode=mode, added=added)
-    if not graph:
-        return _evidence(kit, question, hits[:k])
-    way = _way(kit, question, hits)
-    return _chained(kit, question, way, hits, k=k)
+    first = searched(kit, question, k=k, mode=mode, added=added)
+    if mode != "graph" or not kit.settings.retrieve.graph:
+        return _evidence(kit, question, first[:k])
+    way = _way(kit, question, first)
+    return _chained(kit, question, way, _targets(kit, question, way), first, k=k)
 
 
-def _searched(
-    kit: Kit, question: Question, *, k: int, mode: str, added: Sequence[Added]
-) -> list[Hit]:
-    wanted = kit.settings.retrieve
-    graph = mode == "graph" and wanted.graph
-    keys = [*question.groups, *(one.key for one in question.named)]
-    once = Once.of(kit, question.groups)
-    by = ways(kit, question, once, embed=once.embed, added=added, mode=mode)
-    hits = retrieve(
-        question.query,
-        embed=by.embed,
-        index=by.index,
-        chunks=kit.corpus.chunks,
-        link=(lambda text: keys) if graph else None,
-        expand=kit.walker.expand if graph else None,
-        k=max(k * 4, 20) if question.groups or graph else k,
-        pool=wanted.pool,
-        rrf_k=wanted.rrf_k,
-        hops=wanted.hops,
-        searchers=("dense", "text") if mode in ("hybrid", "graph") else (mode,),
-        weights=WORDS_FIRST if plan(question.query, ()).route == "identifier" else WEIGHTS,
-    )
-    # Where facts lead on from what is named, their chain leads (`_chained`).
-    if graph and not any(kit.walker.ties(key) for key in keys):
-        hits = walked(kit, question.query, hits, once, groups=question.groups)
-    return reranked(kit, question.query, _allowed(kit, hits, question.groups))
-
-
-def _allowed(kit: Kit, hits: Sequence[Hit], groups: Sequence[str]) -> list[Hit]:
-    """Without the charts of patients that a question about one patient did not name."""
-    patients = {group for group in groups if group.startswith("patient:")}
-    if not patients:
-        return list(hits)
-    group_of = {one.id: one.group for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
-    return [
-        hit
-        for hit in hits
-        if not group_of.get(hit.chunk_id, "").startswith("patient:")
-        or group_of[hit.chunk_id] in patients
-    ]
+def hits(
+    kit: Kit, question: Question, *, k: int, mode: str = "graph", added: Sequence[Added]
+) -> Sequence[Hit]:
+    """The hits that `find` tells, without the sentences that only an answer needs."""
+    first = searched(kit, question, k=k, mode=mode, added=added)
+    if mode != "graph" or not kit.settings.retrieve.graph:
+        return first[:k]
+    way = _way(kit, question, first)
+    targets = _targets(kit, question, way)
+    if not targets and not way.leads:
+        return first[:k]
+    return _chained(kit, question, way, targets, first, k=k).hits
 
 
 def _evidence(kit: Kit, question: Question, hits: Sequence[Hit]) -> Evidence:
@@ -236,8 +160,7 @@ def _cite(one: Candidate) -> Citation:
 def _targets(kit: Kit, question: Question, way: _Way) -> list[Reached]:
     """What the answer has to be about: what was reached furthest and is not itself asked for."""
     own = {*question.groups, *question.asked.subjects}
-    strong = own or way.bridges or any(one.steps for one in way.reached)
-    if not strong:
+    if not (own or way.leads):
         return []
     kinds = question.asked.focus_types
     useful = [one for one in way.reached if one.type not in kinds or not one.steps]
@@ -252,8 +175,15 @@ def _fit(one: Reached, question: Question) -> int:
     return sum(word in keys for word in set(question.asked.text.casefold().split()) if word[3:])
 
 
-def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k: int) -> Evidence:
-    targets = _targets(kit, question, way)
+def _chained(
+    kit: Kit,
+    question: Question,
+    way: _Way,
+    targets: Sequence[Reached],
+    hits: Sequence[Hit],
+    *,
+    k: int,
+) -> Evidence:
     edges = {one.key: one.steps for one in targets}
     ends = [one.steps[-1] for one in way.reached if one.steps and one.steps not in edges.values()]
     chain = _focused(kit, question, targets, bridged=bool(way.bridges))
@@ -270,7 +200,7 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
         hit.chunk_id for hit in [*leading, *chain[:1], *hits[:k], *tail, *chain, *hits]
     )
     merged |= {hit.chunk_id: hit for hit in chain if hit.chunk_id not in merged}
-    ranked = _allowed(kit, [merged[item] for item in order], question.groups)
+    ranked = allowed(kit, [merged[item] for item in order], question.groups)
     chunks = {chunk.id: chunk for chunk in kit.corpus.chunks([hit.chunk_id for hit in ranked])}
     kept = [hit for hit in ranked if hit.chunk_id in chunks]
     near = [chunks[hit.chunk_id] for hit in kept[:_MOST_READ]]
@@ -280,7 +210,8 @@ def _chained(kit: Kit, question: Question, way: _Way, hits: Sequence[Hit], *, k:
     )
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
-    first = [] if not targets and led(hits) else _telling(scored, kept)
+    # Where no fact leads, words and meaning or a walk have the order.
+    first = _telling(scored, kept) if targets else []
     top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
     people = reading.people(scored, stored) if question.asked.listing else {}
     return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)

@@ -11,7 +11,7 @@ from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.records import Answer, Document, Edge, Facts, Hit, Node
 from aegle.core.text import SafeText
 from aegle.corpus import asked
-from aegle.flows import expanding, finding, verifying
+from aegle.flows import asking, expanding, finding, verifying
 from aegle.flows.kit import Kit
 
 MODES: Final = ("dense", "text", "hybrid", "graph")
@@ -36,7 +36,7 @@ def safe_question(kit: Kit, question: str) -> tuple[SafeText, list[str]]:
 
 def seeds(kit: Kit, text: str) -> list[str]:
     """Keys of the graph's nodes that a de-identified text names, by patterns and by name."""
-    return [one.key for one in finding.named_in(kit, SafeText(text, by="question/1"))]
+    return [one.key for one in asking.named_in(kit, SafeText(text, by="question/1"))]
 
 
 def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[str, Any]:
@@ -45,10 +45,10 @@ def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[
         raise UsageError(f"mode is one of {', '.join(MODES)}; got {mode!r}")
     with kit.lock:
         safe, groups = safe_question(kit, question)
-        wanted = finding.understand(kit, question, safe, groups)
+        wanted = asking.understand(kit, question, safe, groups)
         added = expanding.added_to(kit, wanted, mode=mode)
         most = k or kit.settings.retrieve.k
-        hits = finding.find(kit, wanted, k=most, mode=mode, added=added).hits
+        hits = finding.hits(kit, wanted, k=most, mode=mode, added=added)
         chunks = {one.id: one for one in kit.corpus.chunks([hit.chunk_id for hit in hits])}
     return {
         "question": str(safe),
@@ -102,7 +102,7 @@ def _answered(kit: Kit, question: str, *, generate: bool | None, k: int) -> dict
     use_generator = wanted.generate if generate is None else generate
     with kit.lock:
         safe, groups = safe_question(kit, question)
-        understood = finding.understand(kit, question, safe, groups)
+        understood = asking.understand(kit, question, safe, groups)
         found: Answer = rag.answer(
             safe,
             understood.asked,

@@ -10,9 +10,9 @@ better: beyond its vote the graph costs the others one place at most.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from aegle.core.errors import UsageError
@@ -68,15 +68,24 @@ def fuse(
     References:
         Cormack, Clarke & Buettcher (2009), Reciprocal rank fusion outperforms Condorcet.
     """
+    fused = [
+        (item, math.fsum(1.0 / (k + place) for _, place in at), _told(at))
+        for item, at in _places(rankings).items()
+    ]
+    return sorted(fused, key=lambda one: (-one[1], one[0]))
+
+
+def _places(rankings: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, int]]]:
+    """Id -> which searchers found it, and at which place."""
     places: dict[str, list[tuple[str, int]]] = {}
     for name in sorted(rankings):
         for place, item in enumerate(rankings[name], start=1):
             places.setdefault(item, []).append((name, place))
-    fused = [
-        (item, math.fsum(1.0 / (k + place) for _, place in at), tuple(f"{n}#{p}" for n, p in at))
-        for item, at in places.items()
-    ]
-    return sorted(fused, key=lambda one: (-one[1], one[0]))
+    return places
+
+
+def _told(places: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(f"{name}#{place}" for name, place in places)
 
 
 def search(
@@ -102,12 +111,10 @@ def search(
         embed: texts -> unit vectors.
         index: searched by meaning and by words.
         chunks: ids -> the chunks that exist (`CorpusStore.chunks`); others are no hits.
-        link: question -> keys of graph nodes.
-        expand: those keys -> chunks near them.
+        link: question -> keys of graph nodes, from which ``expand`` leads to chunks.
         pool: how many each searcher gives to the fusion, whose constant is ``rrf_k``.
         hops: how far the graph is walked.
-        searchers: which of ``dense`` and ``text`` vote.
-        weights: of these votes where the graph has none.
+        searchers: which of ``dense`` and ``text`` vote, by ``weights`` where the graph does not.
         where: document_id, group, domain or kind -> values allowed; holds for the graph, too.
 
     Raises:
@@ -121,12 +128,12 @@ def search(
     keys = link(question) if link and expand else ()
     walked = expand(keys, hops=hops, k=pool) if keys and expand else ()
     paths = {item: path for item, _, path in walked}
-    known = _known(chunks, [*itertools.chain(*rankings.values()), *paths], where)
+    known = _known(chunks, list(paths), where)
     rankings["graph"] = _by_walk_and_meaning([i for i in paths if i in known], known, index, vector)
-    ordered = [one for one in _voted(rankings, found, weights, rrf_k) if one[0] in known]
-    if k >= RESERVED_PLACE:
-        far = [item for item in rankings["graph"] if len(paths[item]) > _DIRECT]
-        ordered = reserve(ordered, far, place=RESERVED_PLACE)
+    fetch = partial(_known, chunks, where=where)
+    ordered = _existing(_voted(rankings, found, weights, rrf_k), known, fetch, most=k + 1)
+    far = [item for item in rankings["graph"] if len(paths[item]) > _DIRECT]
+    ordered = reserve(ordered, far if k >= RESERVED_PLACE else (), place=RESERVED_PLACE)
     return [
         Hit(item, known[item].document_id, score, _via(marks, paths.get(item)))
         for item, score, marks in ordered[:k]
@@ -140,12 +147,29 @@ def _voted(
     rrf_k: int,
 ) -> list[tuple[str, float, tuple[str, ...]]]:
     """(id, score, places), best first: by rank where the graph votes, else by the scores."""
-    fused = fuse(rankings, k=rrf_k)
     if rankings["graph"] or len(found) < 2:
-        return fused
+        return fuse(rankings, k=rrf_k)
     scores = dict(blend(found, weights))
-    told = [(item, scores.get(item, 0.0), marks) for item, _, marks in fused]
+    told = [(item, scores.get(item, 0.0), _told(at)) for item, at in _places(rankings).items()]
     return sorted(told, key=lambda one: (-one[1], one[0]))
+
+
+def _existing(
+    ordered: Sequence[tuple[str, float, tuple[str, ...]]],
+    known: dict[str, Chunk],
+    fetch: Callable[[list[str]], dict[str, Chunk]],
+    *,
+    most: int,
+) -> list[tuple[str, float, tuple[str, ...]]]:
+    """The first ``most`` that exist, whose chunks are added to ``known``, and later known ones."""
+    kept: list[tuple[str, float, tuple[str, ...]]] = []
+    at = 0
+    while at < len(ordered) and len(kept) < most:
+        block = ordered[at : at + most]
+        known |= fetch([item for item, _, _ in block if item not in known])
+        kept += [one for one in block if one[0] in known]
+        at += most
+    return kept + [one for one in ordered[at:] if one[0] in known]
 
 
 def _by_text(
@@ -198,7 +222,7 @@ def reserve(
 def _known(
     chunks: Callable[[Sequence[str]], Sequence[Chunk]], ids: Sequence[str], where: Where | None
 ) -> dict[str, Chunk]:
-    found = {chunk.id: chunk for chunk in chunks(list(dict.fromkeys(ids)))}
+    found = {chunk.id: chunk for chunk in chunks(list(dict.fromkeys(ids)))} if ids else {}
     if where:
         found = {
             item: chunk
