@@ -119,7 +119,7 @@ class Bits:
         if not len(vectors_TC):
             return b""
         turned_TC = self.turn(vectors_TC)
-        mean_C = turned_TC.mean(axis=0).astype(np.float16)
+        mean_C: NDArray[np.float16] = turned_TC.mean(axis=0).astype(np.float16)
         rest_TC = turned_TC - mean_C.astype(np.float32)
         spread_T1 = np.sqrt(np.mean(rest_TC * rest_TC, axis=1, keepdims=True))
         places_TC = np.searchsorted(self._borders, rest_TC / np.maximum(spread_T1, _LEAST))
@@ -141,7 +141,7 @@ class Bits:
             raise ValueError("no code of numbers")
         mean_C, scale_T = numbers[: self._width], numbers[self._width :]
         packed = np.frombuffer(code, np.uint8, offset=2 * len(numbers)).reshape(num, self._row)
-        rest_TC = self._of_byte[packed].reshape(num, -1)[:, : self._width]
+        rest_TC = np.take(self._of_byte, packed, axis=0).reshape(num, -1)[:, : self._width]
         return np.asarray(rest_TC * scale_T[:, None] + mean_C, np.float32)
 
     def turn(self, vectors_QC: Vectors) -> Vectors:
