@@ -72,24 +72,32 @@ class Residual:
         return self.centroids_KC.nbytes + self.cutoffs.nbytes + self.values.nbytes
 
 
-def train(vectors_NC: Vectors, *, bits: int, centroids: int, rng: np.random.Generator) -> Residual:
-    """A codebook for vectors like these.
+def centroids(vectors_NC: Vectors, most: int, *, rng: np.random.Generator) -> Vectors:
+    """At most so many unit vectors (K, C) that vectors like these lie around.
 
     Args:
         vectors_NC: unit vectors; some ten thousand are enough.
-        bits: 1, 2 or 4 for each number of a residual.
-        centroids: at most so many, up to 65,536; fewer where there are few vectors.
+        most: up to 65,536; fewer are found where there are few vectors.
 
     Raises:
-        UsageError: another number of bits or centroids, or no vector.
+        UsageError: another number, or no vector.
     """
-    if bits not in BITS or not 1 <= centroids <= 1 << 16 or not len(vectors_NC):
+    if not 1 <= most <= 1 << 16 or not len(vectors_NC):
         raise UsageError(
-            f"a codebook has 1, 2 or 4 bits, 1 to 65536 centroids and vectors to learn them of; "
-            f"got {bits} bits, {centroids} centroids and {len(vectors_NC)} vectors"
+            f"a codebook has 1 to 65536 centroids and vectors to learn them of; got {most} and "
+            f"{len(vectors_NC)} vectors"
         )
-    num = max(1, min(centroids, len(vectors_NC) // _A_CENTROID))
-    book_KC = _centroids(vectors_NC, num, rng)
+    return _centroids(vectors_NC, max(1, min(most, len(vectors_NC) // _A_CENTROID)), rng)
+
+
+def train(vectors_NC: Vectors, book_KC: Vectors, *, bits: int) -> Residual:
+    """A codebook for vectors like these, which need not be those of the centroids.
+
+    Raises:
+        UsageError: not 1, 2 or 4 bits.
+    """
+    if bits not in BITS:
+        raise UsageError(f"a residual has 1, 2 or 4 bits a number, not {bits}")
     left = (vectors_NC - book_KC[nearest(vectors_NC, book_KC)]).ravel()
     buckets = 1 << bits
     cutoffs = np.quantile(left, np.arange(1, buckets) / buckets)

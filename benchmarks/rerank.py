@@ -12,7 +12,7 @@ Milliseconds are those of reading the 30 passages anew for each question, nothin
 late interaction are of the first ``--timed`` questions.
 
 ``--sample N`` keeps token vectors as workspaces do (`retrieve.token_vectors`), over the first hits
-of N questions: bytes a token, milliseconds, how the order agrees with that of the exact vectors, and
+of N questions: bytes a token, milliseconds, how the order agrees with the exact vectors', and
 what it changes in nDCG@10; beside it a learnt codebook. ``--vectors-only`` measures nothing else.
 """
 

@@ -125,9 +125,9 @@ class Bits:
         places_TC = np.searchsorted(self._borders, rest_TC / np.maximum(spread_T1, _LEAST))
         near_TC = self._levels_B[places_TC]
         products_T = np.maximum(np.einsum("tc,tc->t", rest_TC, near_TC), _LEAST)
-        scale_T = (np.einsum("tc,tc->t", rest_TC, rest_TC) / products_T).astype(np.float16)
+        scale_T = np.einsum("tc,tc->t", rest_TC, rest_TC) / products_T
         packed = pack(places_TC.astype(np.uint8), self._bits)
-        return mean_C.tobytes() + scale_T.tobytes() + packed.tobytes()
+        return b"".join((mean_C.tobytes(), scale_T.astype(np.float16).tobytes(), packed.tobytes()))
 
     def decode(self, code: bytes) -> Vectors:
         """About the turned vectors (T, C); their lengths are not 1."""
