@@ -21,7 +21,7 @@ from aegle.retrieve.token_book import TokenBook
 from aegle.retrieve.token_codes import Codec
 
 _TOGETHER: Final = 64
-"""Chunks whose vectors are in memory at a time: 40 MB of them at the most."""
+"""Chunks whose vectors are in memory at a time: with minilm 25 MB of them at the most."""
 
 _HINT: Final = "token vectors of some hits are not kept, their texts are read; run: aegle reindex"
 
