@@ -11,8 +11,9 @@ training claims, of other sets the half whose hash is even; without it the other
 Milliseconds are those of reading the 30 passages anew for each question, nothing stored; those of
 late interaction are of the first ``--timed`` questions.
 
-``--sample N`` compares ways to store token vectors: bytes a token, and over the first hits of N
-questions how the order agrees with the exact one.
+``--sample N`` keeps token vectors as workspaces do (`retrieve.token_vectors`), over the first hits
+of N questions: bytes a token, milliseconds, how the order agrees with the exact vectors', and
+what it changes in nDCG@10; beside it a learnt codebook. ``--vectors-only`` measures nothing else.
 """
 
 from __future__ import annotations
@@ -42,17 +43,13 @@ from aegle.lm.token_vectors import TokenEncoder, maxsim
 from aegle.metrics import ranking
 from aegle.metrics.stats import percentile
 from aegle.retrieve.hops import hybrid
-from aegle.retrieve.late import LateStore
 from aegle.retrieve.rerank import rerank
-from aegle.retrieve.residual import Codec, Int8, train
 from retrieval import chunk_of, embedded, figure, gain, is_dev
 from retrieval_sets import Asked, RetrievalSet, read_set
+from stored_tokens import Sample, compared
 
 DEPTH: Final = 100
 WEIGHTS: Final = (0.25, 0.5, 0.75, 1.0)
-CENTROIDS: Final = 1024
-LEARNT: Final = 40_000
-"""Token vectors that a codebook is learnt of."""
 
 
 def hits_of(data: RetrievalSet, asked: Sequence[Asked], encoder: OnnxEncoder, cache: Path | None):
@@ -140,58 +137,6 @@ def told_of(
     }
 
 
-def compared(
-    asked: Sequence[Asked],
-    hits: dict[str, list[Hit]],
-    texts: dict[str, SafeText],
-    encoder: TokenEncoder,
-    top: int,
-) -> dict[str, Any]:
-    """Ways to store token vectors against the exact ones: bytes, agreement of order, nDCG@10."""
-    ids = sorted({hit.chunk_id for one in asked for hit in hits[one.question][:top]})
-    vectors = dict(zip(ids, encoder.vectors([texts[item] for item in ids]), strict=True))
-    rng = np.random.default_rng(0)
-    # The codebook is learnt of other passages than those that it is measured on.
-    others = [item for item in sorted(texts) if item not in vectors]
-    some = [others[int(at)] for at in rng.permutation(len(others))[:300]] or ids
-    learnt = np.concatenate(encoder.vectors([texts[item] for item in some]))
-    learnt = learnt[rng.permutation(len(learnt))[:LEARNT]]
-    ways: dict[str, Codec] = {"int8": Int8()}
-    for bits in (4, 2, 1):
-        ways[f"{bits} bit"] = train(learnt, bits=bits, centroids=CENTROIDS, rng=rng)
-    names = [one.question for one in asked]
-    questions = dict(zip(names, encoder.vectors(names), strict=True))
-    first = {name: [hit.chunk_id for hit in hits[name][:top]] for name in names}
-    exact = {
-        name: [maxsim(questions[name], vectors[item]) for item in first[name]] for name in names
-    }
-    num = sum(len(each) for each in vectors.values())
-    told: dict[str, Any] = {"passages": len(ids), "tokens": num, "questions": len(asked)}
-    told["float32"] = {"bytes_a_token": 4 * encoder.width}
-    for name, codec in ways.items():
-        store = LateStore(codec)
-        store.add(ids, [vectors[item] for item in ids])
-        table = sum(part.nbytes for part in codec.table().values())
-        told[name] = {"bytes_a_token": round((store.size_bytes - table) / num, 1)}
-        told[name]["codebook_bytes"] = table
-        got = {one: store.scores(questions[one], first[one]) for one in names}
-        told[name] |= agreement([(exact[one], got[one]) for one in names])
-    return told
-
-
-def agreement(pairs: Sequence[tuple[Sequence[float], Scores]]) -> dict[str, Any]:
-    """How two lists of scores order the same passages, over questions."""
-    told: dict[str, list[float]] = {"spearman": [], "same_first": [], "shared_of_10": []}
-    for true, got in pairs:
-        order = np.argsort(-np.array(true), kind="stable")
-        other = np.argsort(-got, kind="stable")
-        ranks = np.corrcoef(np.argsort(order), np.argsort(other))
-        told["spearman"].append(float(ranks[0, 1]))
-        told["same_first"].append(float(order[0] == other[0]))
-        told["shared_of_10"].append(len(set(order[:10]) & set(other[:10])) / 10)
-    return {name: figure(values) for name, values in told.items()}
-
-
 def measure(folder: Path, args: argparse.Namespace, encoder: OnnxEncoder) -> dict[str, Any]:
     """All figures of a set."""
     data = read_set(folder, claims="train" if args.dev else "validation")
@@ -202,7 +147,7 @@ def measure(folder: Path, args: argparse.Namespace, encoder: OnnxEncoder) -> dic
     hits, texts, search_ms = hits_of(data, asked, encoder, args.cache)
     lists = {"hybrid": [[hit.chunk_id for hit in hits[one.question]] for one in asked]}
     times = {"hybrid": search_ms}
-    for name, make in _rerankers(args).items():
+    for name, make in ({} if args.vectors_only else _rerankers(args)).items():
         reranker = make()
         scores, times[name] = scored(asked, hits, texts, reranker, args.top)
         reranker.close()
@@ -229,9 +174,10 @@ def measure(folder: Path, args: argparse.Namespace, encoder: OnnxEncoder) -> dic
     if args.model[1:]:
         told["over_first_model"] = over_first(asked, lists, args.model, args.weights)
     if args.sample:
-        tokens = TokenEncoder(resolve(args.late), threads=args.threads)
-        told["stored"] = compared(asked[: args.sample], hits, texts, tokens, args.top)
-        tokens.close()
+        some = [one for n, one in enumerate(asked) if n % max(1, len(asked) // args.sample) == 0]
+        late = LateReranker(args.late, threads=args.threads)
+        told["stored"] = compared(Sample(some[: args.sample], hits, texts, args.top), late)
+        late.close()
     return told
 
 
@@ -281,6 +227,7 @@ def main() -> None:
     parser.add_argument("--dev", action="store_true", help="the questions to choose on")
     parser.add_argument("--every", type=int, default=1, help="every so many questions")
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--vectors-only", action="store_true", help="what --sample says alone")
     parser.add_argument("--timed", type=int, default=40, help="questions that late is timed on")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()

@@ -16,7 +16,7 @@ from aegle.core.text import SafeText
 from aegle.flows import commands, derive, naming, workspace
 from aegle.flows.kit import open_kit
 from aegle.flows.workspace import Layout
-from aegle.retrieve import marks, namebook
+from aegle.retrieve import derived, marks
 from aegle.retrieve.hops import planned
 from aegle.retrieve.namebook import NameBook
 from aegle.retrieve.names import key_of
@@ -216,7 +216,7 @@ def test_a_damaged_name_book_is_told_with_the_remedy(layout: Layout, wiki: Path)
 
 
 def damage(layout: Layout) -> None:
-    for path in namebook.files(layout.names):
+    for path in derived.files(layout.names):
         path.write_bytes(b"damaged")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aegle.core.ports import Scores
+from aegle.core.ports import Scores, Vectors
 from aegle.core.text import SafeText
 from aegle.lm.catalog import resolve
 from aegle.lm.token_vectors import TokenEncoder, maxsim
@@ -30,6 +30,15 @@ class LateReranker:
         """MaxSim of each passage, in [-1, 1]."""
         asked, *told = self._encoder.vectors([question, *passages])
         return np.array([maxsim(asked, one) for one in told], np.float32)
+
+    def vectors(self, texts: Sequence[str]) -> list[Vectors]:
+        """Unit vectors (T, C) of each text's tokens, of which `score` is the MaxSim."""
+        return self._encoder.vectors(texts)
+
+    @property
+    def width(self) -> int:
+        """Numbers of a token's vector."""
+        return self._encoder.width
 
     def close(self) -> None:
         """Let go of the weights; calling it twice is harmless."""

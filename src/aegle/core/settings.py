@@ -138,6 +138,11 @@ class Retrieve(_Table):
         description="most word pieces of a question with a passage that a cross-encoder reads; "
         "the passage is cut",
     )
+    token_vectors: Literal["none", "int8", "4bit", "2bit", "1bit"] = Field(
+        "none",
+        description="keeps the vectors of each chunk's tokens, in so many bits a number, so that "
+        "`retrieve.rerank` late need not read the texts; after a change: aegle reindex",
+    )
     rerank_format: Literal["auto", "cohere", "jina", "tei"] = Field(
         "auto", description="what the rerank service speaks; auto: by its URL"
     )

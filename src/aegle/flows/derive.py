@@ -1,4 +1,4 @@
-"""What follows from a de-identified document: its chunks and facts, index, names and graph."""
+"""What follows from a de-identified document: chunks, facts, index, names, tokens and graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aegle.corpus.chunk import chunk
 from aegle.corpus.meaning import meaning
 from aegle.facts.extract import extract
 from aegle.facts.tag import Told
-from aegle.flows import naming
+from aegle.flows import naming, tokens
 from aegle.flows.domains import tags_of
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
@@ -109,12 +109,13 @@ def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
 
 
 def index_stored(kit: Kit, batch: Sequence[Stored]) -> None:
-    """Put documents into index, name book and graph; doing it again changes nothing."""
+    """Put documents into index, name and token book and graph; again changes nothing."""
     chunks, vectors = _embedded(kit, batch)
     kit.graph_changed()  # before the first write: what breaks off must not leave an old graph
     if chunks:
         kit.index.add(chunks, vectors)
         naming.note(kit, chunks, vectors)
+        tokens.note(kit, chunks)
     draw(kit, batch)
 
 

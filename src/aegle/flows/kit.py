@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aegle.flows.naming import Passages
     from aegle.graph.walk import Walker
     from aegle.retrieve.namebook import NameBook
+    from aegle.retrieve.token_book import TokenBook
 
 
 class Kit:
@@ -149,6 +150,12 @@ class Kit:
         passages: Passages | None = plugins.load("aegle.flows.naming:passages")(self)
         return passages
 
+    @cached_property
+    def token_book(self) -> TokenBook:
+        """Token vectors of the chunks, where the settings ask for them."""
+        book: TokenBook = plugins.load("aegle.flows.tokens:opened")(self)
+        return book
+
     # models
 
     def _model(self, name: str) -> Path:
@@ -187,6 +194,7 @@ class Kit:
         )
         return local
 
+    late = cached_property(rerankers.late)
     reranker = cached_property(rerankers.opened)
 
     @cached_property

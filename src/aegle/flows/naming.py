@@ -14,7 +14,7 @@ from aegle.core.ports import Closes, CorpusStore, Vectors
 from aegle.core.records import Chunk
 from aegle.core.sparse import Indices
 from aegle.corpus.meaning import MACHINE_KINDS
-from aegle.retrieve import marks, namebook
+from aegle.retrieve import derived, marks
 from aegle.retrieve.namebook import Cosines, NameBook
 from aegle.retrieve.names import Key
 from aegle.retrieve.passages import Flags, PassageGraph
@@ -103,7 +103,7 @@ def remove(kit: _Drops, document_ids: Sequence[str]) -> None:
     try:
         kit.names.remove(document_ids)
     except WorkspaceError as error:
-        if not namebook.is_damage(error):
+        if not derived.is_damage(error):
             raise
         kit.drop("names")
         unlink(kit.layout)
@@ -112,8 +112,7 @@ def remove(kit: _Drops, document_ids: Sequence[str]) -> None:
 
 def unlink(layout: Layout) -> None:
     """Remove the files of the name book, and no other."""
-    for path in namebook.files(layout.names):
-        path.unlink(missing_ok=True)
+    derived.unlink(layout.names)
 
 
 class Passages:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aegle.core.errors import PrivacyError
 from aegle.core.ports import Reranker
 from aegle.core.settings import Settings
+
+if TYPE_CHECKING:
+    from aegle.backends.reranker_late import LateReranker
 
 OWN_MACHINE: Final = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?:[:/]|$)")
 
@@ -21,6 +24,9 @@ class _Opens(Protocol):
     _open: Callable[..., Any]
     _model: Callable[[str], Path]
 
+    @property
+    def late(self) -> LateReranker: ...
+
 
 def opened(kit: _Opens) -> Reranker | None:
     """What ``retrieve.rerank`` names; None for ``none``.
@@ -31,7 +37,7 @@ def opened(kit: _Opens) -> Reranker | None:
         PrivacyError: the texts may hold identifiers, and the reranker is another machine.
     """
     wanted, backends = kit.settings.retrieve, kit.settings.backends
-    how, _, model = wanted.rerank.partition(":")
+    how = wanted.rerank.partition(":")[0]
     if how in ("", "none"):
         return None
     if how in ("http", "https"):
@@ -49,11 +55,28 @@ def opened(kit: _Opens) -> Reranker | None:
             api_key=wanted.rerank_key,
         )
         return remote
-    late = how == "late"
-    folder = kit._model((model or backends.encoder_model) if late else wanted.rerank)
-    name = "late" if late else "onnx"
-    options = {"threads": backends.threads}
-    if not late:
-        options["max_tokens"] = wanted.rerank_tokens
-    local: Reranker = kit._open("reranker", name, folder, **options)
+    if is_late(kit.settings):
+        return kit.late
+    options = {"threads": backends.threads, "max_tokens": wanted.rerank_tokens}
+    local: Reranker = kit._open("reranker", "onnx", kit._model(wanted.rerank), **options)
     return local
+
+
+def is_late(settings: Settings) -> bool:
+    """Whether ``retrieve.rerank`` names late interaction."""
+    return settings.retrieve.rerank.partition(":")[0] == "late"
+
+
+def late_model(settings: Settings) -> str:
+    """The encoder whose token vectors are compared: that of ``late:NAME``, or the workspace's."""
+    named = settings.retrieve.rerank.partition(":")[2] if is_late(settings) else ""
+    return named or settings.backends.encoder_model
+
+
+def late(kit: _Opens) -> LateReranker:
+    """Late interaction, also where it only makes the token vectors that are kept."""
+    folder = kit._model(late_model(kit.settings))
+    found: LateReranker = kit._open(
+        "reranker", "late", folder, threads=kit.settings.backends.threads
+    )
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
 from aegle.answer.rag import Evidence
 from aegle.core.records import Hit
+from aegle.flows import tokens
 from aegle.flows.kit import Kit
 from aegle.retrieve.budget import compress
 from aegle.retrieve.diverse import distinct, mmr
@@ -26,24 +27,25 @@ def reranked(kit: Kit, question: str, hits: Sequence[Hit]) -> list[Hit]:
 
     Raises:
         BackendError: the reranker did not answer as it should.
+        WorkspaceError: token vectors that are kept are damaged.
     """
     wanted = kit.settings.retrieve
     ordered = list(hits)
     if kit.reranker is None and not wanted.diversity:
         return ordered
     first = kit.corpus.chunks([hit.chunk_id for hit in ordered[: wanted.rerank_top]])
-    texts = {one.id: one.text.after(one.title) for one in first}
     if kit.reranker is not None:
         ordered = rerank(
             question,
             ordered,
-            texts,
-            kit.reranker.score,
+            {one.id: one for one in first},
+            partial(tokens.scores, kit, kit.reranker),
             top=wanted.rerank_top,
             weight=wanted.rerank_weight,
         )
-    if not wanted.diversity or not texts:
+    if not wanted.diversity or not first:
         return ordered
+    texts = {one.id: tokens.passage(one) for one in first}
     groups = {one.id: one.group for one in first}
     return _diverse(kit, ordered, texts, groups, wanted.diversity)
 

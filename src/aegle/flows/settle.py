@@ -1,7 +1,7 @@
 """Makes whole what a run or a crash left half done: documents to move, to index, to remove.
 
 The ledger says what; every step can be repeated, so it does not matter where the last one broke
-off. Index, names and graph are rewritten once for all of it.
+off. Index, names, token vectors and graph are rewritten once for all of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from aegle.core import observe
 from aegle.core.records import Document, Stored
 from aegle.corpus.redact import regroup
-from aegle.flows import naming, versions
+from aegle.flows import naming, tokens, versions
 from aegle.flows.derive import derive, index_stored
 from aegle.flows.kit import Kit
 
@@ -46,6 +46,7 @@ def settle(kit: Kit) -> int:
             kit.graph_changed()
             kit.index.remove(ids)
             naming.remove(kit, ids)
+            tokens.remove(kit, ids)
             kit.graph.retract(ids)
             remove(kit, retired)
             lost = set(waiting)

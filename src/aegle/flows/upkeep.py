@@ -13,7 +13,7 @@ from aegle.core.errors import NotFoundError, UsageError, WorkspaceError
 from aegle.core.ports import Progress
 from aegle.core.records import Stored
 from aegle.corpus import asked
-from aegle.flows import naming, versions
+from aegle.flows import naming, tokens, versions
 from aegle.flows.derive import draw, facts_of_all, index_stored
 from aegle.flows.kit import Kit
 from aegle.flows.settle import in_batches, remove, without_documents
@@ -75,6 +75,7 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
         kit.graph_changed()
         kit.index.remove(ids)
         naming.remove(kit, ids)
+        tokens.remove(kit, ids)
         kit.graph.retract(ids)
         remove(kit, ids)
     observe.event("forget", documents=len(ids))
@@ -82,21 +83,23 @@ def forget(kit: Kit, what: str) -> dict[str, Any]:
 
 
 def reindex(kit: Kit, *, progress: Progress) -> dict[str, Any]:
-    """Build index, names and graph anew from the corpus, which is the truth.
+    """Build index, names, token vectors and graph anew from the corpus, which is the truth.
 
-    Facts that other versions made are made again from the stored text first; then index and names,
-    which rest on chunks alone, stay as they are if they are whole and of the encoder of today.
+    Facts that other versions made are made again from the stored text first; then all but the
+    graph, which rest on chunks alone, stay as they are if they are whole and as the settings say.
     """
     with kit.lock:
         old = bool(versions.former(kit))
         same = versions.encoders(kit) == {versions.encoder(kit)}
-        keep = old and same and _index_is_whole(kit) and naming.is_whole(kit)
+        whole = _index_is_whole(kit) and naming.is_whole(kit) and tokens.is_whole(kit)
+        keep = old and same and whole
         kit.drop("graph", *(() if keep else ("index", "names")))
         for folder in (kit.layout.graph, *(() if keep else (kit.layout.index,))):
             shutil.rmtree(folder, ignore_errors=True)
             folder.unlink(missing_ok=True) if folder.is_file() else None
         if not keep:
             naming.unlink(kit.layout)
+        tokens.clear(kit, keep=keep)
         total = kit.corpus.counts()["documents"]
         done = chunks = changed = 0
         for batch in in_batches(kit.corpus.scan()):

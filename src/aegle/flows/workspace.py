@@ -71,6 +71,11 @@ class Layout:
         return self.root / "names" / "names.sqlite"
 
     @property
+    def tokens(self) -> Path:
+        """The file of chunks' token vectors, derived from the corpus, where they are kept."""
+        return self.root / "tokens" / "tokens.sqlite"
+
+    @property
     def journal(self) -> Path:
         """What was read, refused, changed and overridden; the secret; the owner's lock."""
         return self.root / "journal"
@@ -83,8 +88,8 @@ class Layout:
     @property
     def own(self) -> tuple[Path, ...]:
         """What Aegle wrote here: never a source, also when a source's folder holds it."""
-        stores = (self.corpus.parent, self.index, self.graph, self.names.parent, self.journal)
-        return (self.settings, *stores)
+        files = (self.corpus, self.names, self.tokens)
+        return (self.settings, *(one.parent for one in files), self.index, self.graph, self.journal)
 
     @property
     def moving(self) -> Path:

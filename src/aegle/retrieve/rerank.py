@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from aegle.core.ports import Scores
 from aegle.core.records import Hit
-from aegle.core.text import SafeText
 
-Score = Callable[[str, Sequence[SafeText]], Scores]
+Read = TypeVar("Read")
+"""What is read of a hit: its text, or the chunk."""
 
 
 def rerank(
     question: str,
     hits: Sequence[Hit],
-    texts: Mapping[str, SafeText],
-    score: Score,
+    texts: Mapping[str, Read],
+    score: Callable[[str, Sequence[Read]], Scores],
     *,
     top: int,
     weight: float = 1.0,
@@ -28,7 +29,7 @@ def rerank(
     Args:
         hits: best first.
         texts: chunk id -> what is read; a hit without one stays behind those that were read.
-        score: `aegle.core.ports.Reranker.score`.
+        score: of a question and what is read, as `aegle.core.ports.Reranker.score`.
         top: how many are read; the others keep their places.
         weight: the reranker's vote in [0, 1]; 1: it replaces the search's order, 0: it changes
             nothing.

@@ -1,4 +1,7 @@
-"""Token vectors in few bytes: the nearest centroid and what is left in 1, 2 or 4 bits; or int8.
+"""A codebook learnt of token vectors, as ColBERTv2 has it: what data-free codes are measured by.
+
+The nearest centroid, and what is left in 1, 2 or 4 bits a number. No workspace uses it: a codebook
+learnt of texts would keep something of those that are forgotten.
 
 Letters: N vectors, C width, K centroids, B buckets of a residual.
 
@@ -10,13 +13,14 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aegle.core.errors import UsageError
 from aegle.core.ports import Vectors
+from aegle.retrieve.token_codes import pack, unpack
 
 Parts = dict[str, NDArray[np.generic]]
 """Arrays of one row a token each."""
@@ -26,43 +30,6 @@ _ROUNDS: Final = 8
 _BLOCK: Final = 8192
 _A_CENTROID: Final = 40
 """Vectors for which there is a centroid, at least; with fewer the codebook learns them by heart."""
-
-
-class Codec(Protocol):
-    """Unit vectors to small arrays and nearly back."""
-
-    @property
-    def kind(self) -> str:
-        """``int8`` or ``residual``."""
-
-    def encode(self, vectors_NC: Vectors) -> Parts:
-        """Arrays of N rows."""
-
-    def decode(self, parts: Parts) -> Vectors:
-        """Unit vectors (N, C)."""
-
-    def table(self) -> Parts:
-        """What decoding needs beside the parts, once for all vectors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Int8:
-    """Each number of a vector in 8 bits; directions only, so no scale need be kept."""
-
-    kind = "int8"
-
-    def encode(self, vectors_NC: Vectors) -> Parts:
-        """``codes``: (N, C) int8."""
-        most_N1 = np.maximum(np.abs(vectors_NC).max(axis=1, keepdims=True, initial=0), 1e-12)
-        return {"codes": np.rint(vectors_NC / most_N1 * 127).astype(np.int8)}
-
-    def decode(self, parts: Parts) -> Vectors:
-        """Unit vectors (N, C)."""
-        return _unit(parts["codes"].astype(np.float32))
-
-    def table(self) -> Parts:
-        """Nothing."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +45,6 @@ class Residual:
     centroids_KC: Vectors
     cutoffs: NDArray[np.float32]
     values: NDArray[np.float32]
-
-    kind = "residual"
 
     @property
     def bits(self) -> int:
@@ -101,29 +66,38 @@ class Residual:
         rest_NC = self.values[unpack(parts["rest"].astype(np.uint8), self.bits, width)]
         return _unit(self.centroids_KC[parts["places"].astype(np.int64)] + rest_NC)
 
-    def table(self) -> Parts:
-        """The codebook."""
-        return {"centroids": self.centroids_KC, "cutoffs": self.cutoffs, "values": self.values}
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the codebook."""
+        return self.centroids_KC.nbytes + self.cutoffs.nbytes + self.values.nbytes
 
 
-def train(vectors_NC: Vectors, *, bits: int, centroids: int, rng: np.random.Generator) -> Residual:
-    """A codebook for vectors like these.
+def centroids(vectors_NC: Vectors, most: int, *, rng: np.random.Generator) -> Vectors:
+    """At most so many unit vectors (K, C) that vectors like these lie around.
 
     Args:
         vectors_NC: unit vectors; some ten thousand are enough.
-        bits: 1, 2 or 4 for each number of a residual.
-        centroids: at most so many, up to 65,536; fewer where there are few vectors.
+        most: up to 65,536; fewer are found where there are few vectors.
 
     Raises:
-        UsageError: another number of bits or centroids, or no vector.
+        UsageError: another number, or no vector.
     """
-    if bits not in BITS or not 1 <= centroids <= 1 << 16 or not len(vectors_NC):
+    if not 1 <= most <= 1 << 16 or not len(vectors_NC):
         raise UsageError(
-            f"a codebook has 1, 2 or 4 bits, 1 to 65536 centroids and vectors to learn them of; "
-            f"got {bits} bits, {centroids} centroids and {len(vectors_NC)} vectors"
+            f"a codebook has 1 to 65536 centroids and vectors to learn them of; got {most} and "
+            f"{len(vectors_NC)} vectors"
         )
-    num = max(1, min(centroids, len(vectors_NC) // _A_CENTROID))
-    book_KC = _centroids(vectors_NC, num, rng)
+    return _centroids(vectors_NC, max(1, min(most, len(vectors_NC) // _A_CENTROID)), rng)
+
+
+def train(vectors_NC: Vectors, book_KC: Vectors, *, bits: int) -> Residual:
+    """A codebook for vectors like these, which need not be those of the centroids.
+
+    Raises:
+        UsageError: not 1, 2 or 4 bits.
+    """
+    if bits not in BITS:
+        raise UsageError(f"a residual has 1, 2 or 4 bits a number, not {bits}")
     left = (vectors_NC - book_KC[nearest(vectors_NC, book_KC)]).ravel()
     buckets = 1 << bits
     cutoffs = np.quantile(left, np.arange(1, buckets) / buckets)
@@ -138,27 +112,6 @@ def nearest(vectors_NC: Vectors, centroids_KC: Vectors) -> NDArray[np.int64]:
         for at in range(0, len(vectors_NC), _BLOCK)
     ]
     return np.concatenate(found) if found else np.empty(0, np.int64)
-
-
-def pack(buckets_NC: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """Small numbers side by side in bytes, the first in the highest bits; (N, ceil(C bits / 8))."""
-    each = 8 // bits
-    num, width = buckets_NC.shape
-    num_bytes = -(-width // each)
-    filled = np.zeros((num, num_bytes * each), np.uint8)
-    filled[:, :width] = buckets_NC
-    shifts = np.arange(each - 1, -1, -1, dtype=np.uint8) * bits
-    shifted = filled.reshape(num, num_bytes, each) << shifts
-    return np.asarray(np.bitwise_or.reduce(shifted, axis=2), np.uint8)
-
-
-def unpack(packed: NDArray[np.uint8], bits: int, width: int) -> NDArray[np.uint8]:
-    """The numbers that `pack` put together, (N, width)."""
-    each = 8 // bits
-    shifts = np.arange(each - 1, -1, -1, dtype=np.uint8) * bits
-    buckets = (packed[:, :, None] >> shifts) & np.uint8((1 << bits) - 1)
-    flat = buckets.reshape(len(packed), packed.shape[1] * each)
-    return np.asarray(flat[:, :width], np.uint8)
 
 
 def _centroids(vectors_NC: Vectors, num: int, rng: np.random.Generator) -> Vectors:
