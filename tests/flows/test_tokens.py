@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aegle.core.errors import WorkspaceError
+from aegle.core.errors import AegleError, WorkspaceError
 from aegle.core.ports import Vectors
 from aegle.flows import commands, derive, tokens, workspace
 from aegle.flows.kit import Kit, open_kit
@@ -212,7 +212,7 @@ def test_a_crash_before_they_are_kept_is_mended(
 
     set_to(layout)
     with monkeypatch.context() as broken:
-        broken.setattr(derive.tokens, "note", crash)
+        broken.setattr(tokens, "note", crash)
         with pytest.raises(KeyboardInterrupt):
             commands.run(layout.root, "ingest", {"paths": [str(notes)]})
     assert not in_kit(layout, tokens.is_whole)
@@ -238,3 +238,13 @@ def test_a_damaged_book_is_told_with_the_remedy_and_keeps_nobody_from_forgetting
     damage()
     commands.run(filled.root, "reindex", {})
     assert in_kit(filled, tokens.is_whole)
+
+
+def test_an_encoder_without_token_vectors_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    layout = workspace.create(tmp_path / "w")
+    set_to(layout, rerank=f"late:path:{tmp_path / 'none'}")
+    (tmp_path / "a.txt").write_text(NOTES["a"])
+    with pytest.raises(AegleError, match="none"):
+        commands.run(layout.root, "ingest", {"paths": [str(tmp_path / "a.txt")]})
+    set_to(layout, kept="none", rerank="none")
+    assert commands.run(layout.root, "status", {})["files"] == 0

@@ -16,7 +16,7 @@ from aegle.core.ports import Progress
 from aegle.core.records import Document, RawDocument, Stored
 from aegle.corpus.clean import clean
 from aegle.corpus.redact import redact
-from aegle.flows import versions
+from aegle.flows import tokens, versions
 from aegle.flows.carry import Carried, known_in
 from aegle.flows.derive import derive, index_stored
 from aegle.flows.holding import Ended, Met
@@ -240,6 +240,7 @@ def ingest(
     if kit.settings.redact.override_reason:
         kit.ledger.audit("redact.override", reason=kit.settings.redact.override_reason)
     kit.encoder  # noqa: B018 - opened here, so that its download has a bar of its own
+    tokens.ready(kit)
     with kit.filling:
         counts = _fill(kit, paths, again=again, restore=restore, spool=spool, progress=progress)
     return {**counts, "seconds": round(time.perf_counter() - started, 3)}

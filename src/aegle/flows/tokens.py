@@ -33,6 +33,16 @@ def opened(kit: Kit) -> TokenBook:
     return book
 
 
+def ready(kit: Kit) -> None:
+    """Open what makes token vectors, where the settings ask for them, before anything is written.
+
+    Raises:
+        AegleError: the encoder is not there, or has no token vectors.
+    """
+    if _is_on(kit):
+        kit.late  # noqa: B018
+
+
 def passage(chunk: Chunk) -> SafeText:
     """What a reranker reads of a chunk."""
     return chunk.text.after(chunk.title)
