@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,6 +26,37 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("AEGLE_") and name not in ("AEGLE_DATA", "AEGLE_CACHE"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_are_opened_once() -> Iterator[None]:
+    """Graphs and lexicons stay in memory from one workspace of the tests to the next.
+
+    Sessions and lexicons keep no state; a file that was written anew is opened anew.
+    """
+    from aegle.facts.lexicon import Lexicon
+    from aegle.lm import encoder, pairs, tagger, token_vectors
+
+    def remembered(load: Callable[..., Any], size: int) -> Callable[..., Any]:
+        @lru_cache(size)
+        def known(path: Path, _changed: tuple[int, int], *how: Any) -> Any:
+            return load(path, *how)
+
+        def found(path: Path, *how: Any) -> Any:
+            try:
+                told = Path(path).stat()
+            except OSError:
+                return load(path, *how)
+            return known(path, (told.st_mtime_ns, told.st_size), *how)
+
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        once = remembered(encoder.open_session, 6)
+        for module in (encoder, pairs, tagger, token_vectors):
+            patched.setattr(module, "open_session", once)
+        patched.setattr(Lexicon, "load", staticmethod(remembered(Lexicon.load, 12)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from aegle.core.errors import AegleError, WorkspaceError
 from aegle.core.ports import Vectors
-from aegle.flows import commands, derive, tokens, workspace
+from aegle.flows import commands, tokens, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.flows.workspace import Layout
 from aegle.lm.token_vectors import TokenEncoder
