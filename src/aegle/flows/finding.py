@@ -20,8 +20,10 @@ from aegle.flows.kit import Kit
 from aegle.flows.reranking import with_context
 from aegle.flows.scope import Scoped
 from aegle.flows.searching import allowed, searched
+from aegle.flows.walking import led
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.expand import Added
+from aegle.retrieve.plan import asks
 from aegle.retrieve.search import explain
 
 _MOST_TARGETS: Final = 8
@@ -35,6 +37,9 @@ _TELLING: Final = tuple("table fhir hl7v2 ccda note page report mail cve stix si
 
 _MOST_READ: Final = 30
 """Chunks whose sentences are weighed."""
+
+_SAFE: Final = 3
+"""Hits that stay before the sentences that answer by their words, where no fact leads."""
 
 _BRIDGED: Final = 0.5
 """Share of a question's words that a sentence must hold to lead to what the question means."""
@@ -86,7 +91,7 @@ def hits(
         return first[:k]
     way = _way(kit, question, first)
     targets = _targets(kit, question, way)
-    if not targets and not way.leads:
+    if not (targets or way.leads or _may_tell(question, first)):
         return first[:k]
     return _chained(kit, question, way, targets, first, k=k).hits
 
@@ -210,11 +215,18 @@ def _chained(
     )
     aim = _aim(kit, question, targets)
     scored = by_words(question.asked, found, aim)
-    # Where no fact leads, words and meaning or a walk have the order.
-    first = _telling(scored, kept) if targets else []
-    top = list({hit.chunk_id: hit for hit in [*first, *kept]}.values())
+    # Where no fact leads, words and meaning or a walk have the first places.
+    safe = 0 if targets else _SAFE
+    telling = _telling(scored, kept) if targets or _may_tell(question, hits) else []
+    raised = [*kept[:safe], *telling, *kept[safe:]]
+    top = list({hit.chunk_id: hit for hit in raised}.values())
     people = reading.people(scored, stored) if question.asked.listing else {}
     return Evidence(top[:k], near, scored, aim, _steps(targets, way, stored), people)
+
+
+def _may_tell(question: Question, hits: Sequence[Hit]) -> bool:
+    """Whether a sentence may tell what no fact leads to: it was asked, and no walk has led."""
+    return asks(question.query) and not led(hits)
 
 
 def _telling(scored: Sequence[Scored], hits: Sequence[Hit]) -> list[Hit]:

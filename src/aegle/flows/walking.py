@@ -112,6 +112,11 @@ def walked(
     return [*front, *_behind(front, hits)]
 
 
+def led(hits: Sequence[Hit]) -> bool:
+    """Whether a walk put these hits in their order."""
+    return bool(hits) and any(way.startswith(_WALKED) for way in hits[0].via)
+
+
 def _seen(known: Passages, groups: Sequence[str]) -> Flags:
     """Which passages a question that names these groups may be led to and over."""
     patients = [group for group in groups if group.startswith(PATIENT)]

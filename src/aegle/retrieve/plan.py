@@ -122,6 +122,11 @@ def plan(
     return Plan(route, names, asked, parts, walks)
 
 
+def asks(question: str) -> bool:
+    """Whether it is a question, and neither a claim nor a list of key words."""
+    return bool(_ASKS.search(question))
+
+
 def _route(question: str, names: Sequence[Name], domains: Collection[str]) -> Route:
     if _IDENTIFIER.search(question):
         beside = [word for word in terms(_IDENTIFIER.sub(" ", question)) if word not in STOP_WORDS]
@@ -129,7 +134,7 @@ def _route(question: str, names: Sequence[Name], domains: Collection[str]) -> Ro
             return "identifier"
     if len(set(domains)) > 1:
         return "cross-domain"
-    if not _ASKS.search(question):
+    if not asks(question):
         return "single"
     masked = _masked(question, names)
     if len(names) > 1 and _COMPARES.search(masked) and _BETWEEN.search(masked):
