@@ -94,7 +94,7 @@ def reranker(
         pairs, out, changes, resume, minutes, stop, progress, log: as for `embedder`; fields are
             those of `aegle.train.cross.How`.
         teacher: a cross-encoder by a name of the catalog; the student keeps layers of it.
-        layers: their numbers, in order.
+        layers: their numbers, ascending.
         questions: most of each source that the teacher reads.
 
     Raises:
@@ -107,11 +107,16 @@ def reranker(
     folder = resolve(teacher, progress=progress)
     ended = _until(minutes, stop)
     with _locked(out, resume):
+        # What can't be made is refused before the teacher reads for an hour.
+        plugins.load("aegle.train.reranker:check_student")(folder, layers)
+        base = {"base": teacher, "base_folder": folder}
+        made_of = plugins.load("aegle.train.reranker:made_of")(
+            folders, some, pieces=how.pieces, **base
+        )
         if not (out / CHECKPOINT).is_file():
-            _taught(folders, folder, out, some, how.pieces, ended)
+            _taught(folders, folder, out, some, made_of, ended)
         result: dict[str, Any] = run(
-            base=teacher,
-            base_folder=folder,
+            **base,
             layers=tuple(layers),
             folder=out,
             how=how,
@@ -119,6 +124,7 @@ def reranker(
             stop=ended,
             log=log,
             folders=folders,
+            made_of=made_of,
         )
         write_json(out / RESULT, result)
     return result
@@ -129,13 +135,13 @@ def _taught(
     teacher: Path,
     out: Path,
     some: Any,
-    pieces: int,
+    made_of: Mapping[str, Any],
     stop: Callable[[], bool],
 ) -> None:
     """Ask the teacher what it has not been asked yet."""
-    model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=pieces)
+    model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=made_of["pieces"])
     teach = plugins.load("aegle.train.reranker:teach")
-    left = teach(folders, model.score, out, some, stop=stop)
+    left = teach(folders, model.score, out, some, about=made_of, stop=stop)
     model.close()
     if left:
         raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
