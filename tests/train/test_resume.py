@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
@@ -26,13 +26,12 @@ import killed
 from asked import write
 
 TOLD = {"base": {"reference": "minilm", "sha256": "a" * 64}, "how": {"steps": 3, "pair": [1, 2]}}
-JSON = st.recursive(
-    st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-)
+NAMES = st.text(max_size=3)
+JSON = st.none() | st.integers() | NAMES | st.tuples(st.integers(), st.integers())
 
 
-@given(st.dictionaries(st.text(max_size=3), JSON))
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON, max_size=3), max_size=4))
 def test_what_is_the_same_after_json_may_go_on(about: dict[str, Any]) -> None:
     resume.check(Path("run"), json.loads(json.dumps(about)), about)
 
