@@ -16,10 +16,10 @@ from aegle.train import checkpoint, contrast, cross, embedder, lowrank
 from aegle.train.cross import Listed
 from aegle.train.data.beir import read
 
-AT = 7
+AT = 3
 """The step that is not survived."""
 
-HOW = contrast.How(steps=12, seeds=4, more=4, dimensions=(32, 8), rank=4, lr=1e-2, seed=3)
+HOW = contrast.How(steps=6, seeds=4, more=4, dimensions=(32, 8), rank=4, lr=1e-2, seed=3)
 
 
 def quiet(name: str, value: float, step: int) -> None:
@@ -44,7 +44,7 @@ def reranking(base: Path, source: Path, folder: Path, **how: Any) -> dict[str, A
     ]
     tokenizer = read_tokenizer(base / "tokenizer.json")
     net.train()
-    cross.distil(net, tokenizer, lists, cross.How(steps=12, lists=3), folder=folder, **how)
+    cross.distil(net, tokenizer, lists, cross.How(steps=6, lists=3), folder=folder, **how)
     return {name: value.detach().numpy() for name, value in net.state_dict().items()}
 
 

@@ -104,17 +104,10 @@ def reranker(
     how = _how(plugins.load("aegle.train.cross:How"), changes or {})
     some = plugins.load("aegle.train.reranker:Candidates")(train=questions)
     folders = _folders(pairs)
-    folder = resolve(teacher, progress=progress)
+    base = {"base": teacher, "base_folder": resolve(teacher, progress=progress)}
     ended = _until(minutes, stop)
     with _locked(out, resume):
-        # What can't be made is refused before the teacher reads for an hour.
-        plugins.load("aegle.train.reranker:check_student")(folder, layers)
-        base = {"base": teacher, "base_folder": folder}
-        made_of = plugins.load("aegle.train.reranker:made_of")(
-            folders, some, pieces=how.pieces, **base
-        )
-        if not (out / CHECKPOINT).is_file():
-            _taught(folders, folder, out, some, made_of, ended)
+        made_of = _taught(folders, out, some, base, layers, how.pieces, ended)
         result: dict[str, Any] = run(
             **base,
             layers=tuple(layers),
@@ -132,19 +125,29 @@ def reranker(
 
 def _taught(
     folders: Sequence[Path],
-    teacher: Path,
     out: Path,
     some: Any,
-    made_of: Mapping[str, Any],
+    base: Mapping[str, Any],
+    layers: Sequence[int],
+    pieces: int,
     stop: Callable[[], bool],
-) -> None:
-    """Ask the teacher what it has not been asked yet."""
-    model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=made_of["pieces"])
+) -> Mapping[str, Any]:
+    """Ask the teacher what it has not been asked yet; what its answers are made of."""
+    folder = base["base_folder"]
+    # What can't be made is refused before the teacher reads for an hour.
+    plugins.load("aegle.train.reranker:check_student")(folder, layers)
+    made_of: Mapping[str, Any] = plugins.load("aegle.train.reranker:made_of")(
+        folders, some, pieces=pieces, **base
+    )
+    if (out / CHECKPOINT).is_file():
+        return made_of
+    model = plugins.load("aegle.lm.pairs:CrossEncoder")(folder, max_tokens=pieces)
     teach = plugins.load("aegle.train.reranker:teach")
     left = teach(folders, model.score, out, some, about=made_of, stop=stop)
     model.close()
     if left:
         raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
+    return made_of
 
 
 def _until(minutes: float, stop: Callable[[], bool]) -> Callable[[], bool]:
