@@ -172,7 +172,7 @@ def check_layers(layers: Sequence[int], known: Collection[int] | None = None) ->
         )
     if known is not None and (missing := sorted(set(layers) - set(known))):
         raise InputError(
-            f"the delta keeps layers {missing}, which the base doesn't have; it has "
+            f"layers {missing} can't be kept: the base has "
             f"{', '.join(map(str, sorted(known))) or 'none'}"
         )
 

@@ -224,15 +224,9 @@ def run(
     """
     dropped = check_lists(folder, made_of)
     lists = read_lists(folder)
-    torch.manual_seed(how.seed)
-    net = cross.student(base_weights(base_folder), layers)
-    tokenizer = read_tokenizer(base_folder / "tokenizer.json")
-    told = {"folder": folder, "resume": resume, "stop": stop, "log": log}
-    told["about"] = {**made_of, "layers": list(layers)}
-    net.train()
-    cross.distil(net, tokenizer, lists["train"], how, **told)  # type: ignore[arg-type]
-    net.eval()  # type: ignore[no-untyped-call]
-    dev = dev_scores(net, tokenizer, lists["dev"], how)
+    decides = {**made_of, "layers": list(layers)}
+    told = {"folder": folder, "resume": resume, "stop": stop, "log": log, "about": decides}
+    net, dev = _distilled(base_folder, layers, lists, how, told)
     found = {"dev": dev, "dropped": dropped}
     said = {one.name: rights(one) for one in sorted(folders)}
     lowrank.save_delta(
@@ -246,6 +240,23 @@ def run(
         sources={o: told | {"sha256": made_of["data"][o]} for o, told in said.items()},
     )
     return {"model": str(folder / MODEL), **found}
+
+
+def _distilled(
+    base_folder: Path,
+    layers: Sequence[int],
+    lists: Mapping[str, Sequence[Listed]],
+    how: cross.How,
+    told: Mapping[str, Any],
+) -> tuple[Any, dict[str, dict[str, float]]]:
+    """(the student, its dev scores); ``told`` goes to `aegle.train.cross.distil`."""
+    torch.manual_seed(how.seed)
+    net: Any = cross.student(base_weights(base_folder), layers)
+    tokenizer = read_tokenizer(base_folder / "tokenizer.json")
+    net.train()
+    cross.distil(net, tokenizer, lists["train"], how, **told)
+    net.eval()
+    return net, dev_scores(net, tokenizer, lists["dev"], how)
 
 
 def _card(
