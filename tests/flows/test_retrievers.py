@@ -71,6 +71,8 @@ def test_minutes_and_asking_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Kit:
+    late = property(rerankers.late)
+
     def __init__(self, **options: object) -> None:
         self.settings = load(environ={}, options=options)
         self.opened: list[object] = []
