@@ -71,6 +71,8 @@ def test_minutes_and_asking_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Kit:
+    late = property(rerankers.late)
+
     def __init__(self, **options: object) -> None:
         self.settings = load(environ={}, options=options)
         self.opened: list[object] = []
@@ -90,3 +92,26 @@ def test_a_cross_encoder_is_told_how_much_to_read() -> None:
     late = _Kit(**{"retrieve.rerank": "late"})
     rerankers.opened(late)
     assert late.opened == [("reranker", "late", (Path("minilm"),), {"threads": 0})]
+
+
+@pytest.mark.parametrize("layers", ["2,0", "0,0", "-1,2"])
+def test_layers_out_of_order_are_refused_at_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: str
+) -> None:
+    def train(pairs: Path, **how: object) -> None:
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(retrievers, "reranker", train)
+    words = ["train-reranker", str(tmp_path), "--out", str(tmp_path / "run"), f"--layers={layers}"]
+    told = CliRunner().invoke(app, words)
+    assert isinstance(told.exception, UsageError) or told.exit_code == UsageError.exit_code
+    assert "ascending" in str(told.exception) + told.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_left_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"model": "run/model", "dev": {}, "dropped": {"small": 2, "tiny": 5}}
+    monkeypatch.setattr(retrievers, "reranker", lambda pairs, **how: found)
+    told = CliRunner().invoke(app, ["train-reranker", str(tmp_path)])
+    assert told.exit_code == 0
+    assert "2 of small, 5 of tiny" in told.stdout

@@ -122,6 +122,12 @@ def test_a_layer_that_is_not_there_is_refused() -> None:
         merge(weights(), {}, [0, 9])
 
 
+@pytest.mark.parametrize("layers", [[2, 0], [0, 0], [-1, 0], [], [True]])
+def test_layers_that_no_card_may_name_are_refused(layers: list[int]) -> None:
+    with pytest.raises(InputError, match="ascending"):
+        merge(weights(), {}, layers)
+
+
 @pytest.mark.parametrize(
     ("card", "said"),
     [

@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aegle.core.artifacts import sha256_tree
 from aegle.core.errors import InputError, StoppedError
+from aegle.core.text import SafeText
 from aegle.lm import delta
-from aegle.lm.encoder import SentenceEncoder
+from aegle.lm.encoder import SentenceEncoder, pool
 from aegle.train import embedder, lowrank
-from aegle.train.contrast import Drawn, How, info_nce
-from aegle.train.data.beir import read
+from aegle.train.contrast import Drawn, How, info_nce, tokens
+from aegle.train.data.beir import Asked, read
 from aegle.train.mine import Lexical, Miner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -115,12 +119,14 @@ def test_it_learns_resumes_to_the_same_bits_and_serves(tiny, source, tmp_path, m
     for name, value in lowrank.changes(whole.encoder).items():
         np.testing.assert_array_equal(value, lowrank.changes(parts.encoder)[name])
 
-    told = embedder.run(
-        [source], base="tiny", base_folder=tiny, folder=tmp_path / "a", how=HOW, resume=True
-    )
+    told = embedder.run([source], base="tiny", base_folder=tiny, folder=tmp_path / "c", how=HOW)
     model = Path(told["model"])
     card = json.loads((model / "card.json").read_text())
     assert (card["dimensions"], card["data"]["made"]["train"]) == ([32, 8], 18)
+    said = {"licence": "ours", "safe_because": "made for a test"}
+    assert said.items() <= card["data"]["made"].items()
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["sources"]["made"] == {**said, "sha256": sha256_tree(source)}
     monkeypatch.setenv("AEGLE_CACHE", str(tmp_path / "cache"))
     folder = delta.whole(model, tiny, tmp_path / "cache")
     served, short = SentenceEncoder(folder), SentenceEncoder(folder, dimensions=8)
@@ -157,3 +163,64 @@ def test_a_folder_must_say_why_its_texts_may_be_used(source, tmp_path):
     (tmp_path / "card.json").write_text('{"licence": "x", "safe_because": "y"}')
     with pytest.raises(InputError, match="qrels"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_it_trains_with_the_pooling_that_serves(tiny, source, tmp_path, monkeypatch, pooling):
+    base = shutil.copytree(tiny, tmp_path / "base")
+    (base / "1_Pooling").mkdir()
+    told = {
+        "pooling_mode_cls_token": pooling == "cls",
+        "pooling_mode_mean_tokens": pooling != "cls",
+    }
+    (base / "1_Pooling/config.json").write_text(json.dumps(told))
+    net = embedder.network(base, HOW)
+    how = replace(HOW, steps=10)
+    embedder.fit(net, [read(source)], how, folder=tmp_path / "run")
+    net.eval()
+    texts = ["what of abc", "is told here, it is told"]
+    with torch.inference_mode():
+        mine = torch.nn.functional.normalize(net(texts, 40), dim=1).numpy()
+        ids_BS, mask_BS = tokens(net.tokenizer, texts, 40)
+        states = net.encoder(input_ids=ids_BS, attention_mask=mask_BS).last_hidden_state.numpy()
+    np.testing.assert_allclose(mine, pool(states, mask_BS.numpy(), pooling), atol=1e-5)
+    other = pool(states, mask_BS.numpy(), "mean" if pooling == "cls" else "cls")
+    lowrank.save_delta(
+        tmp_path / "model",
+        base="tiny",
+        base_folder=base,
+        tensors=lowrank.changes(net.encoder),
+        card={},
+    )
+    monkeypatch.setenv("AEGLE_CACHE", str(tmp_path / "cache"))
+    served = SentenceEncoder(delta.whole(tmp_path / "model", base, tmp_path / "cache")).embed(texts)
+    assert (served * mine).sum(1).min() > 0.99
+    assert (served * mine).sum(1).min() > (served * other).sum(1).max()
+
+
+def test_a_pooling_that_is_not_known_is_refused(tiny, tmp_path):
+    base = shutil.copytree(tiny, tmp_path / "base")
+    (base / "1_Pooling").mkdir()
+    (base / "1_Pooling/config.json").write_text('{"pooling_mode_max_tokens": true}')
+    with pytest.raises(InputError, match="pooling_mode_max_tokens"):
+        embedder.network(base, HOW)
+
+
+@given(st.permutations([Asked(SafeText(f"q{n}", by="made"), frozenset()) for n in range(12)]))
+def test_dev_questions_are_drawn_in_whatever_order_they_lie(asked):
+    first = embedder.sample(sorted(asked, key=lambda one: int(one.text[1:])), 5, 17)
+    assert embedder.sample(asked, 5, 17) == first
+    assert first != asked[:5] or embedder.sample(asked[::-1], 5, 17) == first
+
+
+def test_what_chooses_is_a_sample_not_the_first_of_the_file(tiny, source, monkeypatch):
+    net, data = embedder.network(tiny, HOW), read(source)
+    monkeypatch.setattr(embedder, "DEV_QUESTIONS", 3)
+    drawn = []
+    monkeypatch.setattr(
+        embedder, "sample", lambda asked, most, seed: drawn.append(most) or asked[-most:]
+    )
+    last = embedder.dev_scores(net, [data], HOW)
+    data.asked["dev"] = data.asked["dev"][-3:]
+    assert embedder.dev_scores(net, [data], HOW) == last
+    assert drawn == [3, 3]

@@ -44,6 +44,9 @@ def train_embedder(
     Hard negatives are mined from the passages' words and from links between them. What was learned
     is a small delta in OUT/model; set backends.encoder_model = "path:OUT/model" and reindex.
 
+    A checkpoint is written every two minutes and on Ctrl-C; --resume goes on from there, with the
+    same base, settings and files.
+
     \b
     Examples:
       aegle train-embedder pairs --out runs/mine
@@ -63,7 +66,7 @@ def train_reranker(
         str, typer.Option(help="A cross-encoder of `aegle models`.")
     ] = "ms-marco-minilm",
     layers: Annotated[
-        str, typer.Option(metavar="N,N", help="The teacher's layers that are kept.")
+        str, typer.Option(metavar="N,N", help="The teacher's layers that are kept, ascending.")
     ] = "0,1,2",
     questions: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most of each folder that the teacher reads.")
@@ -78,6 +81,9 @@ def train_reranker(
     The teacher reads candidates first, then some of its layers learn what it said. They end in
     OUT/model; set retrieve.rerank = "path:OUT/model".
 
+    What the teacher said is kept at once, a checkpoint is written every two minutes and on Ctrl-C;
+    --resume goes on from there, with the same teacher, layers, settings and files.
+
     \b
     Examples:
       aegle train-reranker pairs --out runs/fast
@@ -90,6 +96,8 @@ def train_reranker(
         kept = [int(one) for one in layers.split(",")]
     except ValueError as error:
         raise UsageError(f"--layers takes numbers with commas between, got {layers!r}") from error
+    if min(kept) < 0 or kept != sorted(set(kept)):
+        raise UsageError(f"--layers takes numbers from 0, ascending, each once, got {layers!r}")
     how = {"teacher": teacher, "layers": kept, "questions": questions}
     how |= {"resume": resume, "minutes": minutes}
     _run(retrievers.reranker, pairs, out, set_, json_, how)
@@ -111,7 +119,13 @@ def _run(
     except StoppedError as stopped:
         show.note(str(stopped))
         raise typer.Exit(_INTERRUPTED) from stopped
-    show.emit(result, json_, lambda told: show.pairs({"model": told["model"]}))
+    show.emit(result, json_, lambda told: show.pairs(_summary(told)))
+
+
+def _summary(told: dict[str, Any]) -> dict[str, Any]:
+    dropped = ", ".join(f"{count} of {name}" for name, count in told.get("dropped", {}).items())
+    said = {"model": told["model"]}
+    return said | ({"questions with too few candidates": dropped} if dropped else {})
 
 
 def _number(value: Any) -> Any:

@@ -94,7 +94,7 @@ def reranker(
         pairs, out, changes, resume, minutes, stop, progress, log: as for `embedder`; fields are
             those of `aegle.train.cross.How`.
         teacher: a cross-encoder by a name of the catalog; the student keeps layers of it.
-        layers: their numbers, in order.
+        layers: their numbers, ascending.
         questions: most of each source that the teacher reads.
 
     Raises:
@@ -104,14 +104,12 @@ def reranker(
     how = _how(plugins.load("aegle.train.cross:How"), changes or {})
     some = plugins.load("aegle.train.reranker:Candidates")(train=questions)
     folders = _folders(pairs)
-    folder = resolve(teacher, progress=progress)
+    base = {"base": teacher, "base_folder": resolve(teacher, progress=progress)}
     ended = _until(minutes, stop)
     with _locked(out, resume):
-        if not (out / CHECKPOINT).is_file():
-            _taught(folders, folder, out, some, how.pieces, ended)
+        made_of = _taught(folders, out, some, base, layers, how.pieces, ended)
         result: dict[str, Any] = run(
-            base=teacher,
-            base_folder=folder,
+            **base,
             layers=tuple(layers),
             folder=out,
             how=how,
@@ -119,6 +117,7 @@ def reranker(
             stop=ended,
             log=log,
             folders=folders,
+            made_of=made_of,
         )
         write_json(out / RESULT, result)
     return result
@@ -126,19 +125,29 @@ def reranker(
 
 def _taught(
     folders: Sequence[Path],
-    teacher: Path,
     out: Path,
     some: Any,
+    base: Mapping[str, Any],
+    layers: Sequence[int],
     pieces: int,
     stop: Callable[[], bool],
-) -> None:
-    """Ask the teacher what it has not been asked yet."""
-    model = plugins.load("aegle.lm.pairs:CrossEncoder")(teacher, max_tokens=pieces)
+) -> Mapping[str, Any]:
+    """Ask the teacher what it has not been asked yet; what its answers are made of."""
+    folder = base["base_folder"]
+    # What can't be made is refused before the teacher reads for an hour.
+    plugins.load("aegle.train.reranker:check_student")(folder, layers)
+    made_of: Mapping[str, Any] = plugins.load("aegle.train.reranker:made_of")(
+        folders, some, pieces=pieces, **base
+    )
+    if (out / CHECKPOINT).is_file():
+        return made_of
+    model = plugins.load("aegle.lm.pairs:CrossEncoder")(folder, max_tokens=pieces)
     teach = plugins.load("aegle.train.reranker:teach")
-    left = teach(folders, model.score, out, some, stop=stop)
+    left = teach(folders, model.score, out, some, about=made_of, stop=stop)
     model.close()
     if left:
         raise StoppedError(f"the teacher has {left} questions to read; resume goes on")
+    return made_of
 
 
 def _until(minutes: float, stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,12 +74,7 @@ class _Card:
         if not isinstance(told, dict) or not told.get("base") or not isinstance(told["base"], str):
             raise InputError(f"{path} must name the base of {DELTA} under 'base'")
         layers, config = told.get("layers"), told.get("config", {})
-        if layers is not None and not (
-            isinstance(layers, list)
-            and all(type(one) is int and one >= 0 for one in layers)
-            and layers == sorted(set(layers))
-            and layers
-        ):
+        if layers is not None and not (isinstance(layers, list) and _ascending(layers)):
             raise InputError(
                 f"{path}: 'layers' is a list of layers of the base, ascending, or absent"
             )
@@ -161,6 +156,32 @@ def base_weights(base: Path) -> dict[str, Array]:
     return {name.removeprefix("bert."): value for name, value in found.items()}
 
 
+def check_layers(layers: Sequence[int], known: Collection[int] | None = None) -> None:
+    """Whether these layers of a base can be kept.
+
+    Args:
+        layers: their numbers.
+        known: those that the base has; None where it is not at hand.
+
+    Raises:
+        InputError: none, out of order, one twice, or one that the base doesn't have.
+    """
+    if not _ascending(layers):
+        raise InputError(
+            f"layers are kept in ascending order, each once, at least one; got {list(layers)}"
+        )
+    if known is not None and (missing := sorted(set(layers) - set(known))):
+        raise InputError(
+            f"layers {missing} can't be kept: the base has "
+            f"{', '.join(map(str, sorted(known))) or 'none'}"
+        )
+
+
+def _ascending(layers: Sequence[Any]) -> bool:
+    whole = all(type(one) is int and one >= 0 for one in layers)
+    return bool(layers) and whole and list(layers) == sorted(set(layers))
+
+
 def merge(
     base: Mapping[str, Array], delta: Mapping[str, Array], layers: Sequence[int] | None = None
 ) -> dict[str, Array]:
@@ -171,10 +192,10 @@ def merge(
         delta: ``NAME.lora_a`` with ``NAME.lora_b`` are added to NAME as their product;
             ``NAME.levels`` (8 bits) with ``NAME.steps`` (a scale a row) replace it, as does NAME
             itself. Names are those after ``layers`` is applied.
-        layers: which layers of the base are kept, in order; None for all.
+        layers: which layers of the base are kept, ascending; None for all.
 
     Raises:
-        InputError: a change does not fit the base.
+        InputError: a change does not fit the base, or the layers don't, `check_layers`.
     """
     weights = _kept(base, layers)
     for name, value in delta.items():
@@ -230,6 +251,7 @@ def read(path: Path) -> dict[str, Array]:
 def _kept(base: Mapping[str, Array], layers: Sequence[int] | None) -> dict[str, Array]:
     if layers is None:
         return {name: value for name, value in base.items() if value.dtype.kind == "f"}
+    check_layers(layers, {int(match[1]) for name in base if (match := _LAYER.fullmatch(name))})
     place = {number: new for new, number in enumerate(layers)}
     kept = {}
     for name, value in base.items():
@@ -238,9 +260,6 @@ def _kept(base: Mapping[str, Array], layers: Sequence[int] | None) -> dict[str, 
             kept[name] = value
         elif int(match[1]) in place:
             kept[f"encoder.layer.{place[int(match[1])]}.{match[2]}"] = value
-    known = {int(match[1]) for name in base if (match := _LAYER.fullmatch(name))}
-    if missing := set(layers) - known:
-        raise InputError(f"the delta keeps layers {sorted(missing)}, which the base doesn't have")
     return {name: value for name, value in kept.items() if value.dtype.kind == "f"}
 
 

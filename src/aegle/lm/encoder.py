@@ -56,7 +56,7 @@ class SentenceEncoder:
             if not (folder / name).is_file():
                 raise NotFoundError(f"{folder} is no encoder: it has no {name}")
         self.max_tokens = min(max_tokens, 512)
-        self._pooling = _read_pooling(folder)
+        self._pooling = read_pooling(folder)
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         graph = folder / "model.onnx"
         if not graph.is_file():
@@ -145,7 +145,12 @@ def first(vectors_BC: Vectors, dimensions: int) -> Vectors:
     return np.asarray(kept / lengths_B1, np.float32)
 
 
-def _read_pooling(folder: Path) -> str:
+def read_pooling(folder: Path) -> str:
+    """How a folder's vectors are pooled, ``mean`` or ``cls``: what ``1_Pooling/config.json`` says.
+
+    Raises:
+        InputError: it says something else.
+    """
     config = folder / "1_Pooling" / "config.json"
     if not config.is_file():
         return "mean"

@@ -168,19 +168,28 @@ def mixed(drawn: Sequence[Drawn], how: How) -> Iterator[Draw]:
 
 
 class Embedder(nn.Module):
-    """An encoder with mean pooling, as it is served."""
+    """An encoder that pools as it is served, `aegle.lm.encoder.pool`.
 
-    def __init__(self, encoder: nn.Module, tokenizer: Tokenizer) -> None:
+    Args:
+        encoder: gives ``last_hidden_state`` (B, S, C).
+        tokenizer: its own.
+        pooling: ``mean``, or ``cls`` for the state of the first token.
+    """
+
+    def __init__(self, encoder: nn.Module, tokenizer: Tokenizer, *, pooling: str) -> None:
         super().__init__()
-        self.encoder, self.tokenizer = encoder, tokenizer
+        self.encoder, self.tokenizer, self.pooling = encoder, tokenizer, pooling
 
     def forward(self, texts: Sequence[str], pieces: int) -> Tensor:
-        """Mean states (B, C), not of unit length; texts are cut to ``pieces`` word pieces."""
+        """Pooled states (B, C), not of unit length; texts are cut to ``pieces`` word pieces."""
         ids_BS, mask_BS = tokens(self.tokenizer, texts, pieces)
-        told = self.encoder(input_ids=ids_BS, attention_mask=mask_BS)
-        mask_BS1 = mask_BS.unsqueeze(2).to(told.last_hidden_state.dtype)
-        means: Tensor = (told.last_hidden_state * mask_BS1).sum(1) / mask_BS1.sum(1)
-        return means
+        states_BSC: Tensor = self.encoder(
+            input_ids=ids_BS, attention_mask=mask_BS
+        ).last_hidden_state
+        if self.pooling == "cls":
+            return states_BSC[:, 0]
+        mask_BS1 = mask_BS.unsqueeze(2).to(states_BSC.dtype)
+        return (states_BSC * mask_BS1).sum(1) / mask_BS1.sum(1)
 
 
 def tokens(tokenizer: Tokenizer, texts: Sequence[str], pieces: int) -> tuple[Tensor, Tensor]:

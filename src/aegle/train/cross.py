@@ -10,6 +10,8 @@ References:
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
-from aegle.core.errors import InputError, StoppedError
+from aegle.core.errors import InputError
 from aegle.core.ports import Scores
 from aegle.lm.delta import Array, merge
 from aegle.lm.pairs import fit as fitted
-from aegle.train import checkpoint
 from aegle.train.data.beir import RetrievalData
 from aegle.train.fit import schedule
 from aegle.train.mine import Miner
+from aegle.train.resume import SAVE_S, Steps
 
 Log = Callable[[str, float, int], None]
 Teacher = Callable[[str, Sequence[str]], Scores]
@@ -108,7 +110,7 @@ def listed(
     """Questions of a source with candidates: what answers, and what looks like it.
 
     Candidates look like an answer by words or by the graph; where they are too few, others are
-    drawn at random.
+    drawn at random, as many as there are: a list of a small source is shorter.
     """
     miner, rng = Miner(data), np.random.default_rng(seed)
     asked = data.asked[part]
@@ -122,9 +124,11 @@ def listed(
         first = gold[int(rng.integers(len(gold)))]
         some = [first, *miner.by_words(one, k=by_words), *miner.by_graph(one, k=by_graph)]
         some = list(dict.fromkeys(some))
-        while len(some) < min(1 + by_words + by_graph, len(free)):
+        others = data.free - one.gold - set(some)
+        size = min(1 + by_words + by_graph, len(some) + len(others))
+        while len(some) < size:
             other = int(rng.choice(free))
-            if other not in some and other not in one.gold:
+            if other in others and other not in some:
                 some.append(other)
         texts = tuple(str(data.passages[n]) for n in some)
         right = tuple(place for place, n in enumerate(some) if n in one.gold)
@@ -137,10 +141,10 @@ def student(base: Mapping[str, Array], layers: Sequence[int]) -> BertForSequence
 
     Args:
         base: float weights by their names without ``bert.``, with ``pooler`` and ``classifier``.
-        layers: which are kept, in order.
+        layers: which are kept, ascending.
 
     Raises:
-        InputError: the base has other weights than such a classifier.
+        InputError: the base has other weights than such a classifier, or not these layers.
     """
     told = {k: v for k, v in MINILM.items() if k != "architectures"}
     config = BertConfig(**{**told, "num_hidden_layers": len(layers)})
@@ -149,9 +153,15 @@ def student(base: Mapping[str, Array], layers: Sequence[int]) -> BertForSequence
         name if name.startswith("classifier.") else f"bert.{name}": torch.from_numpy(value)
         for name, value in merge(base, {}, layers).items()
     }
-    missing, more = net.load_state_dict(weights, strict=False)
+    try:
+        missing, more = net.load_state_dict(weights, strict=False)
+    except RuntimeError:  # a weight of another shape
+        missing, more = ["its shapes"], []
     if more or [name for name in missing if "position_ids" not in name]:
-        raise InputError("the base is no BERT with a pooler and a classifier of one number")
+        raise InputError(
+            "the base is no BERT of ms-marco-minilm's shape with a pooler and a classifier of one "
+            "number; name such a cross-encoder"
+        )
     net.bert.embeddings.requires_grad_(False)
     return net
 
@@ -166,32 +176,32 @@ def distil(
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
+    about: Mapping[str, Any] | None = None,
+    save_s: float = SAVE_S,
 ) -> int:
-    """Train; the steps done. A run that was stopped goes on to the same weights.
+    """Train; the steps done. A run that was stopped or killed goes on to the same weights.
 
     Args:
         lists: with the teacher's scores, all of one length K.
-        folder, resume, stop, log: as for `aegle.train.embedder.fit`.
+        folder, resume, stop, log, about, save_s: as for `aegle.train.embedder.fit`.
 
     Raises:
-        InputError: no checkpoint to resume from, or one of another run.
+        InputError: no lists to learn from, of different lengths, or of one passage; no checkpoint
+            to resume from, or one of another run.
         StoppedError: ``stop`` said so; ``resume`` goes on.
     """
+    lengths = sorted({len(one.passages) for one in lists})
+    if len(lengths) != 1 or lengths[0] < 2:
+        raise InputError(
+            "training lists hold two passages or more, all as many; got "
+            f"{f'lists of {lengths}' if lengths else 'no lists'}"
+        )
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=how.lr, weight_decay=how.decay)
-    about = {"how": how.told(), "lists": len(lists)}
-    done = 0
-    if resume:
-        state = checkpoint.load(folder, net, optimiser)
-        if state["about"] != about:
-            raise InputError(f"{folder} holds a run of other settings or lists; name another")
-        done = state["step"]
-    for step, some in enumerate(_batches(len(lists), how)):
-        if step < done:
-            continue
-        if stop():
-            checkpoint.save(folder, net, optimiser, {"step": step, "about": about})
-            raise StoppedError(f"stopped at step {step}; resume goes on from there")
+    read = hashlib.sha256(json.dumps([asdict(one) for one in lists]).encode()).hexdigest()
+    told = {"how": how.told(), "lists": read, **(about or {})}
+    steps = Steps(net, optimiser, folder=folder, about=told, resume=resume, save_s=save_s)
+    for step, some in steps.over(_batches(len(lists), how), stop):
         for group in optimiser.param_groups:
             group["lr"] = how.lr * schedule(step, how.steps, how.warmup)
         batch = [lists[n] for n in some]
@@ -201,7 +211,6 @@ def distil(
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         log("loss", float(loss.detach()), step)
-    checkpoint.save(folder, net, optimiser, {"step": how.steps, "about": about})
     return how.steps
 
 

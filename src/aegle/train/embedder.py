@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,14 +13,15 @@ import torch
 from torch.nn import functional
 from transformers import AutoModel
 
-from aegle.core.artifacts import read_json, sha256_tree, write_json
-from aegle.core.errors import InputError, StoppedError
-from aegle.lm.encoder import read_tokenizer
+from aegle.core.artifacts import read_json, write_json
+from aegle.core.errors import InputError
+from aegle.lm.encoder import read_pooling, read_tokenizer
 from aegle.metrics import ranking
-from aegle.train import checkpoint, lowrank
+from aegle.train import lowrank
 from aegle.train.contrast import Draw, Drawn, Embedder, How, info_nce, mixed
-from aegle.train.data.beir import RetrievalData, read
+from aegle.train.data.beir import Asked, RetrievalData, read, rights
 from aegle.train.fit import schedule
+from aegle.train.resume import SAVE_S, Steps, data_hashes, identity
 
 Log = Callable[[str, float, int], None]
 MODEL: Final = "model"
@@ -33,15 +35,16 @@ SLACK: Final = 0.01
 
 DEV_QUESTIONS: Final = 30
 DEV_PASSAGES: Final = 60
-"""Of each source, for the score that chooses: the same ones each time."""
+"""Of each source, for the score that chooses: drawn, and the same ones each time."""
 
 
 def network(base: Path, how: How) -> Embedder:
-    """The packaged encoder with low-rank changes that begin at nothing.
+    """The packaged encoder, pooled as it is served, with low-rank changes that begin at nothing.
 
     Raises:
-        InputError: the folder holds no BERT that can be trained.
+        InputError: the folder holds no BERT that can be trained, or pools in a way not known.
     """
+    pooling = read_pooling(base)
     torch.manual_seed(how.seed)
     try:
         # Dropout inside attention keeps a processor from its fused kernel: twice the time.
@@ -53,7 +56,7 @@ def network(base: Path, how: How) -> Embedder:
         )
     except (OSError, ValueError) as error:
         raise InputError(f"{base} holds no encoder that can be trained") from error
-    net = Embedder(encoder, read_tokenizer(base / "tokenizer.json"))
+    net = Embedder(encoder, read_tokenizer(base / "tokenizer.json"), pooling=pooling)
     lowrank.adapt(net, rank=how.rank, alpha=how.alpha)
     return net
 
@@ -67,8 +70,10 @@ def fit(
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     log: Log = lambda name, value, step: None,
+    about: Mapping[str, Any] | None = None,
+    save_s: float = SAVE_S,
 ) -> int:
-    """Train; the steps done. A run that was stopped goes on to the same weights.
+    """Train; the steps done. A run that was stopped or killed goes on to the same weights.
 
     Args:
         sources: their training parts are learned from.
@@ -77,6 +82,8 @@ def fit(
         resume: go on from it.
         stop: asked before each step; it ends then, with a checkpoint.
         log: takes a figure's name, its value and the step.
+        about: what else decides the run: a checkpoint of another base or other data is refused.
+        save_s: seconds between checkpoints.
 
     Raises:
         InputError: no checkpoint to resume from, or one of another run.
@@ -85,25 +92,14 @@ def fit(
     drawn = [Drawn(one, how) for one in sources]
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=how.lr, weight_decay=how.decay)
-    done = 0
-    about = {"how": how.told(), "sources": [one.name for one in sources]}
-    if resume:
-        state = checkpoint.load(folder, net, optimiser)
-        if state["about"] != about:
-            raise InputError(f"{folder} holds a run of other settings or sources; name another")
-        done = state["step"]
-    if done == how.steps:  # drawing all batches again takes a minute
-        return done
-    for step, draw in enumerate(mixed(drawn, how)):
-        if step < done:
-            continue
-        if stop():
-            checkpoint.save(folder, net, optimiser, {"step": step, "about": about})
-            raise StoppedError(f"stopped at step {step}; resume goes on from there")
+    told = {"how": how.told(), "sources": [one.name for one in sources], **(about or {})}
+    steps = Steps(net, optimiser, folder=folder, about=told, resume=resume, save_s=save_s)
+    if steps.done == how.steps:  # drawing all batches again takes a minute
+        return steps.done
+    for step, draw in steps.over(mixed(drawn, how), stop):
         for group in optimiser.param_groups:
             group["lr"] = how.lr * schedule(step, how.steps, how.warmup)
         log(f"loss/{draw.source}", _step(net, draw, how, optimiser), step)
-    checkpoint.save(folder, net, optimiser, {"step": how.steps, "about": about})
     return how.steps
 
 
@@ -132,7 +128,9 @@ def dev_scores(
     net.eval()
     for data in sources:
         # A guard forbids: it must not do so by chance.
-        asked = data.asked[part][: DEV_QUESTIONS if data.asked["train"] else None]
+        asked = data.asked[part]
+        if data.asked["train"]:
+            asked = sample(asked, DEV_QUESTIONS, how.seed)
         if not asked:
             continue
         wanted = {n for one in asked for n in one.gold}
@@ -153,6 +151,15 @@ def dev_scores(
             )
         )
     return found
+
+
+def sample(asked: Sequence[Asked], most: int, seed: int) -> list[Asked]:
+    """So many questions drawn by a hash of their texts: the same in whatever order they lie.
+
+    The first of a file are those of its first documents.
+    """
+    drawn = [(hashlib.sha256(f"{seed}\n{one.text}".encode()).digest(), one) for one in asked]
+    return [one for _, one in sorted(drawn, key=lambda pair: pair[0])[:most]]
 
 
 def _embedded(net: Embedder, texts: Sequence[str], pieces: int) -> torch.Tensor:
@@ -230,7 +237,8 @@ def run(
         The share chosen, dev scores by share, and where the model lies.
 
     Raises:
-        InputError: a source, the base or the checkpoint can't be read.
+        InputError: a source, the base or the checkpoint can't be read, or the checkpoint is of
+            other ones.
         StoppedError: ``stop`` said so; ``resume`` goes on.
     """
     sources = [read(one) for one in sorted(folders)]
@@ -238,7 +246,9 @@ def run(
     if not taught:
         raise InputError("no folder has training questions (qrels/train.tsv)")
     net = network(base_folder, how)
-    fit(net, taught, how, folder=folder, resume=resume, stop=stop, log=log)
+    hashes = data_hashes(folders)
+    made_of = {"base": identity(base, base_folder), "data": hashes}
+    fit(net, taught, how, folder=folder, resume=resume, stop=stop, log=log, about=made_of)
     share, scores = choose(net, sources, how, folder=folder)
     found = {"share": share, "dev_ndcg10": scores}
     lowrank.save_delta(
@@ -247,7 +257,8 @@ def run(
         base_folder=base_folder,
         tensors=lowrank.changes(net.encoder),
         card=_card(folder.name, how, sources) | found | dict(about or {}),
-        made_from=tuple(sha256_tree(one) for one in sorted(folders)),
+        made_from=tuple(hashes.values()),
+        sources={one.name: rights(one) | {"sha256": hashes[one.name]} for one in folders},
     )
     return {"model": str(folder / MODEL), **found}
 
@@ -265,4 +276,5 @@ def _card(name: str, how: How, sources: Sequence[RetrievalData]) -> dict[str, An
 
 def _counted(data: RetrievalData) -> dict[str, Any]:
     counts = {part: len(some) for part, some in data.asked.items()}
-    return {"licence": data.licence, "passages": len(data.passages), **counts}
+    said = {"licence": data.licence, "safe_because": data.safe_because}
+    return {**said, "passages": len(data.passages), **counts}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from aegle.core.artifacts import describe, write_bytes, write_json, write_manifest
 from aegle.core.errors import InputError
-from aegle.lm.delta import CARD, LEFT, RIGHT, Array, digest_of, quantised
+from aegle.lm.delta import CARD, LEFT, RIGHT, Array, check_layers, digest_of, quantised
 from aegle.lm.fetch import DELTA
 
 _PREFIX: Final = "bert."
@@ -116,6 +116,7 @@ def save_delta(
     card: Mapping[str, Any],
     layers: Sequence[int] | None = None,
     made_from: tuple[str, ...] = (),
+    sources: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``delta.safetensors``, ``card.json`` and a manifest.
 
@@ -124,9 +125,15 @@ def save_delta(
         base_folder: where it lies.
         tensors: as `changes` gives them.
         card: data, licences, figures and whatever else a reader should know.
-        layers: which of the base's layers are kept; None for all.
+        layers: which of the base's layers are kept, ascending; None for all.
         made_from: hashes of the training data.
+        sources: for the manifest: of each source its licence, and why its texts may be used.
+
+    Raises:
+        InputError: layers that can't be merged.
     """
+    if layers is not None:
+        check_layers(layers)
     write_bytes(folder / DELTA, save(dict(tensors)))
     told = dict(card) | {"base": base, "base_sha256": digest_of(base_folder)}
     if layers is not None:
@@ -135,7 +142,8 @@ def save_delta(
     files = [
         replace(describe(folder / name, made_from=made_from), path=name) for name in (DELTA, CARD)
     ]
-    write_manifest(folder / "manifest.json", files)
+    about = {} if sources is None else {"sources": dict(sources)}
+    write_manifest(folder / "manifest.json", files, **about)
 
 
 def _half(value: Tensor) -> Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ class RetrievalData:
     Attributes:
         name: of its folder.
         licence: of its texts.
+        safe_because: why they may be used as they are.
         passages: all of them.
         asked: part -> questions.
         links: passage -> passages that lie near it in a graph.
@@ -39,6 +41,7 @@ class RetrievalData:
 
     name: str
     licence: str
+    safe_because: str
     passages: list[SafeText]
     asked: dict[str, list[Asked]]
     links: dict[int, list[int]] = field(default_factory=dict)
@@ -50,18 +53,14 @@ def read(folder: Path) -> RetrievalData:
 
     ``card.json`` says under which ``licence`` the texts may be used, and why they may be used as
     they are (``safe_because``): they are not de-identified again. ``links.tsv``, two passages a
-    line, says which lie near one another; it may be missing, as may parts.
+    line, says which lie near one another; it may be missing, as may parts. A passage answers a
+    question where its grade is above 0: TREC's -1 and -2 are judged not to.
 
     Raises:
         InputError: a file is missing or damaged, or the card says nothing.
     """
-    card = read_json(folder / "card.json") if (folder / "card.json").is_file() else {}
-    licence, because = card.get("licence"), card.get("safe_because")
-    if not licence or not because:
-        raise InputError(
-            f"{folder / 'card.json'} must say under which 'licence' the texts may be used, and "
-            "'safe_because': why as they are"
-        )
+    allowed = rights(folder)
+    because = allowed["safe_because"]
     place: dict[str, int] = {}
     passages: list[SafeText] = []
     for row in _rows(folder / "corpus.jsonl"):
@@ -80,7 +79,25 @@ def read(folder: Path) -> RetrievalData:
     # techniques of ATT&CK: there the questions are held out, not the passages.
     known = {n for one in asked["train"] for n in one.gold}
     free = frozenset(set(range(len(passages))) - (held - known))
-    return RetrievalData(folder.name, licence, passages, asked, _links(folder, place), free)
+    links = _links(folder, place)
+    return RetrievalData(folder.name, allowed["licence"], because, passages, asked, links, free)
+
+
+def rights(folder: Path) -> dict[str, str]:
+    """``licence`` and ``safe_because`` of a folder's texts; a model's card repeats both.
+
+    Raises:
+        InputError: ``card.json`` doesn't say them.
+    """
+    path = folder / "card.json"
+    card = read_json(path) if path.is_file() else {}
+    found = {one: str(card.get(one) or "").strip() for one in ("licence", "safe_because")}
+    if not all(found.values()):
+        raise InputError(
+            f"{path} must say under which 'licence' the texts may be used, and 'safe_because': why "
+            "as they are"
+        )
+    return found
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -101,11 +118,34 @@ def _asked(path: Path, texts: Mapping[str, SafeText], place: Mapping[str, int]) 
     if not path.is_file():
         return []
     gold: dict[str, set[int]] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        for row in csv.reader(lines, delimiter="\t"):
-            if len(row) == 3 and row[0] in texts and row[1] in place and row[2] not in ("", "0"):
-                gold.setdefault(row[0], set()).add(place[row[1]])
+    for item, passage, grade in _judged(path, texts):
+        if grade > 0 and item in texts and passage in place:
+            gold.setdefault(item, set()).add(place[passage])
     return [Asked(texts[item], frozenset(found)) for item, found in gold.items()]
+
+
+def _judged(path: Path, known: Collection[str]) -> Iterator[tuple[str, str, float]]:
+    """Question, passage, grade; the first line may be a head, which names no known question."""
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines, delimiter="\t"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} can't be read ({type(error).__name__})") from error
+    for number, row in enumerate(rows, 1):
+        if not "".join(row).strip():
+            continue
+        try:
+            item, passage, told = row
+            grade = float(told)
+        except ValueError:
+            grade = math.nan
+        if math.isfinite(grade):
+            yield item, passage, grade
+        elif number > 1 or row[0] in known:
+            raise InputError(
+                f"{path}, line {number}: a question's id, a passage's id and a grade (a number; "
+                "above 0 where it answers) are needed, with tabs between"
+            )
 
 
 def _links(folder: Path, place: Mapping[str, int]) -> dict[int, list[int]]:
