@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,15 +26,9 @@ def rows_of(home: Path) -> list[tuple[str, str]]:
         return [(f"{n:08d}", "\n".join(json.loads(line))) for n, line in enumerate(lines)]
 
 
-def chroma(folder: Path, rows: Sequence[tuple[str, str]], vectors: Any) -> Answer:
+def build_chroma(folder: Path, rows: Sequence[tuple[str, str]], vectors: Any) -> None:
     """Chroma with its own defaults, on the disk: HNSW over cosines."""
-    import chromadb
-    from chromadb.config import Settings
-
-    client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
-    made = client.create_collection(
-        "chunks", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
-    )
+    made = _collection(folder)
     for n in range(0, len(rows), BATCH):
         part = rows[n : n + BATCH]
         made.add(
@@ -44,6 +37,21 @@ def chroma(folder: Path, rows: Sequence[tuple[str, str]], vectors: Any) -> Answe
             embeddings=np.asarray(vectors[n : n + BATCH]),
         )
 
+
+def _collection(folder: Path) -> Any:
+    import chromadb
+    from chromadb.config import Settings
+
+    client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
+    return client.get_or_create_collection(
+        "chunks", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+
+
+def open_chroma(folder: Path) -> Answer:
+    """Ask what `build_chroma` left."""
+    made = _collection(folder)
+
     def answer(question: str, vector: Any) -> list[int]:
         found = made.query(query_embeddings=[vector], n_results=K, include=["documents"])
         return [int(item) for item in found["ids"][0]]
@@ -51,10 +59,10 @@ def chroma(folder: Path, rows: Sequence[tuple[str, str]], vectors: Any) -> Answe
     return answer
 
 
-def lancedb(
+def build_lancedb(
     folder: Path, rows: Sequence[tuple[str, str]], vectors: Any, indexed: bool, words: bool
-) -> Answer:
-    """LanceDB: vectors compared one by one or by its default index; alone or fused with words."""
+) -> None:
+    """LanceDB: vectors compared one by one or by its default index; alone or with words."""
     import lancedb as lance
     import pyarrow as pa
     from lancedb.index import FTS, IvfPq
@@ -79,6 +87,13 @@ def lancedb(
     if words:
         table.create_index("text", config=FTS())
     table.optimize()
+
+
+def open_lancedb(folder: Path, words: bool) -> Answer:
+    """Ask what `build_lancedb` left."""
+    import lancedb as lance
+
+    table = lance.connect(str(folder)).open_table("chunks")
 
     def answer(question: str, vector: Any) -> list[int]:
         if words:
@@ -120,30 +135,33 @@ def measure(
 
 
 def main() -> None:
-    """Measure one system; the last line is one JSON object."""
+    """Build or measure one system; the last line is one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--system", required=True)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--built", type=Path, required=True, help="the system's own folder")
+    parser.add_argument("--build", action="store_true", help="fill that folder, and no more")
     args = parser.parse_args()
+    vectors = np.load(args.home / "vectors.npy", mmap_mode="r")
+    indexed, words = args.system.endswith("_index"), args.system.endswith("_hybrid")
+    if args.build:
+        start, rows = time.perf_counter(), rows_of(args.home)
+        if args.system == "chroma":
+            build_chroma(args.built, rows, vectors)
+        else:
+            build_lancedb(args.built, rows, vectors, indexed, words)
+        print(json.dumps({"build_s": round(time.perf_counter() - start, 1)}))
+        return
     encoder = SentenceEncoder(args.model, threads=args.threads)
     asked = json.loads((args.home / "questions.json").read_text("utf-8"))
-    vectors = np.load(args.home / "vectors.npy", mmap_mode="r")
-    rows = rows_of(args.home)
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        if args.system == "chroma":
-            answer = chroma(Path(folder), rows, vectors)
-        else:
-            indexed, words = args.system.endswith("_index"), args.system.endswith("_hybrid")
-            answer = lancedb(Path(folder), rows, vectors, indexed, words)
-        told = {"build_s": round(time.perf_counter() - start, 1)}
-        del rows
-        told |= measure(answer, asked, vectors, encoder, args.rounds)
-        if args.system.endswith("_hybrid"):  # words decide, too: it is no recall of vectors
-            del told["recall_vs_exact"]
+    chroma = args.system == "chroma"
+    answer = open_chroma(args.built) if chroma else open_lancedb(args.built, words)
+    told = measure(answer, asked, vectors, encoder, args.rounds)
+    if words:  # they decide, too: it is no recall of vectors
+        del told["recall_vs_exact"]
     print(json.dumps(told))
 
 

@@ -194,7 +194,12 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
         for name in args.systems:
             options = ["--threads", str(args.threads), "--model", model, "--system", name]
             options += ["--rounds", str(args.rounds)]
-            told["peers"][name] = child(args.peers, "scale_peers.py", home, options)
+            with tempfile.TemporaryDirectory() as folder:
+                options += ["--built", folder]
+                each = child(args.peers, "scale_peers.py", home, [*options, "--build"])
+                if "failed" not in each:
+                    each |= child(args.peers, "scale_peers.py", home, options)
+            told["peers"][name] = each
     return told
 
 

@@ -272,6 +272,16 @@ SHIPPED: Final = (
         cached=True,
     ),
     CatalogEntry(
+        name="aegle-rerank",
+        kind="reranker",
+        reference="shipped:aegle-rerank",
+        licence="Apache-2.0",
+        package_licence="Apache-2.0",
+        size_bytes=0,
+        use="three layers distilled from ms-marco-minilm on clinical and cyber questions, INT8",
+        cached=True,
+    ),
+    CatalogEntry(
         name="aegle-embed",
         kind="encoder",
         reference="shipped:aegle-embed",
