@@ -72,7 +72,11 @@ def own_aliases(doc: RawDocument, group: str, vault: Vault) -> Iterator[Alias]:
 
 
 def _own(vault: Vault, name: str) -> str:
-    return vault.pseudonym(f"own name/{normal(name)}")
+    return _own_of(vault, normal(name))
+
+
+def _own_of(vault: Vault, form: str) -> str:
+    return vault.pseudonym(f"own name/{form}")
 
 
 class _Try(NamedTuple):
@@ -150,10 +154,11 @@ def _tries(question: str, vault: Vault) -> Iterator[_Try]:
         for last in range(first, min(first + _LONGEST, len(words))):
             start, end = words[first][0], words[last][1]
             end -= _tail(question[start:end])
-            if end > start and normal(question[start:end]):
-                value = question[start:end]
-                own = _own(vault, value) if _may_be_patient(question, start, value) else ""
-                yield _Try(start, end, vault.digest(value), own)
+            value = question[start:end]
+            form = normal(value)
+            if form:
+                own = _own_of(vault, form) if _may_be_patient(question, start, value) else ""
+                yield _Try(start, end, vault.digest_of(form), own)
 
 
 def _may_be_patient(question: str, start: int, value: str) -> bool:

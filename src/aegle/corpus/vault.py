@@ -7,7 +7,6 @@ back without the secret.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import unicodedata
@@ -112,7 +111,11 @@ class Vault:
 
     def digest(self, value: str) -> str:
         """16 hex digits by which a value typed later is recognised, in any of its usual forms."""
-        return self._mac("alias", normal(value))[:16]
+        return self.digest_of(normal(value))
+
+    def digest_of(self, form: str) -> str:
+        """The digest of what `normal` made of a value."""
+        return self._mac("alias", form)[:16]
 
     def alias(self, kind: str, value: str, group: str) -> tuple[str, str, str] | None:
         """(digest, group, surrogate) of a replaced value, None for a class nobody asks about."""
@@ -128,7 +131,7 @@ class Vault:
 
     def _mac(self, label: str, value: str) -> str:
         message = f"{label}\0{value}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+        return hmac.digest(self._secret, message, "sha256").hex()
 
     def _made(self, kind: str, value: str, group: str) -> str:
         def draw(label: str, plain: str) -> int:
@@ -158,6 +161,10 @@ _MAKERS: Final[dict[str, Callable[[surrogates.Draw, str], str]]] = {
 }
 
 
+_NUMBERED: Final = re.compile(r"[\d@]")
+_NAMES: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
 def natural(name: str) -> str:
     """A name in the order it is spoken, without titles: ``Smith, John A.`` -> ``John A. Smith``."""
     last, comma, first = name.partition(",")
@@ -175,8 +182,11 @@ def _has_name(text: str) -> bool:
 
 def normal(value: str) -> str:
     """The form by which two ways to write an identifier are the same."""
-    plain = unicodedata.normalize("NFKD", value).casefold()
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    if any(char.isdecimal() or char == "@" for char in plain):
+    if value.isascii():  # most are, and a question is tried in dozens of pieces
+        plain = value.lower()
+    else:
+        plain = unicodedata.normalize("NFKD", value).casefold()
+        plain = "".join(char for char in plain if not unicodedata.combining(char))
+    if _NUMBERED.search(plain):
         return "".join(char for char in plain if char.isalnum())
-    return " ".join(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", natural(plain)))
+    return " ".join(_NAMES.findall(natural(plain)))
