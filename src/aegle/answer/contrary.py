@@ -1,0 +1,158 @@
+"""What a claim may never say: another amount than its evidence, one of another thing, an opposite.
+
+These are guards, not features: whatever a model thinks of a claim, a wrong unit, two doses that
+changed places, or a drug that is held where it was continued do not stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from aegle.answer.concepts import content_words
+from aegle.answer.quantities import CARRIERS, Amount, amounts, loose
+from aegle.lm.opposites import SIDES
+from aegle.lm.segment import sentences
+
+_NEGATED: Final = re.compile(r"\b(?:no|not|never|without|cannot|neither|nor)\b|n['’]t\b", re.I)
+_PIECE: Final = re.compile(r"\w+(?:[-.'’]\w+)*|[,;:]")
+_COSTS: Final = {",": 3, ";": 4, "and": 2, "but": 3, "then": 2, "while": 3}
+_REACH: Final = 5
+"""Words between a deed and what it is done to, marks between counted."""
+_CLOSE: Final = 2
+"""So far away it is done to that and nothing else."""
+
+
+def misstated(sentence: str, evidence: Sequence[str]) -> list[Amount]:
+    """Amounts of a sentence whose number the evidence gives another unit, or another thing.
+
+    An amount that the evidence has in other words (``0.25 mg``, ``250 mcg``) is the same. Where the
+    evidence has the number without a unit, any unit may be meant.
+    """
+    told = [one for text in evidence for one in amounts(text)]
+    further = [one for text in evidence for one in loose(text)]
+    return [one for one in amounts(sentence) if _other(one, told, further) or _moved(one, told)]
+
+
+def restated(sentence: str, evidence: Sequence[str]) -> set[str]:
+    """The figures of a sentence whose amounts the evidence has, however it writes them.
+
+    ``250`` of 250 mcg where the evidence has 0.25 mg.
+    """
+    told = [one for text in evidence for one in (*amounts(text), *loose(text))]
+    return {one.written for one in amounts(sentence) if any(one.same(other) for other in told)}
+
+
+def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount]) -> bool:
+    """Whether the evidence has a number with another unit only, or a spoken one otherwise."""
+    if one.powers is None or any(one.same(other) for other in (*told, *further)):
+        return False
+    if any(other.number == one.number and other.powers is not None for other in told):
+        return True
+    # A number in figures that is nowhere is missing, which is another rule's; a word is none's.
+    return one.spoken and any(other.powers == one.powers for other in told)
+
+
+def _moved(one: Amount, told: Sequence[Amount]) -> bool:
+    """Whether the evidence gives what an amount is of another amount, and this one to others."""
+    same = [other for other in told if one.same(other)]
+    about = {word for other in same for word in other.about}
+    if not one.near or not about or one.near in about:
+        return False
+    kinds = {other.powers for other in same}
+    if any(
+        one.near in other.about and other.powers in kinds and not one.same(other) for other in told
+    ):
+        return True
+    known = any(one.near in other.words for other in told)
+    return known and not any(one.near in other.words for other in same)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """A word of `SIDES` in a sentence.
+
+    Attributes:
+        family: the question; ``side``: its answer.
+        near: content words about it -> how far away, both ways.
+        negated: whether a negation stands before it.
+    """
+
+    family: int
+    side: int
+    near: Mapping[str, int]
+    negated: bool
+
+
+def opposed(sentence: str, evidence: Sequence[str]) -> bool:
+    """Whether the evidence says only the opposite of the same thing.
+
+    ``Warfarin is held`` against ``Warfarin is continued``. What either negates is left to those
+    who read negations.
+    """
+    told = [deeds for text in evidence for deeds in _deeds(text)]
+    return any(
+        _denied(deed, told) for deeds in _deeds(sentence) for deed in deeds if not deed.negated
+    )
+
+
+def _denied(deed: _Deed, told: Sequence[Sequence[_Deed]]) -> bool:
+    found = []
+    for thing in _nearest(deed.near):
+        sides: set[int] = set()
+        for deeds in told:
+            own = [one for one in deeds if one.family == deed.family and thing in one.near]
+            sides |= {side for one in own if _of(one, thing, own) for side in _said(one)}
+        if sides:
+            found.append(deed.side not in sides)
+    return bool(found) and all(found)
+
+
+def _said(deed: _Deed) -> tuple[int, ...]:
+    return (0, 1) if deed.negated else (deed.side,)
+
+
+def _of(deed: _Deed, thing: str, others: Sequence[_Deed]) -> bool:
+    """Whether a deed may be done to a thing: not when it has another and another deed has this."""
+    closest = min(deed.near.values())
+    taken = closest <= _CLOSE and deed.near[thing] > _CLOSE
+    return not (taken and any(one.near[thing] <= _CLOSE for one in others))
+
+
+def _nearest(near: Mapping[str, int]) -> list[str]:
+    some = sorted(near, key=lambda word: near[word])[:2]
+    return [word for word in some if near[word] <= _REACH]
+
+
+@lru_cache(maxsize=2048)
+def _deeds(text: str) -> tuple[tuple[_Deed, ...], ...]:
+    found = []
+    for span in sentences(text):
+        pieces = _PIECE.findall(text[span.start : span.end])
+        deeds = tuple(
+            _Deed(*SIDES[piece.casefold()], _about(pieces, place), _negated(pieces, place))
+            for place, piece in enumerate(pieces)
+            if piece.casefold() in SIDES
+        )
+        if deeds:
+            found.append(tuple(one for one in deeds if one.near))
+    return tuple(found)
+
+
+def _negated(pieces: Sequence[str], place: int) -> bool:
+    return bool(_NEGATED.search(" ".join(pieces[max(0, place - 3) : place])))
+
+
+def _about(pieces: Sequence[str], place: int) -> dict[str, int]:
+    near: dict[str, int] = {}
+    for some in (pieces[:place][::-1], pieces[place + 1 :]):
+        cost = 0
+        for piece in some:
+            cost += _COSTS.get(piece.casefold(), 1)
+            for word in content_words(piece) if piece.casefold() not in SIDES else ():
+                if word not in CARRIERS:
+                    near[word] = min(cost, near.get(word, cost))
+    return near
