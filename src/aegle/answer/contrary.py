@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from typing import Final
 
 from aegle.answer.concepts import content_words
@@ -34,7 +35,11 @@ def misstated(sentence: str, evidence: Sequence[str]) -> list[Amount]:
     """
     told = [one for text in evidence for one in amounts(text)]
     further = [one for text in evidence for one in loose(text)]
-    return [one for one in amounts(sentence) if _other(one, told, further) or _moved(one, told)]
+    said = amounts(sentence)
+    wrong = [one for one in said if _other(one, told, further) or _moved(one, told)]
+    if not wrong:
+        wrong = [one for pair in combinations(said, 2) if _exchanged(*pair, told) for one in pair]
+    return wrong
 
 
 def restated(sentence: str, evidence: Sequence[str]) -> set[str]:
@@ -60,7 +65,7 @@ def _moved(one: Amount, told: Sequence[Amount]) -> bool:
     """Whether the evidence gives what an amount is of another amount, and this one to others."""
     same = [other for other in told if one.same(other)]
     about = {word for other in same for word in other.about}
-    if not one.near or not about or one.near in about:
+    if not one.near or not about or one.near in about or _year(one):
         return False
     kinds = {other.powers for other in same}
     if any(
@@ -78,13 +83,29 @@ class _Deed:
     Attributes:
         family: the question; ``side``: its answer.
         near: content words about it -> how far away, both ways.
-        negated: whether a negation stands before it.
+        things: what it is most likely done to.
+        open: whether it says nothing by itself: negated, or beside its own opposite.
     """
 
     family: int
     side: int
     near: Mapping[str, int]
-    negated: bool
+    things: tuple[str, ...]
+    open: bool
+
+
+def _year(one: Amount) -> bool:
+    return one.powers is None and one.number in range(1900, 2101)
+
+
+def _exchanged(one: Amount, other: Amount, told: Sequence[Amount]) -> bool:
+    """Whether two amounts of one kind would fit the evidence better in each other's place."""
+    if one.powers != other.powers or one.same(other) or _year(one):
+        return False
+    at_one = {word for a in told if one.same(a) for word in a.about}
+    at_other = {word for a in told if other.same(a) for word in a.about}
+    as_said = len(one.about & at_one) + len(other.about & at_other)
+    return as_said < len(one.about & at_other) + len(other.about & at_one)
 
 
 def opposed(sentence: str, evidence: Sequence[str]) -> bool:
@@ -94,14 +115,12 @@ def opposed(sentence: str, evidence: Sequence[str]) -> bool:
     who read negations.
     """
     told = [deeds for text in evidence for deeds in _deeds(text)]
-    return any(
-        _denied(deed, told) for deeds in _deeds(sentence) for deed in deeds if not deed.negated
-    )
+    return any(_denied(deed, told) for deeds in _deeds(sentence) for deed in deeds if not deed.open)
 
 
 def _denied(deed: _Deed, told: Sequence[Sequence[_Deed]]) -> bool:
     found = []
-    for thing in _nearest(deed.near):
+    for thing in deed.things:
         sides: set[int] = set()
         for deeds in told:
             own = [one for one in deeds if one.family == deed.family and thing in one.near]
@@ -112,7 +131,7 @@ def _denied(deed: _Deed, told: Sequence[Sequence[_Deed]]) -> bool:
 
 
 def _said(deed: _Deed) -> tuple[int, ...]:
-    return (0, 1) if deed.negated else (deed.side,)
+    return (0, 1) if deed.open else (deed.side,)
 
 
 def _of(deed: _Deed, thing: str, others: Sequence[_Deed]) -> bool:
@@ -122,37 +141,45 @@ def _of(deed: _Deed, thing: str, others: Sequence[_Deed]) -> bool:
     return not (taken and any(one.near[thing] <= _CLOSE for one in others))
 
 
-def _nearest(near: Mapping[str, int]) -> list[str]:
-    some = sorted(near, key=lambda word: near[word])[:2]
-    return [word for word in some if near[word] <= _REACH]
-
-
 @lru_cache(maxsize=2048)
 def _deeds(text: str) -> tuple[tuple[_Deed, ...], ...]:
     found = []
     for span in sentences(text):
         pieces = _PIECE.findall(text[span.start : span.end])
-        deeds = tuple(
-            _Deed(*SIDES[piece.casefold()], _about(pieces, place), _negated(pieces, place))
-            for place, piece in enumerate(pieces)
-            if piece.casefold() in SIDES
-        )
-        if deeds:
-            found.append(tuple(one for one in deeds if one.near))
+        some = [_deed(pieces, at) for at, piece in enumerate(pieces) if piece.casefold() in SIDES]
+        if any(one.near for one in some):
+            found.append(tuple(one for one in some if one.near))
     return tuple(found)
 
 
-def _negated(pieces: Sequence[str], place: int) -> bool:
-    return bool(_NEGATED.search(" ".join(pieces[max(0, place - 3) : place])))
+def _deed(pieces: Sequence[str], place: int) -> _Deed:
+    family, side = SIDES[pieces[place].casefold()]
+    negated = _NEGATED.search(" ".join(pieces[max(0, place - 3) : place]))
+    beside = [SIDES.get(one.casefold()) for one in pieces[max(0, place - 2) : place + 3]]
+    before = _reached(pieces[:place][::-1]) if family != SIDES["left"][0] else []
+    behind = _reached(pieces[place + 1 :])
+    near = dict(sorted(before + behind, key=lambda one: -one[1]))
+    things = before[:1]
+    # What stands behind it is named by the last of its words: "increased blood pressure".
+    for at, one in enumerate(behind):
+        if at + 1 == len(behind) or behind[at + 1][1] > one[1] + 1:
+            things.append((one[0], behind[0][1]))
+            break
+    least = min((cost for _, cost in things), default=0)
+    return _Deed(
+        family,
+        side,
+        near,
+        tuple(word for word, cost in things if cost <= min(least + 1, _REACH)),
+        bool(negated) or (family, 1 - side) in beside,
+    )
 
 
-def _about(pieces: Sequence[str], place: int) -> dict[str, int]:
-    near: dict[str, int] = {}
-    for some in (pieces[:place][::-1], pieces[place + 1 :]):
-        cost = 0
-        for piece in some:
-            cost += _COSTS.get(piece.casefold(), 1)
-            for word in content_words(piece) if piece.casefold() not in SIDES else ():
-                if word not in CARRIERS:
-                    near[word] = min(cost, near.get(word, cost))
-    return near
+def _reached(pieces: Sequence[str]) -> list[tuple[str, int]]:
+    """Content words and how far away they stand, the nearest first."""
+    found, cost = [], 0
+    for piece in pieces:
+        cost += _COSTS.get(piece.casefold(), 1)
+        told = content_words(piece) if piece.casefold() not in SIDES else []
+        found += [(word, cost) for word in told[:1] if word not in CARRIERS]
+    return found

@@ -25,7 +25,8 @@ _NUMBER: Final = (
     rf"(?:(?<![\w.,/:])|(?<=\b[qx])|(?<=\bQ))(?:{_FIGURES}|\.\d+)|\b(?i:{'|'.join(_WORDS)})\b"
 )
 _AMOUNT: Final = re.compile(
-    rf"(?P<low>{_NUMBER})(?:\s?(?:-|–|\bto\b|\bor\b)\s?(?P<high>{_FIGURES}))?"
+    rf"(?P<low>{_NUMBER})(?:\s?(?:-|–|\bto\b|\bor\b)\s?(?P<high>{_FIGURES}"
+    rf"|(?i:{'|'.join(_WORDS)})\b))?"
     rf"(?:\s(?P<scale>(?i:{'|'.join(_SCALES)}))\b)?(?:\s?-?\s?(?P<unit>{PATTERN}))?"
 )
 _NO_WORD: Final = re.compile(r"(?=[\s.,;:)\]%?!]|$)")
@@ -66,7 +67,8 @@ CARRIERS: Final = frozenset(
     recorded found seen approximately around nearly almost least over under oral orally iv po sc im
     sq subcutaneous intravenous intravenously once twice daily weekly monthly hourly nightly night
     bedtime morning evening total per every each day now today new current level value result
-    results prn needed mouth patient""".split()
+    results prn needed mouth patient patients old olds age aged ago after within such
+    average averages first second same only mean median p ci vs""".split()
 )
 """Words beside an amount that do not say what it is of."""
 
@@ -81,7 +83,7 @@ class Amount:
         value: the number in base units.
         powers: of the unit, see `aegle.lm.units.Unit`; None without a unit.
         near: the content word that it stands nearest to; empty for none.
-        about: the content words of its part of the sentence.
+        about: the content words of its part of the sentence, and amounts of other kinds there.
         words: the content words of its sentence.
         spoken: written as a word.
     """
@@ -136,10 +138,7 @@ def amounts(text: str) -> tuple[Amount, ...]:
 def loose(text: str) -> tuple[Amount, ...]:
     """Further amounts that a text may mean: ``a week`` is one, ``5 mg daily`` is 5 mg a day."""
     told = _plain(text)
-    found = [
-        _amount("1", unit(match[1]))
-        for match in _ONE_EACH.finditer(told)
-    ]
+    found = [_amount("1", unit(match[1])) for match in _ONE_EACH.finditer(told)]
     for match in _AMOUNT.finditer(told):
         of = unit(match["unit"]) if match["unit"] else None
         if of is None:
@@ -206,10 +205,14 @@ def _items(line: str) -> Iterator[_Item]:
     for match in _AMOUNT.finditer(line):
         of = unit(match["unit"]) if match["unit"] else None
         spoken = match["low"].casefold() in _WORDS
-        if of is None and not match["scale"] and (
-            spoken
-            or not _NO_WORD.match(line, match.end())
-            or line[: match.start()].endswith("-")
+        if (
+            of is None
+            and not match["scale"]
+            and (
+                spoken
+                or not _NO_WORD.match(line, match.end())
+                or line[: match.start()].endswith("-")
+            )
         ):
             continue  # a word such as one, or a part of an identifier
         yield from _words(line[at : match.start()])
@@ -282,6 +285,12 @@ def _about(items: Sequence[_Item], place: int) -> list[str]:
     while end < len(items) and items[end].mark not in _ENDS_PART and not wall(items[end]):
         end += 1
     told = [one.word for one in items[start:end] if one.word]
+    told += [
+        f"{a.value} {a.powers}"
+        for one in items[start:end]
+        for a in one.amounts
+        if one is not items[place]
+    ]
     if not any(one.word for one in items[start:place]):
         first = next((at for at, one in enumerate(items) if wall(one)), place)
         if first < place:

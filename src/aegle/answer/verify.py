@@ -180,11 +180,12 @@ def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     """Whether every number and name of a sentence stands in its evidence, and its sense does, too.
 
     Eight tests, all must hold: numbers, in any spelling of the same amount; each amount with its
-    unit and of its thing, see `aegle.answer.contrary`; no opposite of the same thing; each number beside a word that it has in the evidence (no
-    two values change places); names; negation (it and the sentence of the evidence that shares
-    most words with it both deny or neither does, and what it denies is denied there); at least
-    `MIN_SHARE` of the content words; and a cosine of at least `MIN_COSINE`. It is strict on
-    purpose: a dropped true sentence costs less than a false one that stays.
+    unit and of its thing; no opposite of what is said of the same thing (both
+    `aegle.answer.contrary`); each number beside a word that it has in the evidence; names; negation
+    (it and the sentence of the evidence that shares most words with it both deny or neither does,
+    and what it denies is denied there); at least `MIN_SHARE` of the content words; and a cosine of
+    at least `MIN_COSINE`. It is strict on purpose: a dropped true sentence costs less than a false
+    one that stays.
     """
     if not evidence or not check(sentence, evidence).hold:
         return False

@@ -92,9 +92,7 @@ class Unit:
         told = dict(self.powers)
         for name, power in other.powers:
             told[name] = told.get(name, 0) - power
-        return Unit(
-            self.factor / other.factor, tuple(sorted((n, p) for n, p in told.items() if p))
-        )
+        return Unit(self.factor / other.factor, tuple(sorted((n, p) for n, p in told.items() if p)))
 
 
 def _read(table: dict[str, str]) -> dict[str, Unit]:
@@ -151,7 +149,10 @@ def unit(spelling: str) -> Unit | None:
         one = _single(part)
         if one is None:
             return None
-        whole = one if whole is None else whole.per(one)
+        per = one if whole is None else whole.per(one)
+        if not per.powers:
+            return whole  # "five days a week": five days
+        whole = per
     return whole
 
 
