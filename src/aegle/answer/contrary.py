@@ -7,7 +7,7 @@ changed places, or a drug that is held where it was continued do not stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -36,7 +36,8 @@ def misstated(sentence: str, evidence: Sequence[str]) -> list[Amount]:
     told = [one for text in evidence for one in amounts(text)]
     further = [one for text in evidence for one in loose(text)]
     said = amounts(sentence)
-    wrong = [one for one in said if _other(one, told, further) or _moved(one, told)]
+    known = {word for text in evidence for word in content_words(text)}
+    wrong = [one for one in said if _other(one, told, further) or _moved(one, told, known)]
     if not wrong:
         wrong = [one for pair in combinations(said, 2) if _exchanged(*pair, told) for one in pair]
     return wrong
@@ -52,16 +53,19 @@ def restated(sentence: str, evidence: Sequence[str]) -> set[str]:
 
 
 def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount]) -> bool:
-    """Whether the evidence has a number with another unit only, or a spoken one otherwise."""
+    """Whether the evidence has a number with other units only, or another number of the unit.
+
+    What is missing in figures is another rule's, too; ``twice`` and ``three weeks`` are none's.
+    """
     if one.powers is None or any(one.same(other) for other in (*told, *further)):
         return False
-    if any(other.number == one.number and other.powers is not None for other in told):
-        return True
-    # A number in figures that is nowhere is missing, which is another rule's; a word is none's.
-    return one.spoken and any(other.powers == one.powers for other in told)
+    return any(
+        other.powers is not None and (other.number == one.number or other.powers == one.powers)
+        for other in told
+    )
 
 
-def _moved(one: Amount, told: Sequence[Amount]) -> bool:
+def _moved(one: Amount, told: Sequence[Amount], known: Collection[str]) -> bool:
     """Whether the evidence gives what an amount is of another amount, and this one to others."""
     same = [other for other in told if one.same(other)]
     about = {word for other in same for word in other.about}
@@ -72,8 +76,7 @@ def _moved(one: Amount, told: Sequence[Amount]) -> bool:
         one.near in other.about and other.powers in kinds and not one.same(other) for other in told
     ):
         return True
-    known = any(one.near in other.words for other in told)
-    return known and not any(one.near in other.words for other in same)
+    return one.near in known and not any(one.near in other.words for other in same)
 
 
 @dataclass(frozen=True, slots=True)

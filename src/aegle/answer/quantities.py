@@ -53,9 +53,9 @@ _OFTEN: Final = tuple(
         (r"(?<=\btimes) monthly\b", " per month"),
     )
 )
-_PART: Final = re.compile(r"[\w°²%]+(?:[-./'’&][\w]+)*|[,;:()\n–—-]")
+_PART: Final = re.compile(r"[\w°²%]+(?:[-./'’&][\w]+)*|[,;:.()\n–—-]")
 _ENDS_PART: Final = frozenset(
-    ", ; ) – — - and or but while whereas then plus with versus vs respectively".split()
+    ", ; . ) – — - and or but while whereas then plus with versus vs respectively".split()
 )
 CARRIERS: Final = frozenset(
     stem(word)
@@ -85,7 +85,6 @@ class Amount:
         near: the content word that it stands nearest to; empty for none.
         about: the content words of its part of the sentence, and amounts of other kinds there.
         words: the content words of its sentence.
-        spoken: written as a word.
     """
 
     written: str
@@ -95,7 +94,6 @@ class Amount:
     near: str = ""
     about: frozenset[str] = frozenset()
     words: frozenset[str] = field(default=frozenset(), repr=False)
-    spoken: bool = False
 
     def same(self, other: Amount) -> bool:
         """Whether both are one amount; a number without a unit may be of any."""
@@ -197,7 +195,7 @@ def _amount(written: str, of: Unit | None, scale: int = 1) -> Amount:
     if of is None:
         return Amount(written, number, number, None)
     value = number * of.factor if isinstance(number, Fraction) else f"{number} {of.factor}"
-    return Amount(written, number, value, of.powers, spoken=written.casefold() in _WORDS)
+    return Amount(written, number, value, of.powers)
 
 
 def _items(line: str) -> Iterator[_Item]:
@@ -246,7 +244,18 @@ def _placed(items: Sequence[_Item]) -> Iterator[Amount]:
 
 
 _FAR: Final = 12
-_COSTS: Final = {",": 4, ";": 8, ")": 2, "(": 1, ":": 0, "and": 3, "or": 3, "but": 8, "while": 8}
+_COSTS: Final = {
+    ",": 4,
+    ";": 8,
+    ".": 8,
+    ")": 2,
+    "(": 1,
+    ":": 0,
+    "and": 3,
+    "or": 3,
+    "but": 8,
+    "while": 8,
+}
 
 
 def _near(items: Sequence[_Item], place: int) -> str:

@@ -81,7 +81,8 @@ class Unit:
 
     Attributes:
         factor: base units that it is.
-        powers: (dimension, power), sorted; two units of equal powers measure the same thing.
+        powers: (dimension, power), sorted; two units of equal powers measure the same thing. Mass
+            for mass stays both: 5 mg/kg is no number, but a dose for each kilogram of a body.
     """
 
     factor: Fraction
@@ -89,10 +90,8 @@ class Unit:
 
     def per(self, other: Unit) -> Unit:
         """This unit for each of another."""
-        told = dict(self.powers)
-        for name, power in other.powers:
-            told[name] = told.get(name, 0) - power
-        return Unit(self.factor / other.factor, tuple(sorted((n, p) for n, p in told.items() if p)))
+        below = [(name, -power) for name, power in other.powers]
+        return Unit(self.factor / other.factor, tuple(sorted([*self.powers, *below])))
 
 
 def _read(table: dict[str, str]) -> dict[str, Unit]:
@@ -113,9 +112,9 @@ def _some(words: object) -> str:
     return "|".join(re.escape(one) for one in every)
 
 
-_ONE: Final = (
-    rf"(?:{_some([*_EXACT, *_RATES_THIS_CASE])}|(?i:{_some([*_FOLDED, *_RATES])}))(?![\w²])"
-)
+_SHORT: Final = _some([*(_EXACT.keys() - {"s"}), *_RATES_THIS_CASE])
+_ONE: Final = rf"(?:{_SHORT}|(?<!\d)s|(?i:{_some([*_FOLDED, *_RATES])}))(?![\w²])"
+"""Seconds stand apart from their number: the 1990s are none."""
 PATTERN: Final = rf"{_ONE}(?:(?:{_PER}){_ONE})*"
 """Matches a unit in text that `spelled` has seen, composites such as ``mg/kg/day`` whole."""
 _JOINS: Final = re.compile(_PER)
@@ -146,13 +145,12 @@ def unit(spelling: str) -> Unit | None:
     """What `PATTERN` matched; None for what is no unit."""
     whole: Unit | None = None
     for part in _JOINS.split(spelling):
-        one = _single(part)
+        one = _single(part.strip())
         if one is None:
             return None
-        per = one if whole is None else whole.per(one)
-        if not per.powers:
-            return whole  # "five days a week": five days
-        whole = per
+        if whole and whole.powers == one.powers == DAY.powers:
+            return whole  # "five days a week" are five days
+        whole = one if whole is None else whole.per(one)
     return whole
 
 
