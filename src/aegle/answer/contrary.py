@@ -144,7 +144,7 @@ def _of(deed: _Deed, thing: str, others: Sequence[_Deed]) -> bool:
     return not (taken and any(one.near[thing] <= _CLOSE for one in others))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _deeds(text: str) -> tuple[tuple[_Deed, ...], ...]:
     found = []
     for span in sentences(text):

@@ -121,7 +121,7 @@ class _Item:
     mark: str = ""
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def amounts(text: str) -> tuple[Amount, ...]:
     """The amounts of a text, in order, each with the words that it is said of."""
     found: list[Amount] = []
@@ -132,7 +132,7 @@ def amounts(text: str) -> tuple[Amount, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def loose(text: str) -> tuple[Amount, ...]:
     """Further amounts that a text may mean: ``a week`` is one, ``5 mg daily`` is 5 mg a day."""
     told = _plain(text)
@@ -176,7 +176,7 @@ def _matches(text: str) -> Iterator[tuple[re.Match[str], Amount]]:
             yield match, _amount(match["low"], of)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _written(text: str) -> tuple[tuple[str, Amount], ...]:
     return tuple((text[slice(*match.span())], one) for match, one in _matches(text))
 

@@ -95,7 +95,7 @@ class Unit:
 
 
 def _read(table: dict[str, str]) -> dict[str, Unit]:
-    found = {}
+    found: dict[str, Unit] = {}
     for dimension, rows in table.items():
         for row in rows.split(";"):
             factor, *spellings = row.split()
