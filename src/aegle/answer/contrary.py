@@ -21,6 +21,8 @@ from aegle.lm.segment import sentences
 _NEGATED: Final = re.compile(r"\b(?:no|not|never|without|cannot|neither|nor)\b|n['’]t\b", re.I)
 _PIECE: Final = re.compile(r"\w+(?:[-.'’]\w+)*|[,;:]")
 _COSTS: Final = {",": 3, ";": 4, "and": 2, "but": 3, "then": 2, "while": 3}
+_GIVEN: Final = frozenset("mass volume unit tablet capsule puff drop patch spray".split())
+"""What doses are measured in."""
 _REACH: Final = 5
 """Words between a deed and what it is done to, marks between counted."""
 _CLOSE: Final = 2
@@ -36,8 +38,8 @@ def misstated(sentence: str, evidence: Sequence[str]) -> list[Amount]:
     told = [one for text in evidence for one in amounts(text)]
     further = [one for text in evidence for one in loose(text)]
     said = amounts(sentence)
-    known = {word for text in evidence for word in content_words(text)}
-    wrong = [one for one in said if _other(one, told, further) or _moved(one, told, known)]
+    words = {word for text in evidence for word in content_words(text)}
+    wrong = [one for one in said if _other(one, told, further) or _moved(one, told, words)]
     if not wrong:
         wrong = [one for pair in combinations(said, 2) if _exchanged(*pair, told) for one in pair]
     return wrong
@@ -65,7 +67,7 @@ def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount]) -> bo
     )
 
 
-def _moved(one: Amount, told: Sequence[Amount], known: Collection[str]) -> bool:
+def _moved(one: Amount, told: Sequence[Amount], words: Collection[str]) -> bool:
     """Whether the evidence gives what an amount is of another amount, and this one to others."""
     same = [other for other in told if one.same(other)]
     about = {word for other in same for word in other.about}
@@ -76,7 +78,10 @@ def _moved(one: Amount, told: Sequence[Amount], known: Collection[str]) -> bool:
         one.near in other.about and other.powers in kinds and not one.same(other) for other in told
     ):
         return True
-    return one.near in known and not any(one.near in other.words for other in same)
+    # How long something lasts may be said a sentence later; a dose stands with what is given.
+    given = bool(one.powers) and any(name in _GIVEN for name, _ in one.powers or ())
+    known = (given and one.near in words) or any(one.near in other.words for other in told)
+    return known and not any(one.near in other.words for other in same)
 
 
 @dataclass(frozen=True, slots=True)

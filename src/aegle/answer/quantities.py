@@ -68,7 +68,8 @@ CARRIERS: Final = frozenset(
     sq subcutaneous intravenous intravenously once twice daily weekly monthly hourly nightly night
     bedtime morning evening total per every each day now today new current level value result
     results prn needed mouth patient patients old olds age aged ago after within such
-    average averages first second same only mean median p ci vs""".split()
+    average averages
+    prescription prescriptions first second same only mean median p ci vs""".split()
 )
 """Words beside an amount that do not say what it is of."""
 
