@@ -19,6 +19,7 @@ from aegle.lm.opposites import SIDES
 from aegle.lm.segment import sentences
 
 _NEGATED: Final = re.compile(r"\b(?:no|not|never|without|cannot|neither|nor)\b|n['’]t\b", re.I)
+_FIGURES: Final = re.compile(r"\d+(?:[.,:/]\d+)*")
 _PIECE: Final = re.compile(r"\w+(?:[-.'’]\w+)*|[,;:]")
 _COSTS: Final = {",": 3, ";": 4, "and": 2, "but": 3, "then": 2, "while": 3}
 _GIVEN: Final = frozenset("mass volume unit tablet capsule puff drop patch spray".split())
@@ -39,7 +40,12 @@ def misstated(sentence: str, evidence: Sequence[str]) -> list[Amount]:
     further = [one for text in evidence for one in loose(text)]
     said = amounts(sentence)
     words = {word for text in evidence for word in content_words(text)}
-    wrong = [one for one in said if _other(one, told, further) or _moved(one, told, words)]
+    figures = set(_FIGURES.findall(sentence))
+    wrong = [
+        one
+        for one in said
+        if _other(one, told, further, spoken=one.written not in figures) or _moved(one, told, words)
+    ]
     if not wrong:
         wrong = [one for pair in combinations(said, 2) if _exchanged(*pair, told) for one in pair]
     return wrong
@@ -54,15 +60,16 @@ def restated(sentence: str, evidence: Sequence[str]) -> set[str]:
     return {one.written for one in amounts(sentence) if any(one.same(other) for other in told)}
 
 
-def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount]) -> bool:
-    """Whether the evidence has a number with other units only, or another number of the unit.
+def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount], *, spoken: bool) -> bool:
+    """Whether the evidence has a number with other units only, or otherwise in words.
 
-    What is missing in figures is another rule's, too; ``twice`` and ``three weeks`` are none's.
+    What is missing in figures is another rule's; ``twice`` and ``three weeks`` are none's.
     """
     if one.powers is None or any(one.same(other) for other in (*told, *further)):
         return False
     return any(
-        other.powers is not None and (other.number == one.number or other.powers == one.powers)
+        other.powers is not None
+        and (other.number == one.number or (spoken and other.powers == one.powers))
         for other in told
     )
 

@@ -139,7 +139,7 @@ class Verifier:
     def probability(self, claim: str, evidence: Sequence[str]) -> float:
         """How surely the evidence bears out the claim, in [0, 1]; 0 for no evidence or claim.
 
-        What `Checks.barred` finds lies below the band and below one half.
+        What `Checks.belied` finds lies below the band and below one half.
         """
         return self._known(claim, tuple(evidence))
 
@@ -151,7 +151,7 @@ class Verifier:
         """
         sure = self.probability(claim, evidence)
         if sure >= self.weighing.low and check(claim, evidence).barred:
-            return False  # bounds of 0 let everything pass
+            return False  # a wrong dose costs more than a number put in words
         if self.weighing.low <= sure < self.weighing.high:
             return supported(claim, evidence, embed)
         return sure >= self.weighing.high
@@ -166,8 +166,9 @@ class Verifier:
         logit = float(max(self._score(claim, [whole] if short else self._read(words, evidence))))
         told = check(claim, evidence)
         sure = self.weighing.probability(features(logit, told))
-        # What is barred keeps its order, below the band and below one half.
-        return sure * min(self.weighing.low, 0.5) if told.barred else sure
+        # What the evidence belies keeps its order, below the band and below one half. A number that
+        # is missing is weighed: it may stand there in words.
+        return sure * min(self.weighing.low, 0.5) if told.belied else sure
 
     @staticmethod
     def _read(words: set[str], evidence: Sequence[str]) -> list[str]:

@@ -124,7 +124,12 @@ class Checks:
     @property
     def barred(self) -> bool:
         """Whether no model may let the sentence pass: a wrong dose costs more than a lost line."""
-        return self.numbers > 0 or self.misstated > 0 or self.contrary
+        return self.numbers > 0 or self.belied
+
+    @property
+    def belied(self) -> bool:
+        """Whether the evidence says otherwise: another amount of the same thing, or an opposite."""
+        return self.misstated > 0 or self.contrary
 
     @property
     def hold(self) -> bool:
