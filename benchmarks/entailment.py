@@ -143,9 +143,11 @@ def judged(pairs: Sequence[Pair], folder: Path, threads: int) -> np.ndarray:
         logits.append(float(max(told)))
         return told
 
-    verifier = Verifier(score, Weighing.read(folder / WEIGHING), name=SHIPPED)
+    weighing = Weighing.read(folder / WEIGHING)
     times, alone = [], []
     for one in pairs:
+        # A verifier of its own: it remembers, and some pairs stand here twice.
+        verifier = Verifier(score, weighing, name=SHIPPED)
         start = time.perf_counter()
         before = len(logits)
         verifier.probability(one.claim, [one.evidence])

@@ -35,6 +35,7 @@ JOINED = [", ", " and ", "; ", ". "]
         ("Saline at 100 mL", "Saline at 100 mL/hr"),
         ("Metformin 500 mg twice daily", "Metformin 500 mg once daily"),
         ("For three weeks.", "For two weeks."),
+        ("In group 2 healing took 2 days.", "In group 2 healing took 2 weeks."),
         ("A file of 40 MB was sent.", "A file of 40 KB was sent."),
         ("The link has 100 MBps.", "The link has 100 Mbps."),
         ("Metoprolol 20 mg daily.", "Metoprolol was stopped. Atorvastatin 20 mg daily."),

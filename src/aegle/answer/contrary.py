@@ -65,12 +65,16 @@ def _other(one: Amount, told: Sequence[Amount], further: Sequence[Amount], *, sp
 
     What is missing in figures is another rule's; ``twice`` and ``three weeks`` are none's.
     """
-    if one.powers is None or any(one.same(other) for other in (*told, *further)):
+    every = (*told, *further)
+    if one.powers is None or any(one.same(other) for other in every if other.powers):
+        return False
+    others = [other for other in told if other.powers is not None]
+    if any(other.number == one.number and one.near in other.about for other in others):
+        return True  # the 2 of "group 2" is not that of "2 weeks"
+    if any(one.same(other) for other in every):
         return False
     return any(
-        other.powers is not None
-        and (other.number == one.number or (spoken and other.powers == one.powers))
-        for other in told
+        other.number == one.number or (spoken and other.powers == one.powers) for other in others
     )
 
 
