@@ -67,10 +67,8 @@ def evaluate(
         def ask(text: str) -> Attempt:
             return attempt(kit, text, k=k, mode=name, answers=answers, generate=generate)
 
-        told = evaluate_system(
-            asked, ask, yardstick, system=name, k=k, seed=seed, progress=progress
-        )
-        return replace(told, entailment=judge.name)
+        how: dict[str, Any] = {"system": name, "k": k, "seed": seed, "progress": progress}
+        return replace(evaluate_system(asked, ask, yardstick, **how), entailment=judge.name)
 
     first, other = of(mode), of(against) if against else None
     comparison = compare(first, other, seed=seed) if other else None
