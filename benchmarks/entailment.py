@@ -8,7 +8,8 @@ weighed on: SciFact's validation claims as people judged them; titles, conclusio
 dialogues and names beside their own text and beside the nearest other one; the same made false by
 rules; and two sets of questions that are read here only. AUC of all pairs, and for each way in
 which a claim is unsupported, against the supported pairs of the same sources; intervals by
-bootstrap over documents. ``--most`` caps the pairs of a source but SciFact.
+bootstrap over documents. Pairs of statements that stand word for word in training or dev, too, are
+left out; the figure with them is told beside. ``--most`` caps the pairs of a source but SciFact.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from aegle import answer
 from aegle.answer.concepts import content_words
 from aegle.answer.support import WEIGHING, Verifier, Weighing
-from aegle.answer.verify import check, supported
+from aegle.answer.verify import MIN_COSINE, check
 from aegle.backends.encoder_onnx import OnnxEncoder
 from aegle.core.plugins import find
 from aegle.flows.verifying import MOST_TOKENS, SHIPPED
@@ -35,7 +37,10 @@ from aegle.lm.catalog import resolve
 from aegle.lm.chat import request
 from aegle.lm.pairs import CrossEncoder
 from aegle.metrics.stats import bootstrap
-from aegle.train.data.support import Pair, lexicon, make, statements
+from aegle.train import data as train_data
+from aegle.train.data.claims import repeats
+from aegle.train.data.support import Pair, lexicon, made, statements
+from entailment_cache import fingerprint, remembered
 from entailment_sets import capped, graphrag, musique, own
 
 PASSED: Final = 2.0
@@ -62,39 +67,39 @@ def auc(scores_N: np.ndarray, true_N: np.ndarray) -> float:
     return float((rank_N[true_N].sum() - above * (above + 1) / 2) / (above * below))
 
 
-def pairs_of(data: Path, most: int, cache: Path | None) -> list[Pair]:
-    """The test pairs of a folder."""
-    kept = cache / f"pairs-{most}.json" if cache else None
+def pairs_of(args: argparse.Namespace) -> tuple[list[Pair], np.ndarray]:
+    """The test pairs of a folder, and of each whether its statement stands in training, too."""
+    told = {name: str(value) for name, value in vars(args).items() if name != "cache"}
+    told |= {"data": fingerprint(args.data), "code": fingerprint(Path(train_data.__file__).parent)}
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    kept = args.cache / f"pairs-{key}.json" if args.cache else None
     if kept and kept.is_file():
-        return [Pair(**row) for row in json.loads(kept.read_text("utf-8"))]
-    pairs = _made(data, most)
+        rows = json.loads(kept.read_text("utf-8"))
+        return [Pair(**row) for row in rows["pairs"]], np.array(rows["repeated"])
+    pairs, repeated = _made(args.data, args.most)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps([asdict(one) for one in pairs]), "utf-8")
-    return pairs
+        rows = {"pairs": [asdict(one) for one in pairs], "repeated": repeated}
+        kept.write_text(json.dumps(rows), "utf-8")
+    return pairs, np.array(repeated)
 
 
-def remembered(
-    name: str, pairs: Sequence[Pair], cache: Path | None, make: Callable[[], np.ndarray]
-) -> np.ndarray:
-    """Scores of these very pairs, made once."""
-    if cache is None:
-        return make()
-    texts = json.dumps([(one.claim, one.evidence) for one in pairs])
-    path = cache / f"{name}-{hashlib.sha256(texts.encode()).hexdigest()[:12]}.json"
-    if not path.is_file():
-        path.write_text(json.dumps(make().tolist()), "utf-8")
-    return np.array(json.loads(path.read_text("utf-8")))
-
-
-def _made(data: Path, most: int) -> list[Pair]:
+def _made(data: Path, most: int) -> tuple[list[Pair], list[bool]]:
     if (data / "pairs.jsonl").is_file():
-        return own(data / "pairs.jsonl")
+        pairs = own(data / "pairs.jsonl")
+        return pairs, [False] * len(pairs)
     names = lexicon(data)
-    every = list(make(statements(data), "test", names))
+    told = statements(data)
+    test = [one for one in told if one.split == "test"]
+    again = repeats(test, [one for one in told if one.split != "test"])
+    said = {id(one) for one, flag in zip(test, again, strict=True) if flag}
+    some = [(one, pairs) for one, pairs in made(told, "test", names)]
+    flagged = {id(pair) for one, pairs in some if id(one) in said for pair in pairs}
+    every = [pair for _, pairs in some for pair in pairs]
     every += [*musique(data / "musique_100"), *graphrag(data / "graphrag_bench_medical", names)]
     judged = [one for one in every if one.source == "scifact"]
-    return judged + capped([one for one in every if one.source != "scifact"], most)
+    kept = judged + capped([one for one in every if one.source != "scifact"], most)
+    return kept, [id(one) in flagged for one in kept]
 
 
 def share(one: Pair) -> float:
@@ -103,13 +108,13 @@ def share(one: Pair) -> float:
     return len(words & set(content_words(one.evidence))) / max(1, len(words))
 
 
-def rules(one: Pair, encoder: OnnxEncoder) -> float:
-    """1 for what the strict rules pass; below, the share of words less what they found against."""
-    if supported(one.claim, [one.evidence], encoder.embed):
-        return PASSED
+def rules(one: Pair, cosine: float) -> float:
+    """`PASSED` for what the strict rules pass; else the share of words less what is against it."""
     told = check(one.claim, [one.evidence])
+    if told.hold and cosine >= MIN_COSINE:
+        return PASSED
     against = (told.numbers > 0, not told.bound, told.names > 0, not told.negation, not told.denied)
-    return told.share - sum(against)
+    return told.share - sum(against) - told.barred
 
 
 def cosines(pairs: Sequence[Pair], encoder: OnnxEncoder) -> np.ndarray:
@@ -129,7 +134,7 @@ def reranked(pairs: Sequence[Pair], model: str, threads: int) -> np.ndarray:
 
 
 def judged(pairs: Sequence[Pair], folder: Path, threads: int) -> np.ndarray:
-    """(3, pairs): our probabilities, the logits alone, and milliseconds a check."""
+    """(2, pairs): logits, and milliseconds a check."""
     encoder = CrossEncoder(folder, threads=threads, max_tokens=MOST_TOKENS)
     logits: list[float] = []
 
@@ -138,16 +143,28 @@ def judged(pairs: Sequence[Pair], folder: Path, threads: int) -> np.ndarray:
         logits.append(float(max(told)))
         return told
 
-    verifier = Verifier(score, Weighing.read(folder / WEIGHING), name=SHIPPED)
-    sure, times, alone = [], [], []
+    weighing = Weighing.read(folder / WEIGHING)
+    times, alone = [], []
     for one in pairs:
+        # A verifier of its own: it remembers, and some pairs stand here twice.
+        verifier = Verifier(score, weighing, name=SHIPPED)
         start = time.perf_counter()
         before = len(logits)
-        sure.append(verifier.probability(one.claim, [one.evidence]))
+        verifier.probability(one.claim, [one.evidence])
         times.append(1000 * (time.perf_counter() - start))
         alone.append(logits[-1] if len(logits) > before else -20.0)  # nothing to be read
     encoder.close()
-    return np.array([sure, alone, times])
+    return np.array([alone, times])
+
+
+def weighed(pairs: Sequence[Pair], logits: np.ndarray, weighing: Weighing) -> np.ndarray:
+    """The probabilities that these logits give with the rules."""
+
+    def of(one: Pair, logit: float) -> float:
+        verifier = Verifier(lambda _, windows: [logit] * len(windows), weighing, name=SHIPPED)
+        return verifier.probability(one.claim, [one.evidence])
+
+    return np.array([of(one, logit) for one, logit in zip(pairs, logits, strict=True)])
 
 
 def teacher(pairs: Sequence[Pair], name: str, threads: int) -> np.ndarray:
@@ -233,8 +250,9 @@ def decisions(
     true_N = np.array([one.supported for one in pairs])
     low, high = weighing.low, weighing.high
     kept_N = np.where((sure_N >= low) & (sure_N < high), strict_N, sure_N >= high)
-    # As `Verifier.supports`: never with a number that the evidence does not have.
-    kept_N &= np.array([not check(one.claim, [one.evidence]).numbers for one in pairs])
+    # As `Verifier.supports`: what is barred never stands.
+    barred_N = np.array([check(one.claim, [one.evidence]).barred for one in pairs])
+    kept_N &= ~barred_N
     bins = np.minimum((sure_N * 10).astype(int), 9)
     error = sum(
         abs(sure_N[bins == one].mean() - true_N[bins == one].mean()) * (bins == one).mean()
@@ -252,6 +270,10 @@ def decisions(
         else None,
         "decision": _rates(kept_N, true_N),
         "rules_alone": _rates(strict_N, true_N),
+        "barred": {
+            "unsupported": int((barred_N & ~true_N).sum()),
+            "supported": int((barred_N & true_N).sum()),
+        },
     }
 
 
@@ -274,47 +296,67 @@ def main() -> None:
     parser.add_argument("--teacher", default="", help="a generator's name, asked Yes or No")
     parser.add_argument("--sample", type=int, default=60, help="pairs that the teacher is asked")
     args = parser.parse_args()
-    pairs = pairs_of(args.data, args.most, args.cache)
+    every, repeated_N = pairs_of(args)
     folder = resolve(f"path:{args.model}" if args.model else SHIPPED)
-    encoder = OnnxEncoder("minilm", threads=args.threads)
-    systems: dict[str, np.ndarray] = {
-        "reranker": remembered(
-            "reranker", pairs, args.cache, lambda: reranked(pairs, "ms-marco-minilm", args.threads)
-        ),
-        "cosine": remembered("cosine", pairs, args.cache, lambda: cosines(pairs, encoder)),
-        "lexical": np.array([share(one) for one in pairs]),
-        "rules": remembered(
-            "rules", pairs, args.cache, lambda: np.array([rules(one, encoder) for one in pairs])
-        ),
-    }
-    sure_N, logit_N, times_N = remembered(
-        f"ours-{folder.name}", pairs, args.cache, lambda: judged(pairs, folder, args.threads)
-    )
-    systems |= {"ours": sure_N, "model_alone": logit_N}
-    true_N = np.array([one.supported for one in pairs])
-    groups = [one.group for one in pairs]
-    told = figure(sure_N, true_N, groups)
-    result: dict[str, Any] = {name: told[name] for name in ("auc", "low", "high")}
-    result |= {"n": len(pairs), "documents": told["documents"], "supported": int(true_N.sum())}
-    result["baselines"] = {
-        name: figure(scores, true_N, groups) for name, scores in systems.items() if name != "ours"
-    }
-    result["gain_over"] = {
-        name: gained(sure_N, scores, true_N, groups)
-        for name, scores in systems.items()
-        if name != "ours"
-    }
-    result["kinds"] = kinds(pairs, systems)
-    result["decisions"] = decisions(
-        pairs, Weighing.read(folder / WEIGHING), sure_N, systems["rules"] >= PASSED
-    )
+    weighing = Weighing.read(folder / WEIGHING)
+    systems, times_N = scored(every, folder, args)
+    rows = np.flatnonzero(~repeated_N)
+    pairs = [every[row] for row in rows]
+    fresh = {name: scores[rows] for name, scores in systems.items()}
+    result = compared(pairs, fresh) | {"repeated_in_training": int(repeated_N.sum())}
+    result["with_repeated"] = {"n": len(every)} | _overall(every, systems["ours"])
+    result["kinds"] = kinds(pairs, fresh)
+    result["decisions"] = decisions(pairs, weighing, fresh["ours"], fresh["rules"] >= PASSED)
     result["ms"] = {
         "p50": round(float(np.percentile(times_N, 50)), 1),
         "p95": round(float(np.percentile(times_N, 95)), 1),
     }
     if args.teacher:
-        result["teacher"] = asked(pairs, args, systems)
+        result["teacher"] = asked(pairs, args, fresh)
     print(json.dumps(result))
+
+
+def scored(
+    pairs: Sequence[Pair], folder: Path, args: argparse.Namespace
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Every system's scores, and our milliseconds a check."""
+    encoder = OnnxEncoder("minilm", threads=args.threads)
+    cosine_N = remembered("cosine", pairs, args.cache, lambda: cosines(pairs, encoder))
+    ours = fingerprint(folder)[:12] + fingerprint(Path(answer.__file__).parent)[:12]
+    logit_N, times_N = remembered(
+        f"ours-{ours}", pairs, args.cache, lambda: judged(pairs, folder, args.threads)
+    )
+    reranker_N = remembered(
+        "reranker", pairs, args.cache, lambda: reranked(pairs, "ms-marco-minilm", args.threads)
+    )
+    told = {
+        "reranker": reranker_N,
+        "cosine": cosine_N,
+        "lexical": np.array([share(one) for one in pairs]),
+        "rules": np.array([rules(*one) for one in zip(pairs, cosine_N, strict=True)]),
+        "ours": weighed(pairs, logit_N, Weighing.read(folder / WEIGHING)),
+        "model_alone": logit_N,
+    }
+    return told, times_N
+
+
+def _overall(pairs: Sequence[Pair], scores_N: np.ndarray) -> dict[str, Any]:
+    true_N = np.array([one.supported for one in pairs])
+    return figure(scores_N, true_N, [one.group for one in pairs])
+
+
+def compared(pairs: Sequence[Pair], systems: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Ours, the baselines, and the differences."""
+    true_N = np.array([one.supported for one in pairs])
+    groups = [one.group for one in pairs]
+    result = _overall(pairs, systems["ours"])
+    result |= {"n": len(pairs), "supported": int(true_N.sum())}
+    others = {name: scores for name, scores in systems.items() if name != "ours"}
+    result["baselines"] = {name: _overall(pairs, scores) for name, scores in others.items()}
+    result["gain_over"] = {
+        name: gained(systems["ours"], scores, true_N, groups) for name, scores in others.items()
+    }
+    return result
 
 
 def gained(

@@ -9,7 +9,7 @@ from aegle.answer.evidence import Targets, by_words
 from aegle.answer.question import Named, take_apart
 from aegle.answer.rag import NOT_SUPPORTED, NOTHING_FOUND, Evidence
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
-from aegle.core.records import Chunk, Citation, Hit
+from aegle.core.records import Chunk, Citation, Claim, Hit
 from aegle.core.text import SafeText
 from aegle.testing.weights import WeightsUnavailableError, cached
 
@@ -129,6 +129,55 @@ def test_a_generator_keeps_only_what_the_evidence_supports():
     found = ask_ann("What is patient Ann Lee allergic to?", generate=lambda m: reply, embed=alike)
     assert [claim.text for claim in found.claims] == ["Allergies: tramadol (vomiting)."]
     assert all(claim.citations for claim in found.claims)
+
+
+def claims(*texts):
+    return [Claim(safe(text), (Citation(text, 0, 1, safe(text)),)) for text in texts]
+
+
+TOLD = claims("Takes aspirin 81 mg.", "Denies fever.", "Lives in a flat with two cats.")
+
+
+@pytest.mark.parametrize(
+    ("reply", "tried"),
+    [
+        ("Takes aspirin 81 mg [2].", [("Denies fever.",), ("Takes aspirin 81 mg.",)]),
+        ("Takes aspirin 81 mg.", [("Takes aspirin 81 mg.",)]),
+        ("Takes aspirin 81 mg [1].", [("Takes aspirin 81 mg.",)]),
+        ("Denies fever and takes aspirin.", [("Takes aspirin 81 mg.", "Denies fever.")]),
+        ("Nothing of that kind.", []),
+    ],
+)
+def test_a_sentence_is_tried_twice_at_most(reply, tried):
+    """Against what it names, then against what holds its words: chance has two throws, not many."""
+    asked = []
+
+    def never(text, evidence, embed):
+        asked.append(tuple(evidence))
+        return False
+
+    assert rag.phrase(safe("?"), TOLD, lambda messages: reply, apart, never) == []
+    assert asked == tried
+
+
+def test_what_was_verified_is_what_is_cited():
+    for reply in ("Takes aspirin 81 mg [2].", "Takes aspirin and denies fever."):
+        seen = []
+
+        def verify(text, evidence, embed, seen=seen):
+            seen.append(list(evidence))
+            return "Denies fever." not in evidence or len(evidence) == 2
+
+        (claim,) = rag.phrase(safe("?"), TOLD, lambda messages, r=reply: r, apart, verify)
+        assert [one.document_id for one in claim.citations] == seen[-1]
+
+
+def test_the_rationale_is_the_fewest_passages_that_hold_the_words():
+    told = ["aspirin and fever", "aspirin", "cats", "fever"]
+    assert rag.rationale("Aspirin for fever.", told) == (0,)
+    assert rag.rationale("Aspirin for cats.", told) == (0, 2)
+    assert rag.rationale("Dogs.", told) == ()
+    assert rag.rationale("Aspirin.", []) == ()
 
 
 def test_when_nothing_generated_is_supported_the_documents_speak():

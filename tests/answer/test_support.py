@@ -64,10 +64,43 @@ def test_only_the_nearest_windows_of_long_evidence_are_read() -> None:
     assert any("Takes aspirin." in one for one in read)
 
 
-def test_a_number_that_is_not_there_never_stands() -> None:
-    careless = Weighing({"logit": 1.0}, 0.0, 0.3, 0.7)
-    assert verifier(9.0, careless).probability("Takes aspirin 325 mg.", EVIDENCE) > 0.9
-    assert not verifier(9.0, careless).supports("Takes aspirin 325 mg.", EVIDENCE, same)
+WRONG = [
+    ("Takes aspirin 325 mg.", EVIDENCE),
+    ("Takes aspirin 81 g daily.", EVIDENCE),
+    ("Takes aspirin 50 mg and metoprolol 81 mg.", ["Takes aspirin 81 mg and metoprolol 50 mg."]),
+    ("Warfarin is held.", ["Warfarin is continued."]),
+]
+
+
+@pytest.mark.parametrize(("claim", "evidence"), WRONG)
+@pytest.mark.parametrize("bounds", [(0.3, 0.7), (0.0, 0.0), (0.9, 0.9)])
+def test_what_is_barred_never_stands(
+    claim: str, evidence: list[str], bounds: tuple[float, float]
+) -> None:
+    """Whatever the model thinks, and however little a weighing asks."""
+    careless = Weighing({"logit": 1.0}, 0.0, *bounds)
+    told = check(claim, evidence)
+    assert told.barred
+    if told.belied:
+        assert verifier(30.0, careless).probability(claim, evidence) <= min(bounds[0], 0.5)
+    assert not verifier(30.0, careless).supports(claim, evidence, same)
+
+
+def test_what_is_barred_keeps_its_order() -> None:
+    sure = [verifier(logit).probability(*WRONG[1]) for logit in (-1.0, 0.0, 2.0)]
+    assert sure == sorted(sure)
+    assert len(set(sure)) == 3
+
+
+def test_the_model_reads_amounts_in_the_spelling_of_the_evidence() -> None:
+    read: list[str] = []
+
+    def score(claim: str, windows: Sequence[str]) -> np.ndarray:
+        read.append(claim)
+        return np.zeros(len(windows), np.float32)
+
+    Verifier(score, PLAIN, name="test").probability("Digoxin 250 mcg.", ["Takes digoxin 0.25 mg."])
+    assert read == ["Digoxin 0.25 mg."]
 
 
 def test_a_claim_is_judged_once() -> None:

@@ -92,3 +92,17 @@ def test_two_values_do_not_change_places():
     told = ["BP 119/79, HR 96, RR 16"]
     assert supported("HR 96, RR 16.", told, same)
     assert not supported("HR 16, RR 96.", told, same)
+
+
+def test_a_conversion_is_the_same_amount():
+    told = ["Digoxin 0.25 mg daily.", "Antibiotics for one week."]
+    assert supported("Digoxin 250 mcg daily.", told, same)
+    assert supported("Antibiotics for 7 days.", told, same)
+    assert not supported("Digoxin 250 mg daily.", told, same)
+    assert not supported("Digoxin 0.25 mcg daily.", told, same)
+
+
+def test_doses_do_not_change_places_behind_their_units():
+    told = ["Takes aspirin 81 mg and metoprolol 50 mg."]
+    assert supported("Takes 50 mg of metoprolol.", told, same)
+    assert not supported("Takes aspirin 50 mg and metoprolol 81 mg.", told, same)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from aegle.answer.support import Verifier
 from aegle.answer.verify import supported
 from aegle.core.errors import BackendError, InputError, NotFoundError
+from aegle.core.ports import quiet
 from aegle.core.settings import Settings, load
-from aegle.flows import knowledge, verifying, workspace
+from aegle.flows import assess, knowledge, verifying, workspace
 from aegle.flows.kit import open_kit
 from aegle.testing.weights import WeightsUnavailableError, cached
 
@@ -132,3 +134,27 @@ def test_nothing_is_opened_where_nothing_is_generated(_built: Path) -> None:
     with opened(layout, "auto") as kit:
         knowledge.ask(kit, "Which infusion pumps are in ICU-3?", generate=False)
         assert "verifier" not in kit.__dict__
+
+
+def test_retrieval_is_scored_without_opening_a_verifier(_built: Path, tmp_path: Path) -> None:
+    """Its first use fetches a base: who asks for retrieval alone needs no network."""
+    path = tmp_path / "q.jsonl"
+    asked = {"id": "1", "question": "Which pumps are in ICU-3?", "gold": [{"text": "ICU-3"}]}
+    path.write_text(json.dumps(asked), "utf-8")
+    layout = workspace.check(_built)
+    with opened(layout, "auto") as kit:
+        told = assess.evaluate(kit, str(path), progress=quiet)
+        assert "verifier" not in kit.__dict__
+    assert told["evaluation"]["entailment"] == "none"
+    assert "recall" in told["evaluation"]["measures"]["all"]
+
+
+def test_evaluation_names_who_judged(_built: Path, tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    asked = {"id": "1", "question": "Which infusion pumps are in ICU-3?", "answers": ["PUMP"]}
+    path.write_text(json.dumps(asked), "utf-8")
+    layout = workspace.check(_built)
+    with opened(layout, "none") as kit:
+        told = assess.evaluate(kit, str(path), progress=quiet)
+        assert kit.__dict__["verifier"] is None
+    assert told["evaluation"]["entailment"] == "words"

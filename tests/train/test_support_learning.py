@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from aegle.core.errors import InputError
 from aegle.lm.delta import whole
 from aegle.lm.pairs import CrossEncoder
-from aegle.train import support
+from aegle.train import checkpoint, support
 from aegle.train.data.support import Pair
 from aegle.train.lowrank import save_delta
 from aegle.train.support import How, learn, learned, prepare
@@ -76,6 +76,43 @@ def test_two_pieces_are_as_good_as_one(
     assert learn(again, rest, tmp_path / "two", log=lambda _: None)
     for name, value in learned(net).items():
         np.testing.assert_array_equal(value, learned(again)[name])
+
+
+def test_a_piece_that_is_cut_off_leaves_the_one_before(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost when writing the state fails in the middle."""
+    net, batches = prepare(PAIRS, base, CONFIG, HOW)
+    clock = iter([0.0, 1.0, 1e9])
+    monkeypatch.setattr(support.time, "monotonic", lambda: next(clock))
+    assert not learn(net, batches, tmp_path, log=lambda _: None)
+    monkeypatch.undo()
+    before = sorted((one.name, one.read_bytes()) for one in tmp_path.iterdir())
+
+    def full(tensors: object, path: Path) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    again, rest = prepare(PAIRS, base, CONFIG, HOW)
+    with pytest.raises(OSError, match="disk full"):
+        learn(again, rest, tmp_path, log=lambda _: None)
+    monkeypatch.undo()
+    kept = dict(before)
+    assert all((tmp_path / name).read_bytes() == told for name, told in kept.items())
+    last, pieces = prepare(PAIRS, base, CONFIG, HOW)
+    assert learn(last, pieces, tmp_path, log=lambda _: None)
+
+
+def test_a_round_sets_out_from_the_one_before(base: Path, tmp_path: Path) -> None:
+    net, batches = prepare(PAIRS, base, CONFIG, HOW)
+    learn(net, batches, tmp_path, log=lambda _: None)
+    other, _ = prepare(PAIRS, base, CONFIG, HOW)
+    support.begin(other, tmp_path)
+    for name, value in learned(net).items():
+        np.testing.assert_array_equal(value, learned(other)[name])
+    with pytest.raises(InputError, match="no checkpoint"):
+        support.begin(other, tmp_path / "nothing")
 
 
 def test_what_is_shipped_scores_as_it_learned(base: Path, tmp_path: Path) -> None:

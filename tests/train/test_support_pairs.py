@@ -11,7 +11,7 @@ from aegle.train.data import claims
 from aegle.train.data.claims import EXTRACT, HUMAN, Statement, cut, part
 from aegle.train.data.corrupt import Names
 from aegle.train.data.neighbours import Neighbours
-from aegle.train.data.support import Maker, Pair, lexicon, make
+from aegle.train.data.support import Maker, Pair, lexicon, make, statements
 
 PAGES = [
     "Aspirin lowers the risk of stroke in 240 adults. It may cause bleeding. Take it with food.",
@@ -81,6 +81,45 @@ def test_a_summary_that_says_more_than_its_text_is_left_out() -> None:
 
 def test_only_the_split_that_is_asked_for() -> None:
     assert list(make(told(), "test", Names())) == []
+
+
+def statement(name: str, split: str, text: str, *evidence: str) -> Statement:
+    return Statement("s", name, split, text, evidence or (f"Page {name}.",))
+
+
+def test_what_repeats_test_is_not_learnt() -> None:
+    test = statement("t", "test", "Take it with food.", "A page.", "Take it  with FOOD.")
+    again = [
+        statement("claim", "train", "Take it with food.", "Another page."),
+        statement("evidence", "train", "New.", "A page. Take it with food."),
+        statement("inside", "train", "New.", "Take it with food.", "New."),
+        statement("sentence", "dev", "A page.", "Something else."),
+    ]
+    fresh = [statement("fresh", "train", "Take it at night."), statement("d", "dev", "Rest.")]
+    assert claims.apart([*again, test, *fresh]) == [test, *fresh]
+    assert claims.repeats(again, [test]) == [True] * 4
+    told = {one.group for part in ("train", "dev") for one in make(
+        [*again, test, *fresh], part, Names())}  # fmt: skip
+    assert told == {"fresh", "d"}
+
+
+def test_what_repeats_dev_is_not_learnt_and_test_stays_whole() -> None:
+    dev, train = (statement(split, split, "The same.") for split in ("dev", "train"))
+    tests = [statement(name, "test", "Twice.") for name in "ab"]
+    assert claims.apart([train, dev, *tests]) == [dev, *tests]
+
+
+def test_no_statement_of_the_public_sets_is_learnt_and_tested() -> None:
+    data = os.environ.get("AEGLE_DATA", "")
+    if not data or not (Path(data) / "sigma_rules").is_dir():
+        pytest.skip("AEGLE_DATA has no sigma_rules")
+    told = statements(Path(data), ("sigma_rules", "capec"))
+    kept = claims.apart(told)
+    held = [one for one in kept if one.split == "test"]
+    assert held == [one for one in told if one.split == "test"]
+    rest = [one for one in kept if one.split != "test"]
+    assert len(rest) < len(told) - len(held)
+    assert not any(claims.repeats(rest, held))
 
 
 def test_documents_are_parted_by_their_name() -> None:

@@ -101,19 +101,41 @@ def phrase(
     embed: Embed,
     verify: Verify = supported,
 ) -> list[Claim]:
-    """What the generator made of cited sentences, without what they do not support."""
+    """What the generator made of cited sentences, without what they do not support.
+
+    A sentence is tried twice at most, or what is accepted by chance would grow with the number of
+    passages: against those that it names, else against those that hold its words.
+    """
     evidence = [str(claim.text) for claim in claims]
     reply = generate(prompt.messages(asked, evidence))
     kept = []
-    each = [(n,) for n in range(len(evidence))]
     for text, marks in prompt.cited_sentences(reply, len(evidence)):
-        # The fewest passages that support it: what it names itself, else one, else all.
-        for numbers in (marks, *each, tuple(range(len(evidence)))):
+        for numbers in dict.fromkeys((marks, rationale(text, evidence))):
             if numbers and verify(text, [evidence[n] for n in numbers], embed):
                 cited = tuple(one for n in numbers for one in claims[n].citations)
                 kept.append(Claim(SafeText(text, by="verify/4"), cited))
                 break
     return kept
+
+
+def rationale(sentence: str, evidence: Sequence[str]) -> tuple[int, ...]:
+    """The fewest passages that hold what all together hold of a sentence's content words.
+
+    The one with most of them first, then each that adds some; places in order, () for none.
+
+    References:
+        DeYoung et al. (2020), ERASER: rationales as the part of a text that suffices.
+    """
+    held = [set(content_words(text)) for text in evidence]
+    wanted = set(content_words(sentence))
+    kept: list[int] = []
+    while wanted:
+        best = max(range(len(held)), key=lambda n: (len(wanted & held[n]), -n), default=-1)
+        if best < 0 or not wanted & held[best]:
+            break
+        kept.append(best)
+        wanted -= held[best]
+    return tuple(sorted(kept))
 
 
 def tells(asked: Asked, best: Scored, claims: Sequence[Claim]) -> bool:

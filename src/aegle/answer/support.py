@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from aegle.answer.concepts import content_words
 from aegle.answer.evidence import Embed
+from aegle.answer.quantities import aligned
 from aegle.answer.verify import Checks, check, supported
 from aegle.core.artifacts import read_json
 from aegle.core.errors import InputError
@@ -136,30 +137,38 @@ class Verifier:
         self._known = lru_cache(maxsize=4096)(self._judge)
 
     def probability(self, claim: str, evidence: Sequence[str]) -> float:
-        """How surely the evidence bears out the claim, in [0, 1]; 0 for no evidence or claim."""
+        """How surely the evidence bears out the claim, in [0, 1]; 0 for no evidence or claim.
+
+        What `Checks.belied` finds lies below the band and below one half.
+        """
         return self._known(claim, tuple(evidence))
 
     def supports(self, claim: str, evidence: Sequence[str], embed: Embed) -> bool:
         """Whether a claim may stand: the probability, and where that is none the strict rules.
 
-        Never with a number that the evidence does not have.
+        Never what is barred: a number or unit that the evidence does not have, two amounts that
+        changed places, or an opposite.
         """
         sure = self.probability(claim, evidence)
-        if sure >= self.weighing.low and check(claim, evidence).numbers:
-            # A wrong dose costs more than a sentence that is dropped for a number put in words.
-            return False
+        if sure >= self.weighing.low and check(claim, evidence).barred:
+            return False  # a wrong dose costs more than a number put in words
         if self.weighing.low <= sure < self.weighing.high:
             return supported(claim, evidence, embed)
         return sure >= self.weighing.high
 
     def _judge(self, claim: str, evidence: tuple[str, ...]) -> float:
+        claim = aligned(claim, evidence)
         words = set(content_words(claim))
         whole = " ".join(" ".join(evidence).split())
         if not whole or not words:
             return 0.0
         short = len(whole.split()) <= SHORT
         logit = float(max(self._score(claim, [whole] if short else self._read(words, evidence))))
-        return self.weighing.probability(features(logit, check(claim, evidence)))
+        told = check(claim, evidence)
+        sure = self.weighing.probability(features(logit, told))
+        # What the evidence belies keeps its order, below the band and below one half. A number that
+        # is missing is weighed: it may stand there in words.
+        return sure * min(self.weighing.low, 0.5) if told.belied else sure
 
     @staticmethod
     def _read(words: set[str], evidence: Sequence[str]) -> list[str]:

@@ -9,7 +9,9 @@ from itertools import pairwise
 from typing import Final
 
 from aegle.answer.concepts import content_words, stem
+from aegle.answer.contrary import misstated, opposed, restated
 from aegle.answer.evidence import Embed
+from aegle.answer.quantities import aligned
 from aegle.lm.opposites import opposites_of
 from aegle.lm.segment import sentences
 
@@ -90,7 +92,9 @@ class Checks:
     """What the rules on words find in a sentence and its evidence.
 
     Attributes:
-        numbers: how many numbers of the sentence the evidence lacks.
+        numbers: how many numbers of the sentence the evidence lacks, in any spelling.
+        misstated: how many amounts the evidence has with another unit or of another thing.
+        contrary: whether the evidence says only the opposite of the same thing.
         bound: whether each number stands beside a word that it has in the evidence.
         names: how many names of the sentence the evidence lacks.
         negation: whether the sentence and the sentence of the evidence that shares most words with
@@ -105,6 +109,8 @@ class Checks:
     """
 
     numbers: int
+    misstated: int
+    contrary: bool
     bound: bool
     names: int
     negation: bool
@@ -116,9 +122,19 @@ class Checks:
     order: float
 
     @property
+    def barred(self) -> bool:
+        """Whether no model may let the sentence pass: a wrong dose costs more than a lost line."""
+        return self.numbers > 0 or self.belied
+
+    @property
+    def belied(self) -> bool:
+        """Whether the evidence says otherwise: another amount of the same thing, or an opposite."""
+        return self.misstated > 0 or self.contrary
+
+    @property
     def hold(self) -> bool:
         """Whether all of them let the sentence pass."""
-        exact = not self.numbers and self.bound and not self.names
+        exact = not self.barred and self.bound and not self.names
         return exact and self.negation and self.denied and self.share >= MIN_SHARE
 
 
@@ -141,7 +157,8 @@ def _steps(text: str) -> set[tuple[str, str]]:
 
 
 def check(sentence: str, evidence: Sequence[str]) -> Checks:
-    """The rules on words, each by itself."""
+    """The rules on words, each by itself; amounts are compared in the evidence's spelling."""
+    sentence = aligned(sentence, evidence)
     joined = " ".join(evidence)
     folded = joined.casefold()
     words = {word for word in content_words(sentence) if not denies(word)}
@@ -149,7 +166,9 @@ def check(sentence: str, evidence: Sequence[str]) -> Checks:
     held = set(content_words(joined))
     steps = _steps(sentence)
     return Checks(
-        numbers=len(numbers(sentence) - numbers(joined)),
+        numbers=len(numbers(sentence) - numbers(joined) - restated(sentence, evidence)),
+        misstated=len(misstated(sentence, evidence)),
+        contrary=opposed(sentence, evidence),
         bound=_bound(sentence, evidence),
         names=sum(name not in folded for name in names(sentence)),
         negation=denies(sentence) == denies(near),
@@ -165,11 +184,13 @@ def check(sentence: str, evidence: Sequence[str]) -> Checks:
 def supported(sentence: str, evidence: Sequence[str], embed: Embed) -> bool:
     """Whether every number and name of a sentence stands in its evidence, and its sense does, too.
 
-    Six tests, all must hold: numbers; each number beside a word that it has in the evidence (no
-    two values change places); names; negation (it and the sentence of the evidence that shares
-    most words with it both deny or neither does, and what it denies is denied there); at least
-    `MIN_SHARE` of the content words; and a cosine of at least `MIN_COSINE`. It is strict on
-    purpose: a dropped true sentence costs less than a false one that stays.
+    Eight tests, all must hold: numbers, in any spelling of the same amount; each amount with its
+    unit and of its thing; no opposite of what is said of the same thing (both
+    `aegle.answer.contrary`); each number beside a word that it has in the evidence; names; negation
+    (it and the sentence of the evidence that shares most words with it both deny or neither does,
+    and what it denies is denied there); at least `MIN_SHARE` of the content words; and a cosine of
+    at least `MIN_COSINE`. It is strict on purpose: a dropped true sentence costs less than a false
+    one that stays.
     """
     if not evidence or not check(sentence, evidence).hold:
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aegle.answer import rag
 from aegle.answer.evidence import by_meaning
@@ -23,6 +24,9 @@ from aegle.evaluate.score import Attempt, Yardstick
 from aegle.evaluate.sets import read_set
 from aegle.flows import asking, finding, knowledge, verifying
 from aegle.flows.kit import Kit
+
+UNJUDGED: Final = "none"
+"""What judged support where nothing had to be."""
 
 
 def evaluate(
@@ -54,7 +58,8 @@ def evaluate(
     _check(mode, against, k)
     path = Path(questions)
     asked = list(read_set(path).questions) if path.is_dir() else read_questions(path)
-    yardstick = _yardstick(kit, Path(files) if files else files_of(path))
+    judge = _Judge(kit)
+    yardstick = _yardstick(kit, Path(files) if files else files_of(path), judge)
     answers = any(one.answers or not one.answerable for one in asked)
     seed = kit.settings.seed
 
@@ -62,9 +67,8 @@ def evaluate(
         def ask(text: str) -> Attempt:
             return attempt(kit, text, k=k, mode=name, answers=answers, generate=generate)
 
-        return evaluate_system(
-            asked, ask, yardstick, system=name, k=k, seed=seed, progress=progress
-        )
+        how: dict[str, Any] = {"system": name, "k": k, "seed": seed, "progress": progress}
+        return replace(evaluate_system(asked, ask, yardstick, **how), entailment=judge.name)
 
     first, other = of(mode), of(against) if against else None
     comparison = compare(first, other, seed=seed) if other else None
@@ -106,7 +110,31 @@ def missing(questions: Sequence[Question], documents: Documents) -> list[str]:
     ]
 
 
-def _yardstick(kit: Kit, files: Path) -> Yardstick:
+class _Judge:
+    """Judges support by the kit's verifier, which is opened when first asked: the first use fetches
+    its base, and who asks for retrieval alone needs none of it."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._known: dict[tuple[str, str], float] = {}
+        self.name = UNJUDGED
+
+    def supports(self, premise: str, claim: str) -> float:
+        """How surely a premise bears a claim out, in [0, 1]."""
+        if (premise, claim) not in self._known:
+            with self._kit.lock:
+                self._known[premise, claim] = self._judged(premise, claim)
+        return self._known[premise, claim]
+
+    def _judged(self, premise: str, claim: str) -> float:
+        verifier = self._kit.verifier
+        self.name = verifying.name_of(verifier)
+        if verifier is None:
+            return float(supported(claim, [premise], self._kit.encoder.embed))
+        return verifier.probability(claim, [premise])
+
+
+def _yardstick(kit: Kit, files: Path, judge: _Judge) -> Yardstick:
     @cache
     def documents(name: str) -> Collection[str]:
         with kit.lock:
@@ -122,14 +150,7 @@ def _yardstick(kit: Kit, files: Path) -> Yardstick:
         except UsageError:  # too long for a question, or a name that several patients bear
             return frozenset({quote})
 
-    @cache
-    def supports(premise: str, claim: str) -> float:
-        with kit.lock:
-            if kit.verifier is None:
-                return float(supported(claim, [premise], kit.encoder.embed))
-            return kit.verifier.probability(claim, [premise])
-
-    return Yardstick(documents, supports, verifying.name_of(kit.verifier), says)
+    return Yardstick(documents, judge.supports, judge.name, says)
 
 
 def attempt(

@@ -83,6 +83,40 @@ _AGAINST: Final = {
     for word in table
 }
 
+_SIDES: Final = """
+start starts started starting begin begins began begun beginning initiate initiates initiated
+initiating continue continues continued continuing resume resumes resumed resuming restart restarts
+restarted commence commenced
+/ stop stops stopped stopping discontinue discontinues discontinued discontinuing hold holds held
+holding withhold withheld withholding cease ceases ceased suspend suspends suspended pause paused
+| increase increases increased increasing raise raises raised raising elevate elevates elevated rise
+rises rose risen rising uptitrated upregulated upregulates
+/ decrease decreases decreased decreasing reduce reduces reduced reducing lowers lowered lowering
+fall falls fell fallen falling decline declines declined declining diminish diminishes diminished
+downtitrated downregulated downregulates
+| improve improves improved improving improvement
+/ worsen worsens worsened worsening deteriorate deteriorates deteriorated deterioration
+| allow allows allowed permit permits permitted grant grants granted accept accepts accepted
+/ block blocks blocked reject rejects rejected refuse refuses refused
+| enable enables enabled enabling / disable disables disabled disabling
+| encrypt encrypts encrypted / decrypt decrypts decrypted
+| install installs installed / uninstall uninstalls uninstalled
+| lock locks locked / unlock unlocks unlocked
+| upload uploads uploaded / download downloads downloaded
+| connect connects connected / disconnect disconnects disconnected
+| add adds added create creates created / remove removes removed delete deletes deleted
+| activate activates activated / inhibit inhibits inhibited deactivate deactivates deactivated
+| positive / negative | present / absent | benign / malignant | inbound incoming / outbound outgoing
+| left / right
+"""
+SIDES: Final = {
+    word: (family, side)
+    for family, both in enumerate(_SIDES.split("|"))
+    for side, words in enumerate(both.split("/"))
+    for word in words.split()
+}
+"""Word -> a question and which of its two answers: what is held is not continued, nor started."""
+
 UNITS: Final = {
     "mg": ("g", "mcg"),
     "mcg": ("mg",),

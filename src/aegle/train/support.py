@@ -16,24 +16,21 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import InputError
 from aegle.lm.delta import Array, base_weights
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.pairs import fit as kept_places
+from aegle.train import checkpoint
 from aegle.train.data.support import Pair
 from aegle.train.fit import schedule
 from aegle.train.lowrank import LowRank, adapt, changes
 
 WHOLE: Final = ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias")
 """What learns beside the low-rank pairs."""
-_STATE: Final = "state.safetensors"
-_PLACE: Final = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +147,23 @@ def learn(
     """Teach a network for `How.minutes`, from where the folder's state says; whether it is done.
 
     One pass over the pairs, AdamW, a rate that rises and falls linearly. The state is written at
-    the end of each piece.
+    the end of each piece; the one before stays whole until then.
+
+    Raises:
+        InputError: the folder's state is damaged.
     """
     how = batches.how
-    learning = {name: one for name, one in net.named_parameters() if one.requires_grad}
-    optimiser = torch.optim.AdamW(learning.values(), lr=how.rate, weight_decay=0.01)
-    first = _restore(folder, learning, optimiser)
+    learning = [one for one in net.parameters() if one.requires_grad]
+    optimiser = _optimiser(net, how.rate)
+    begun = (folder / "checkpoint.json").is_file()
+    first = int(checkpoint.load(folder, net, optimiser)["step"]) if begun else 0
+    folder.mkdir(parents=True, exist_ok=True)
     order = batches.order()
     net.train()
     end, mean = time.monotonic() + 60 * how.minutes, 0.0
     for step in range(first, len(order)):
         if time.monotonic() > end:
-            _keep(folder, learning, optimiser, step)
+            checkpoint.save(folder, net, optimiser, {"step": step})
             return False
         for group in optimiser.param_groups:
             group["lr"] = how.rate * schedule(step, len(order), 0.06)
@@ -170,47 +172,27 @@ def learn(
         loss = nn.functional.binary_cross_entropy_with_logits(logits_B, wanted_B)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(learning.values(), 1.0)
+        nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
         mean = float(loss.detach()) if step == first else 0.98 * mean + 0.02 * float(loss.detach())
         if step % 50 == 0:
             log(f"step {step} of {len(order)}: loss {mean:.3f}")
-    _keep(folder, learning, optimiser, len(order))
+    checkpoint.save(folder, net, optimiser, {"step": len(order)})
     return True
 
 
 def begin(net: BertForSequenceClassification, folder: Path) -> None:
-    """Set out from what a former round learned, with a new schedule."""
-    tensors = load_file(folder / _STATE)
-    for name, one in net.named_parameters():
-        if one.requires_grad:
-            one.data.copy_(tensors[name])
+    """Set out from what a former round learned, with a new schedule.
+
+    Raises:
+        InputError: the folder has no checkpoint, or a damaged one.
+    """
+    checkpoint.load(folder, net, _optimiser(net, 0.0))
 
 
-def _keep(
-    folder: Path, learning: Mapping[str, Tensor], optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: one.detach().clone() for name, one in learning.items()}
-    for name, one in learning.items():
-        for key in ("exp_avg", "exp_avg_sq", "step"):
-            tensors[f"{name}|{key}"] = optimiser.state[one][key].clone()
-    save_file(tensors, folder / _STATE)
-    write_json(folder / _PLACE, {"step": step})
-
-
-def _restore(
-    folder: Path, learning: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer
-) -> int:
-    if not (folder / _PLACE).is_file():
-        return 0
-    tensors = load_file(folder / _STATE)
-    for name, one in learning.items():
-        one.data.copy_(tensors[name])
-        optimiser.state[one] = {
-            key: tensors[f"{name}|{key}"] for key in ("exp_avg", "exp_avg_sq", "step")
-        }
-    return int(read_json(folder / _PLACE)["step"])
+def _optimiser(net: nn.Module, rate: float) -> torch.optim.AdamW:
+    learning = [one for one in net.parameters() if one.requires_grad]
+    return torch.optim.AdamW(learning, lr=rate, weight_decay=0.01)
 
 
 def learned(net: BertForSequenceClassification) -> dict[str, Array]:

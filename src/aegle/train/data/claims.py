@@ -80,6 +80,42 @@ def cut(text: str) -> list[str]:
     return [flat[one.start : one.end].strip() for one in sentences(flat)]
 
 
+def repeats(told: Sequence[Statement], held: Sequence[Statement]) -> list[bool]:
+    """Of each statement whether it says again, word for word, what one of ``held`` says.
+
+    It does where the claims are the same, or all of the evidence, or where the claim of one is a
+    sentence of the other's evidence: health pages and notes share sentences across documents. Case
+    and white space do not count.
+    """
+    claimed = {_flat(one.text) for one in held}
+    whole = {_flat(" ".join(one.evidence)) for one in held}
+    lines = {_flat(text) for one in held for text in one.evidence}
+    return [
+        _flat(one.text) in claimed
+        or _flat(one.text) in lines
+        or _flat(" ".join(one.evidence)) in whole
+        or any(_flat(text) in claimed for text in one.evidence)
+        for one in told
+    ]
+
+
+def apart(told: Sequence[Statement]) -> list[Statement]:
+    """Statements without those of train that repeat dev or test, and those of dev that repeat test.
+
+    Splits by document do not see that two documents say the same.
+    """
+    by = {name: [one for one in told if one.split == name] for name in ("train", "dev", "test")}
+    drop: set[int] = set()
+    for name, held in (("dev", by["test"]), ("train", by["test"] + by["dev"])):
+        again = repeats(by[name], held)
+        drop |= {id(one) for one, said in zip(by[name], again, strict=True) if said}
+    return [one for one in told if id(one) not in drop]
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
 def _found(path: Path) -> Path:
     if not path.exists():
         raise NotFoundError(f"{path} is missing; give the folder of the public sets by --data")

@@ -211,15 +211,23 @@ def statements(data: Path, sources: Sequence[str] = ()) -> list[Statement]:
 
 
 def make(told: Sequence[Statement], split: str, names: Names, *, seed: int = 17) -> Iterator[Pair]:
-    """The pairs of a split, source by source."""
+    """The pairs of a split, source by source; nothing that repeats a later split's, see `apart`."""
+    for _, pairs in made(told, split, names, seed=seed):
+        yield from pairs
+
+
+def made(
+    told: Sequence[Statement], split: str, names: Names, *, seed: int = 17
+) -> Iterator[tuple[Statement, list[Pair]]]:
+    """Each statement of a split with its pairs."""
     by_source: dict[str, list[Statement]] = defaultdict(list)
-    for one in told:
+    for one in claims.apart(told):
         if one.split == split and one.evidence:
             by_source[one.source].append(one)
     for some in by_source.values():
         maker = Maker(some, names, seed)
         for place, one in enumerate(some):
-            yield from maker.pairs(one, place)
+            yield one, maker.pairs(one, place)
 
 
 def lexicon(data: Path) -> Names:
