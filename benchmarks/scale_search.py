@@ -104,6 +104,7 @@ class Measuring:
         self.time("part: words", lambda q: index.search_text(q, k=100))
         if not self.args.no_store:
             self.time("part: texts", lambda q: self.kit.corpus.chunks([i for i, _ in found[q][:K]]))
+            self.time("parts together", lambda q: self.blended(q, texts=True))
         # By cosine, not by name: copies of a chunk count alike.
         worst = self.nearest_QK[:, -1] - 1e-5
         hits = [[s for _, s in found[q][:K]] for q in self.asked]
@@ -112,10 +113,15 @@ class Measuring:
 
     def hybrid(self, question: str) -> Any:
         """As `aegle search --mode hybrid`; without texts, words and meaning of the index alone."""
-        if not self.args.no_store:
-            return knowledge.search(self.kit, question, k=K, mode="hybrid")
+        if self.args.no_store:
+            return self.blended(question, texts=False)
+        return knowledge.search(self.kit, question, k=K, mode="hybrid")
+
+    def blended(self, question: str, *, texts: bool) -> Any:
+        """Words and meaning of the index, with the texts of the first hits if wanted."""
         vector = self.kit.encoder.embed([question])[0]
-        return hybrid(question, vector, self.kit.index)[:K]
+        found = hybrid(question, vector, self.kit.index)[:K]
+        return self.kit.corpus.chunks([item for item, _ in found]) if texts else found
 
     def graph(self) -> None:
         """As `aegle search`: with the graph of what passages name."""
