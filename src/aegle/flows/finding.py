@@ -19,7 +19,7 @@ from aegle.flows.expanding import added_to
 from aegle.flows.kit import Kit
 from aegle.flows.reranking import with_context
 from aegle.flows.scope import Scoped
-from aegle.flows.searching import allowed, searched
+from aegle.flows.searching import allowed, by_facts, searched
 from aegle.flows.walking import led
 from aegle.retrieve.chain import Reached, reach
 from aegle.retrieve.expand import Added
@@ -76,7 +76,7 @@ def find(
     if added is None:
         added = added_to(kit, question, mode=mode)
     first = searched(kit, question, k=k, mode=mode, added=added)
-    if mode != "graph" or not kit.settings.retrieve.graph:
+    if mode != "graph" or not (kit.settings.retrieve.graph and by_facts(question)):
         return _evidence(kit, question, first[:k])
     way = _way(kit, question, first)
     return _chained(kit, question, way, _targets(kit, question, way), first, k=k)
@@ -87,7 +87,7 @@ def hits(
 ) -> Sequence[Hit]:
     """The hits that `find` tells, without the sentences that only an answer needs."""
     first = searched(kit, question, k=k, mode=mode, added=added)
-    if mode != "graph" or not kit.settings.retrieve.graph:
+    if mode != "graph" or not (kit.settings.retrieve.graph and by_facts(question)):
         return first[:k]
     way = _way(kit, question, first)
     targets = _targets(kit, question, way)
