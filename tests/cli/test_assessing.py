@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from aegle.cli.app import app
 
 QUESTIONS = [
-    {"id": "q1", "question": "What is PUMP-0042 connected to?", "gold": [{"text": "PUMP"}]},
+    {"id": "q1", "question": "Which devices are in ICU-3?", "gold": [{"text": "PUMP"}]},
     {"id": "q2", "question": "What does the moon weigh?"},
 ]
 

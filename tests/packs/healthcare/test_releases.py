@@ -124,10 +124,11 @@ def test_what_is_not_utf8_is_named_by_its_line(tmp_path, read, good):
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("x" * (csv.field_size_limit() + 1), "line 2: not CSV"), ("1-8,CHEM", "line 2: fewer")],
-)
+    [(lambda: "x" * (csv.field_size_limit() + 1), "line 2: not CSV"),
+     (lambda: "1-8,CHEM", "line 2: fewer")],
+)  # fmt: skip
 def test_a_damaged_table_is_an_error_of_the_input(tmp_path, row, message):
     path = tmp_path / "Loinc.csv"
-    path.write_text(TABLE + row + "\n", encoding="utf-8")
+    path.write_text(TABLE + row() + "\n", encoding="utf-8")  # the limit is as it is when it runs
     with pytest.raises(InputError, match=message):
         list(loinc_terms(path))

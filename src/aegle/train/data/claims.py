@@ -14,6 +14,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -122,9 +123,18 @@ def _found(path: Path) -> Path:
     return path
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Cells may be long here; the limit is one for the process, and elsewhere it guards."""
+    before = csv.field_size_limit(1 << 28)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _rows(archive: Path, name: str) -> list[dict[str, str]]:
-    csv.field_size_limit(1 << 28)
-    with zipfile.ZipFile(_found(archive)) as file:
+    with _long_cells(), zipfile.ZipFile(_found(archive)) as file:
         member = next(one for one in file.namelist() if one.endswith(name))
         with file.open(member) as raw:
             return list(csv.DictReader(io.TextIOWrapper(raw, "utf-8")))
@@ -207,19 +217,19 @@ def pubmedqa(data: Path) -> Iterator[Statement]:
 
 def dialogues(data: Path) -> Iterator[Statement]:
     """Sentences of a note against the dialogue that it was written of; split as published."""
-    csv.field_size_limit(1 << 28)
     for path in sorted(_found(data / "mts_dialog").glob("*.csv")):
         split = "train" if "Training" in path.name else "dev" if "Valid" in path.name else "test"
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                turns = [" ".join(one.split()) for one in row["dialogue"].splitlines()]
-                evidence = tuple(filter(None, turns))
-                for text in cut(row["section_text"]):
-                    if 3 <= len(text.split()) <= 40:
-                        name = f"{path.stem} {row['ID']}"
-                        yield Statement(
-                            "mts_dialog", name, split, text, evidence, topic=row["section_header"]
-                        )
+        with _long_cells(), path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            turns = [" ".join(one.split()) for one in row["dialogue"].splitlines()]
+            evidence = tuple(filter(None, turns))
+            for text in cut(row["section_text"]):
+                if 3 <= len(text.split()) <= 40:
+                    name = f"{path.stem} {row['ID']}"
+                    yield Statement(
+                        "mts_dialog", name, split, text, evidence, topic=row["section_header"]
+                    )
 
 
 def medquad(data: Path) -> Iterator[Statement]:
