@@ -33,20 +33,27 @@ class Question:
         return self.asked.text if self.groups and self.asked.text.strip() else str(self.text)
 
 
-def understand(kit: Kit, question: str, safe: SafeText, groups: Sequence[str]) -> Question:
+def understand(
+    kit: Kit, question: str, safe: SafeText, groups: Sequence[str], *, mode: str = "graph"
+) -> Question:
     """Take a question apart with what the packs and the graph know of its names.
 
     Args:
         question: as it was asked; only what differs from ``safe`` is read from it.
         safe: de-identified.
+        mode: how it will be searched; but for ``text``, its vector is begun meanwhile.
     """
+    if mode != "text" and not groups:
+        kit.ahead.begin(str(safe))
     invented = inserted(question, safe)
     # Without a patient they are words like others: a clinician's surrogate finds what was signed.
     hidden = invented if groups else frozenset()
     named = tuple(named_in(kit, safe))
-    return Question(
-        safe, tuple(groups), take_apart(str(safe), hidden=hidden, named=named), named, invented
-    )
+    asked = take_apart(str(safe), hidden=hidden, named=named)
+    made = Question(safe, tuple(groups), asked, named, invented)
+    if mode != "text":
+        kit.ahead.begin(made.query)
+    return made
 
 
 def named_in(kit: Kit, safe: SafeText) -> list[Named]:

@@ -45,6 +45,7 @@ from aegle.lm import catalog
 if TYPE_CHECKING:
     from aegle.answer.support import Verifier
     from aegle.facts.linker import Linker
+    from aegle.flows.ahead import Ahead
     from aegle.flows.naming import Passages
     from aegle.graph.walk import Walker
     from aegle.retrieve.namebook import NameBook
@@ -174,6 +175,15 @@ class Kit:
             dimensions=backends.encoder_dimensions,
         )
         return encoder
+
+    @cached_property
+    def ahead(self) -> Ahead:
+        """The encoder, for what can be told beforehand: a question."""
+        ahead: Ahead = plugins.load("aegle.flows.ahead:Ahead")(
+            lambda texts: self.encoder.embed(texts)
+        )
+        self.closes(ahead)
+        return ahead
 
     tagger_folder = cached_property(taggers.folder)
     tagger_version = cached_property(taggers.version)

@@ -45,7 +45,7 @@ def search(kit: Kit, question: str, *, k: int = 0, mode: str = "graph") -> dict[
         raise UsageError(f"mode is one of {', '.join(MODES)}; got {mode!r}")
     with kit.lock:
         safe, groups = safe_question(kit, question)
-        wanted = asking.understand(kit, question, safe, groups)
+        wanted = asking.understand(kit, question, safe, groups, mode=mode)
         added = expanding.added_to(kit, wanted, mode=mode)
         most = k or kit.settings.retrieve.k
         hits = finding.hits(kit, wanted, k=most, mode=mode, added=added)

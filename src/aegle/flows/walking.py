@@ -48,7 +48,7 @@ class Once:
         """Unit vectors of texts."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if fresh:
-            self._vectors |= zip(fresh, self.kit.encoder.embed(fresh), strict=True)
+            self._vectors |= zip(fresh, self.kit.ahead.embed(fresh), strict=True)
         return np.stack([self._vectors[text] for text in texts])
 
     def search_dense(

@@ -122,8 +122,7 @@ def search(
     """
     if k < 1 or not question.strip():
         return []
-    vector = embed([question])[0]
-    found = _by_text(question, vector, index, searchers, pool, where)
+    found, vector = _by_text(question, embed, index, searchers, pool, where)
     rankings = {name: [item for item, _ in pairs] for name, pairs in found.items()}
     keys = link(question) if link and expand else ()
     walked = expand(keys, hops=hops, k=pool) if keys and expand else ()
@@ -174,20 +173,22 @@ def _existing(
 
 def _by_text(
     question: str,
-    vector: Vectors,
+    embed: Callable[[Sequence[str]], Vectors],
     index: Searches,
     searchers: Sequence[str],
     pool: int,
     where: Where | None,
-) -> dict[str, list[Found]]:
+) -> tuple[dict[str, list[Found]], Vectors]:
     if unknown := set(searchers) - {"dense", "text"}:
         raise UsageError(f"searchers are dense and text; got {', '.join(sorted(unknown))}")
     found = {}
-    if "dense" in searchers:
-        found["dense"] = index.search_dense(vector, k=pool, where=where)
     if "text" in searchers:
         found["text"] = index.search_text(question, k=pool, where=where)
-    return found
+    # After the words: an encoder that was told beforehand has worked meanwhile.
+    vector = embed([question])[0]
+    if "dense" in searchers:
+        found["dense"] = index.search_dense(vector, k=pool, where=where)
+    return found, vector
 
 
 def _by_walk_and_meaning(

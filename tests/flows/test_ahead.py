@@ -1,0 +1,57 @@
+"""A question's vector is begun beforehand, computed once, and its errors reach who asks for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from aegle.core.errors import BackendError
+from aegle.core.ports import Vectors
+from aegle.flows.ahead import Ahead
+
+
+class Encoder:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.free = threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(tuple(texts))
+        if not self.free.wait(5):
+            raise BackendError("nobody went on")
+        return np.array([[len(text), 0.0] for text in texts], np.float32)
+
+
+def test_begins_without_waiting_and_computes_once() -> None:
+    encoder = Encoder()
+    ahead = Ahead(encoder.embed)
+    ahead.begin("what pump")
+    ahead.begin("what pump")  # both return while the encoder still works
+    encoder.free.set()
+    assert ahead.embed(["what pump"]).tolist() == [[9.0, 0.0]]
+    assert encoder.calls == [("what pump",)]
+    ahead.close()
+
+
+def test_what_was_not_begun_is_computed_when_asked_for() -> None:
+    encoder = Encoder()
+    encoder.free.set()
+    ahead = Ahead(encoder.embed)
+    ahead.begin("one")
+    assert ahead.embed(["one", "three"]).tolist() == [[3.0, 0.0], [5.0, 0.0]]
+    assert ahead.embed(["other"]).tolist() == [[5.0, 0.0]]
+    ahead.close()
+
+
+def test_an_error_reaches_who_asks() -> None:
+    def broken(texts: Sequence[str]) -> Vectors:
+        raise BackendError("the encoder failed")
+
+    ahead = Ahead(broken)
+    ahead.begin("what pump")
+    with pytest.raises(BackendError, match="the encoder failed"):
+        ahead.embed(["what pump"])
+    ahead.close()
