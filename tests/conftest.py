@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -68,23 +69,44 @@ def data() -> Path:
     return Path(folder)
 
 
+def _once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]
+) -> Path:
+    """A folder that the first process of a run makes, and the others wait for."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with Path(f"{root}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = Path(f"{root}.done")
+        if not done.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make(root)
+            done.touch()
+    return root
+
+
 @pytest.fixture(scope="session")
 def small_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample hospital at its smallest: 5 patients, 2 days."""
+    """The sample hospital at its smallest: 5 patients, 2 days. Nobody writes there."""
     from aegle.packs.sample import write_sample
 
-    out = tmp_path_factory.mktemp("sample")
-    write_sample(out, patients=5, days=2, seed=3)
-    return out
+    return _once(
+        tmp_path_factory, "sample", lambda out: write_sample(out, patients=5, days=2, seed=3)
+    )
 
 
 @pytest.fixture(scope="session")
 def _built(small_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small sample read in, for this process; reading it takes most of a minute."""
     from aegle.flows import commands, workspace
 
+    def build(root: Path) -> None:
+        workspace.create(root)
+        commands.run(root, "ingest", {"paths": [str(small_sample / "files")]})
+
+    built = _once(tmp_path_factory, "hospital", build)
     root = tmp_path_factory.mktemp("workspaces") / "hospital"
-    workspace.create(root)
-    commands.run(root, "ingest", {"paths": [str(small_sample / "files")]})
+    shutil.copytree(built, root, ignore=shutil.ignore_patterns("owner.sock"))
     return root
 
 
