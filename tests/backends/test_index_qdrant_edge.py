@@ -1,11 +1,13 @@
 """The qdrant-edge index: the contract, BM25 against a reference, and what only it can get wrong."""
 
+import json
 import subprocess
 import sys
 
 import bm25s
 import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from aegle.backends import index_qdrant_edge
 from aegle.backends.index_qdrant_edge import QdrantEdgeIndex
@@ -93,6 +95,33 @@ def test_with_codes_recall_scores_and_removal_hold(tmp_path, monkeypatch):
         files_holding(tmp_path, [b"document-3-", *(known[i].tobytes() for i in range(30, 40))])
         == []
     )
+    index.close()
+
+
+def test_an_index_with_codes_of_a_byte_is_read_and_coded_anew(tmp_path, monkeypatch):
+    """As it was made before codes had four bits."""
+    monkeypatch.setattr(index_qdrant_edge, "_EXACT_BELOW", 400)
+    known = vectors(900)
+    chunks = [chunk(str(i), f"text {i}", document=f"document-{i // 10}-") for i in range(900)]
+    with monkeypatch.context() as before:
+        byte = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True)
+        before.setattr(edge, "TurboQuantQuantizationConfig", lambda **told: byte)
+        index = make(tmp_path)
+        index.add(chunks, known)
+        index.close()
+    marker = next(tmp_path.rglob("index.json"))
+    about = json.loads(marker.read_text())
+    del about["codes"]
+    marker.write_text(json.dumps({**about, "coded": True}))
+    index = make(tmp_path)
+    expected = {chunks[i].id for i in np.argsort(-(known @ known[5]))[:10]}
+    assert {item for item, _ in index.search_dense(known[5], k=10)} == expected
+    index.remove(["document-3-"])  # compacts
+    assert json.loads(marker.read_text())["codes"] == "turbo4"
+    kept = known.copy()
+    kept[30:40] = 0
+    expected = {chunks[i].id for i in np.argsort(-(kept @ known[5]))[:10]}
+    assert {item for item, _ in index.search_dense(known[5], k=10)} == expected
     index.close()
 
 
