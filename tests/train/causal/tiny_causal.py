@@ -58,7 +58,11 @@ def corpus(path: Path, *, count: int = 24, seed: int = 3) -> Path:
     lines = []
     for number in range(count):
         word = "".join(rng.choices("abcdefgh", k=rng.randint(3, 12)))
-        told = {"prompt": f"{number} {word}?", "completion": word[0] * 4, "group": f"g{number // 3}"}
+        told = {
+            "prompt": f"{number} {word}?",
+            "completion": word[0] * 4,
+            "group": f"g{number // 3}",
+        }
         lines.append(json.dumps(told))
     path.write_text("\n".join(lines))
     return path
@@ -73,7 +77,9 @@ def recipe(base: Path, **more: Any) -> Any:
         "name": "tiny",
         "base": f"path:{base}",
         "max_tokens": 64,
-        "data": [{"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}],
+        "data": [
+            {"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}
+        ],
         "optimiser": {"lr": 0.02, "epochs": 2},
         "batches": {"tokens": 128},
         **more,

@@ -36,7 +36,7 @@ ABOUT: Final = "adapter.json"
 _PISSA: Final = "pissa_niter_16"
 """Halko's fast decomposition: exact ones of a model's layers take minutes."""
 
-_TASK: Final = {"task_type": "CAUSAL_LM"}
+_TASK: Final[dict[str, Any]] = {"task_type": "CAUSAL_LM"}
 
 
 def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
@@ -62,7 +62,7 @@ def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
     if method == "qlora":
         nf4.quantise(model)
     try:
-        found = peft.get_peft_model(model, _config(model, adapter, steps))
+        found: Any = peft.get_peft_model(model, _config(model, adapter, steps))
     except ValueError as error:
         raise InputError(
             f"{method} finds nothing to adapt in {type(model).__name__} "
@@ -88,22 +88,24 @@ def linear_names(model: Any) -> list[str]:
 
 def _config(model: Any, adapter: Adapter, steps: int) -> peft.PeftConfig:
     method, targets = adapter.method, list(adapter.targets) or "all-linear"
+    alpha: Any = adapter.alpha  # PEFT says int, and divides
+    start: Any = _PISSA if method == "pissa" else True
     if method in LOW_RANK:
         return peft.LoraConfig(
             r=adapter.rank,
-            lora_alpha=adapter.alpha,
+            lora_alpha=alpha,
             lora_dropout=adapter.dropout,
             target_modules=targets,
             use_rslora=method == "rslora",
             use_dora=method == "dora",
-            init_lora_weights=_PISSA if method == "pissa" else True,
+            init_lora_weights=start,
             **_TASK,
         )
     if method == "adalora":
         return peft.AdaLoraConfig(
             target_r=adapter.rank,
             init_r=adapter.start_rank,
-            lora_alpha=adapter.alpha,
+            lora_alpha=alpha,
             lora_dropout=adapter.dropout,
             target_modules=targets,
             total_step=max(steps, 4),
@@ -152,13 +154,13 @@ def penalty(model: Any) -> Tensor | float:
         if "lora_A" in name or "lora_B" in name:
             square = one @ one.T if "lora_A" in name else one.T @ one
             norms.append(torch.linalg.matrix_norm(square - torch.eye(len(square)).to(square)))
-    return torch.stack(norms).mean() * weight
+    return torch.stack(norms).mean() * float(weight)
 
 
 def after_step(model: Any, step: int) -> None:
     """Let AdaLoRA weigh its ranks and prune, while the step's gradients are there."""
     if isinstance(model, peft.PeftModel) and isinstance(model.base_model, peft.AdaLoraModel):
-        model.base_model.update_and_allocate(step)
+        model.base_model.update_and_allocate(step)  # type: ignore[no-untyped-call]
 
 
 def memory(model: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -292,7 +294,7 @@ def _make_room(model: Any) -> None:
     """Biases of 0 where the base has none, and a configuration that says so."""
     config = model.get_base_model().config
     bare = {
-        name: layer
+        name
         for name, layer in model.named_modules()
         if isinstance(layer, peft.tuners.beft.BeftLayer) and layer.get_base_layer().bias is None
     }
@@ -303,9 +305,6 @@ def _make_room(model: Any) -> None:
             f"biases can't be merged into {type(model.get_base_model()).__name__}: its layers have "
             f"none, and its configuration no {missing[0]}; serve the base with the adapter"
         )
-    for layer in bare.values():
-        base = layer.get_base_layer()
-        base.bias = nn.Parameter(base.weight.new_zeros(base.out_features), requires_grad=False)
     for key in keys:
         setattr(config, key, True)
     if "attention_bias" in keys:  # it stands for all four layers, whichever were adapted
@@ -317,9 +316,8 @@ def _make_room(model: Any) -> None:
 def _fill(model: Any, part: str) -> None:
     for name, layer in model.named_modules():
         if part in name and isinstance(layer, nn.Linear) and layer.bias is None:
-            layer.bias = nn.Parameter(
-                layer.weight.new_zeros(layer.out_features), requires_grad=False
-            )
+            zeros = torch.zeros(layer.out_features).to(layer.weight)
+            layer.bias = nn.Parameter(zeros, requires_grad=False)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def attend(
     repeats = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, repeats), repeat_kv(value, repeats)
     sizes = [end - start for start, end in zip(starts, [*starts[1:], query.shape[2]], strict=True)]
-    parts = zip(*(one.split(sizes, dim=2) for one in (query, key, value)), strict=True)
+    parts = zip(*(torch.split(one, sizes, dim=2) for one in (query, key, value)), strict=True)
     found = [
         torch.nn.functional.scaled_dot_product_attention(
             q, k, v, dropout_p=dropout, scale=scaling, is_causal=True

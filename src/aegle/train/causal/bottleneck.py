@@ -17,7 +17,7 @@ from aegle.core.errors import InputError
 from aegle.train.checkpoint import write_tensors
 
 AFTER: Final = ("o_proj", "down_proj", "out_proj", "fc2", "c_proj", "dense", "dense_4h_to_h", "wo")
-"""What the layers are called that end the attention and the feed-forward part, over architectures."""
+"""What architectures call the layers that end the attention and the feed-forward part."""
 
 WEIGHTS: Final = "bottleneck.safetensors"
 
@@ -42,7 +42,8 @@ class Bottleneck(nn.Module):
         found: Tensor = self.base(given)
         if not self.enabled:
             return found
-        return found + self.up(self.dropout(nn.functional.gelu(self.down(found))))
+        more: Tensor = self.up(self.dropout(nn.functional.gelu(self.down(found))))
+        return found + more
 
 
 def attach(model: nn.Module, *, targets: tuple[str, ...], width: int, dropout: float) -> None:

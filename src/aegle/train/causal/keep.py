@@ -48,9 +48,7 @@ def keep(
         _close(folder / "merged", tokenizer, {**said, "merged": True})
 
 
-def card(
-    recipe: Common, metrics: Mapping[str, Any], about: Mapping[str, Any]
-) -> dict[str, Any]:
+def card(recipe: Common, metrics: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """What a model is, what it learned from under which licences, and how it scored on dev."""
     data: Any = getattr(recipe, "data", ())
     rows = [
@@ -76,4 +74,3 @@ def _close(target: Path, tokenizer: Any, said: Mapping[str, Any]) -> None:
     files = [path for path in sorted(target.iterdir()) if path.suffix in _KEPT]
     artifacts = [replace(describe(path), path=path.name) for path in files]
     write_manifest(target / "manifest.json", artifacts, base=said["base"], name=said["name"])
-

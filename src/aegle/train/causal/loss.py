@@ -103,7 +103,7 @@ def chunked_cross_entropy(
         `torch.nn.functional.cross_entropy` with ``reduction="sum"``.
     """
     given = (hidden_ND, weight_VD, bias_V, labels_N, chunk, scale, cap)
-    found: Tensor = _Chunked.apply(*given)
+    found: Tensor = _Chunked.apply(*given)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -149,7 +149,9 @@ class Head:
             )
         scale = float(getattr(config, "logit_scale", None) or 1.0)
         scale /= float(getattr(config, "logits_scaling", None) or 1.0)
-        return cls(layer, scale, float(getattr(config, "final_logit_softcapping", None) or 0), chunk)
+        return cls(
+            layer, scale, float(getattr(config, "final_logit_softcapping", None) or 0), chunk
+        )
 
     def loss(self, hidden_BTD: Tensor, labels_BT: Tensor) -> Tensor:
         """The sum of the losses of what is learned; what stands at t is predicted from t - 1."""

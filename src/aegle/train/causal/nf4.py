@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import bitsandbytes as bnb
 from bitsandbytes.functional import dequantize_4bit
+from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from torch import Tensor, nn
 
 
@@ -26,8 +26,8 @@ def quantise(model: Any) -> None:
 def _small(layer: nn.Linear) -> nn.Module:
     given = (layer.in_features, layer.out_features)
     how = {"bias": layer.bias is not None, "compute_dtype": layer.weight.dtype}
-    small = bnb.nn.Linear4bit(*given, quant_type="nf4", **how)
-    small.weight = bnb.nn.Params4bit(
+    small: Any = Linear4bit(*given, quant_type="nf4", **how)  # type: ignore[no-untyped-call]
+    small.weight = Params4bit(
         layer.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True
     )
     if layer.bias is not None:
@@ -40,14 +40,14 @@ def merged(model: Any) -> Any:
     """The plain model of one in 4 bits with LoRA: its weights in floats, what LoRA adds in them."""
     for name, layer in list(model.named_modules()):
         base = getattr(layer, "base_layer", None)
-        if isinstance(base, bnb.nn.Linear4bit):
+        if isinstance(base, Linear4bit):
             plain = _plain(base)
             for adapter in layer.active_adapters:
                 plain.weight.data += layer.get_delta_weight(adapter).to(plain.weight)
             _put(model, name, plain)
     found = model.get_base_model()
     for name, layer in list(found.named_modules()):
-        if isinstance(layer, bnb.nn.Linear4bit):
+        if isinstance(layer, Linear4bit):
             _put(found, name, _plain(layer))
     found.is_loaded_in_4bit = False
     if hasattr(found, "peft_config"):

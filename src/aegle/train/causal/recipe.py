@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from aegle.train.keys import Part, checked, closest, read_tree
 
@@ -70,6 +70,11 @@ class Adapter(Part):
                     has = ", ".join(OPTIONS[method]) or "none"
                     raise ValueError(f"{method} has no option {key!r}; its options: {has}")
         return told
+
+    @model_serializer(mode="wrap")
+    def _own(self, plain: Any) -> dict[str, Any]:
+        """The method and its own options, as they may be read again."""
+        return {n: one for n, one in plain(self).items() if n in ("method", *OPTIONS[self.method])}
 
     @model_validator(mode="after")
     def _prunes(self) -> Adapter:

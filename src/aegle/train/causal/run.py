@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
 from aegle.core.records import Measure
-from aegle.metrics.stats import bootstrap
+from aegle.metrics.stats import mean
 from aegle.train.causal import adapters, attention
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, read_corpus
@@ -25,7 +23,7 @@ from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head, listening, shifted
 from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
-from aegle.train.causal.steady import Steady, Watch, arguments, on_device
+from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
 from aegle.train.fit import Log
 
 MODEL: Final = "model"
@@ -87,6 +85,7 @@ def run(
         WorkspaceError: the disk is full.
         StoppedError: ``stop`` said so.
     """
+    quieten()
     corpus = read_corpus(recipe, data)  # before the model: it takes longer to load
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
@@ -167,9 +166,7 @@ def prepare(
     return trainer
 
 
-def training_arguments(
-    recipe: Common, folder: Path, device: str, per_epoch: int
-) -> dict[str, Any]:
+def training_arguments(recipe: Common, folder: Path, device: str, per_epoch: int) -> dict[str, Any]:
     """A recipe's keys as arguments of a trainer whose items are whole batches."""
     told = recipe.optimiser
     schedule = "constant_with_warmup" if told.schedule == "constant" else told.schedule
@@ -241,29 +238,27 @@ class Tuner(Steady):
 
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
         """Dev's loss, perplexity, and how often the likeliest token is right."""
-        loss, right, count = (sum(some) for some in zip(*self.scores(), strict=True))
-        mean = loss / count
+        total, right, count = (sum(some) for some in zip(*self.scores(), strict=True))
+        loss = total / count
         found = {
-            "eval_loss": mean,
-            "eval_perplexity": math.exp(min(mean, 700)),
+            "eval_loss": loss,
+            "eval_perplexity": math.exp(min(loss, 700)),
             "eval_token_accuracy": right / count,
         }
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, found
-        )
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
     @torch.no_grad()
     def scores(self) -> list[tuple[float, int, int]]:
         """(loss, right tokens, learned tokens) of each dev text."""
-        data: Any = self.eval_dataset
+        data = self.eval_dataset
         found: list[tuple[float, int, int]] = [(0.0, 0, 0)] * len(data.texts)
         self.model.eval()
         for number, some in enumerate(data.plan):
             batch = self._prepare_inputs(data[number])
             losses, right = self._each(batch)
             sizes = [sum(data.texts[at].learned) for at in some]
-            parts = zip(losses.split(sizes), right.split(sizes), strict=True)
+            parts = zip(torch.split(losses, sizes), torch.split(right, sizes), strict=True)
             for at, (part, hits) in zip(some, parts, strict=True):
                 found[at] = (float(part.double().sum()), int(hits.sum()), len(part))
         self.model.train()
@@ -297,14 +292,12 @@ def _router(core: Any, outputs: Any) -> Any:
 
 def summary(trainer: Tuner, dev: list[Tokens]) -> dict[str, Any]:
     """Dev's figures at the best weights, with 95% intervals by group, and how training went."""
-    rows = np.array(trainer.scores(), dtype=float)
-    groups = [one.group for one in dev]
-
-    def of(column: int) -> Callable[[NDArray[np.intp]], float]:
-        return lambda places: float(rows[places, column].sum() / rows[places, 2].sum())
-
-    loss, right = (bootstrap(of(column), groups) for column in (0, 1))
-    perplexity = Measure(*(math.exp(min(v, 700)) for v in (loss.value, loss.low, loss.high)), loss.n)
+    rows, groups = trainer.scores(), [one.group for one in dev]
+    counts = [count for _, _, count in rows]
+    loss = mean([total / count for total, _, count in rows], groups=groups, weights=counts)
+    right = mean([hits / count for _, hits, count in rows], groups=groups, weights=counts)
+    value, low, high = (math.exp(min(one, 700)) for one in (loss.value, loss.low, loss.high))
+    perplexity = Measure(value, low, high, loss.n)
     watch = trainer.watch
     return {
         "dev": {

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,11 +24,11 @@ from transformers import (
     ProgressCallback,
     Trainer,
     TrainerCallback,
-    TrainingArguments,
 )
 from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging
 
-from aegle.core.artifacts import read_json, write_json
+from aegle.core.artifacts import write_json
 from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
 from aegle.train.causal import adapters
@@ -82,6 +83,12 @@ class Steady(Trainer):
         told: of the trainer.
     """
 
+    model: Any
+    optimizer: Any
+    lr_scheduler: Any
+    train_dataset: Any
+    eval_dataset: Any
+
     def __init__(self, *given: Any, watch: Watch, **told: Any) -> None:
         self.watch = watch
         super().__init__(*given, **told)
@@ -130,7 +137,7 @@ class Steady(Trainer):
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        norm = super()._clip_grad_norm(model)
+        norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
         if norm is not None and not math.isfinite(float(norm)):
             raise InputError(_diverged("gradient", float(norm), self.state.global_step))
         return norm
@@ -278,6 +285,12 @@ def arguments(folder: Path, **told: Any) -> dict[str, Any]:
     }
 
 
+def quieten() -> None:
+    """No bars and no notices of what Transformers will rename: the run tells how far it is."""
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers|peft")
+
+
 def on_device(device: str, precision: str) -> dict[str, Any]:
     """Arguments for cpu, cuda or auto, in fp32, bf16 or auto (bf16 where it is computed in)."""
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
@@ -310,11 +323,3 @@ def _explained() -> Iterator[None]:
             "steps stay the same), set gradient_checkpointing to true, lower loss_chunk or "
             "max_tokens, or take adapter qlora; the last checkpoint is kept"
         ) from error
-
-
-def read_state(folder: Path) -> Any:
-    """A checkpoint's JSON part."""
-    return read_json(folder / "checkpoint.json")
-
-
-__all__ = ["BEST", "Steady", "TrainingArguments", "Watch", "arguments", "on_device"]
