@@ -57,20 +57,28 @@ def train(
     run: Any = plugins.load("aegle.train.causal.kinds:runner")(kind)  # torch
     folder = out / told.name
     base = resolve(told.base, progress=progress)
+    how: dict[str, Any] = {"base": base, "data": data, "resume": resume, "device": device}
+    how |= {"stop": stop, "progress": lambda done, total: progress("train", done, total)}
     with locked(folder):
-        about = begun(told, _hashes(told, data), folder, resume)
-        with followed(tracker, told, about, folder, figures) as follow:
-            how: dict[str, Any] = {"resume": resume, "device": device, "stop": stop}
-            how["progress"] = lambda done, total: progress("train", done, total)
-            before = _tokens(folder) if resume else 0
-            done = run(told, base=base, data=data, folder=folder, log=follow, **how)
-            result = _result(told, done, follow, before)
-            identity = {"recipe": about["recipe"], "hashes": about["hashes"]}
-            result["run_id"] = follow.run or f"{told.name}-{digest_of(identity)}"
-            if named := follow.register(told.name, done.artifact):
-                result["version"] = named
-            follow.end()
+        result = _run(run, told, folder, tracker, figures, how)
         write_json(folder / RESULT, result)
+    return result
+
+
+def _run(
+    run: Any, told: Any, folder: Path, tracker: str | None, figures: Figures, how: dict[str, Any]
+) -> dict[str, Any]:
+    """The training itself, in a folder that is locked."""
+    about = begun(told, _hashes(told, how["data"]), folder, how["resume"])
+    with followed(tracker, told, about, folder, figures) as follow:
+        before = _tokens(folder) if how["resume"] else 0
+        done = run(told, folder=folder, log=follow, **how)
+        result = _result(told, done, follow, before)
+        identity = {"recipe": about["recipe"], "hashes": about["hashes"]}
+        result["run_id"] = follow.run or f"{told.name}-{digest_of(identity)}"
+        if named := follow.register(told.name, done.artifact):
+            result["version"] = named
+        follow.end()
     return result
 
 

@@ -59,7 +59,7 @@ def train(
 
     Args:
         recipe: a YAML file; one with a ``kind`` is `aegle.flows.causal.train`'s.
-        data: the folder that its corpora's paths begin in.
+        data: where its corpora's paths begin.
         out: where runs lie.
         changes: dotted names of the recipe and their values.
         resume: go on from the run's last checkpoint.
@@ -76,9 +76,9 @@ def train(
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
     if kind := _kind(recipe, changes):
-        how: dict[str, Any] = {"data": data, "out": out, "changes": changes, "resume": resume}
-        how |= {"device": device, "tracker": tracker, "progress": progress}
-        return causal.train(recipe, kind, figures=figures, stop=stop, **how)
+        how: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
+        how |= {"progress": progress, "figures": figures, "stop": stop}
+        return causal.train(recipe, kind, data=data, out=out, **how)
     run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
     told = _read(recipe, data, changes)
     folder = out / told.name
@@ -86,15 +86,10 @@ def train(
     with locked(folder):
         about = begun(told, _hashes(told, data), folder, resume)
         with followed(tracker, told, about, folder, figures) as follow:
-            heads = {"resume": resume, "log": follow, "device": device, "stop": stop}
-            heads["progress"] = lambda done, total: progress("train", done, total)
-            fitted, test = run(told, base=base, data=data, folder=folder, **heads)
+            heads = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
+            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **heads)
             result = _result(told, folder, fitted, test, follow)
-            for task, one in result["test"].items():
-                follow(f"test/{task}", one["f1"]["value"], result["steps"])
-            if result["serves"] and (named := follow.register(told.name, Path(result["model"]))):
-                result["version"] = named
-            follow.end()
+            _finish(told, result, follow)
         write_json(folder / RESULT, result)
     return result
 
@@ -126,8 +121,7 @@ def search(
         MissingExtraError: the extra ``train`` or ``search`` is not installed.
         StoppedError: ``stop`` said so; the same call goes on from there.
     """
-    if kind := _kind(recipe, changes):
-        raise InputError(f"{recipe}: a recipe of the kind {kind} can't be searched yet; vary it")
+    _only_encoders(recipe, changes)
     find = plugins.load("aegle.train.search:search")
     told = _read(recipe, data, changes)
     read = plugins.load("aegle.train.recipe:read_recipe")
@@ -152,6 +146,20 @@ def search(
     return {"name": told.name, "recipe": str(folder / "best.yaml"), "best": rows[0], "trials": rows}
 
 
+def _of(progress: Progress) -> Callable[[int, int], None]:
+    """Takes steps done and all steps of the training."""
+    return lambda done, total: progress("train", done, total)
+
+
+def _finish(told: Any, result: dict[str, Any], follow: Follow) -> None:
+    """The test scores, and the model, if it is to serve, as the challenger."""
+    for task, one in result["test"].items():
+        follow(f"test/{task}", one["f1"]["value"], result["steps"])
+    if result["serves"] and (named := follow.register(told.name, Path(result["model"]))):
+        result["version"] = named
+    follow.end()
+
+
 def tracker_in(out: Path) -> str:
     """The URI of the tracker's file in a folder of runs."""
     return f"sqlite:///{out.resolve() / 'mlflow.db'}"
@@ -161,6 +169,13 @@ def _kind(recipe: Path, changes: Mapping[str, Any] | None) -> str:
     """The kind of causal training that a recipe asks for; "" of an encoder's."""
     tree = plugins.load("aegle.train.keys:read_tree")(recipe, changes=dict(changes or {}))
     return str(tree.get("kind") or "")
+
+
+def _only_encoders(recipe: Path, changes: Mapping[str, Any] | None) -> None:
+    if kind := _kind(recipe, changes):
+        raise InputError(
+            f"{recipe}: a recipe of the kind {kind} can't be searched; vary it instead"
+        )
 
 
 def _read(recipe: Path, data: Path, changes: Mapping[str, Any] | None) -> Any:

@@ -53,7 +53,8 @@ class Encoder:
         self.tokenizer, self.max_tokens, self.overlong = tokenizer, max_tokens, overlong
         self.plain = template == "plain"
         self.template = tokenizer.chat_template or CHATML
-        self.own_template = bool(tokenizer.chat_template)
+        own = "the tokenizer's own" if tokenizer.chat_template else "ChatML"
+        self.name = "plain" if self.plain else own
         self.cut = 0
 
     def __call__(self, record: Record) -> Iterator[Tokens]:

@@ -89,25 +89,17 @@ def run(
     corpus = read_corpus(recipe, data)  # before the model: it takes longer to load
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
-    encode = Encoder(
-        tokenizer,
-        template=recipe.template,
-        max_tokens=recipe.max_tokens,
-        overlong=recipe.overlong,
-    )
+    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
+    encode = Encoder(tokenizer, template=recipe.template, **fit)
     texts = {part: encoded(corpus, part, encode) for part in ("train", "dev")}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device)
     steps = trainer.run(resume=resume)
     metrics = summary(trainer, texts["dev"])
-    metrics["data"] = {
-        **{part: len(texts[part]) for part in texts},
-        "dropped": dict(corpus.dropped),
-        "cut": encode.cut,
-    }
-    template = "plain" if encode.plain else ("own" if encode.own_template else "ChatML")
-    about = {"template": template, "packed": recipe.packed, **ran(trainer)}
+    counts = {part: len(some) for part, some in texts.items()}
+    metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
+    about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
     keep(recipe, trainer.model, tokenizer, folder, metrics, about)
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
 
