@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ pytest.importorskip("peft", reason="training needs the extra 'train'")
 import torch
 from tiny_causal import corpus, recipe, tiny
 
-from aegle.core.artifacts import check_manifest, read_json
+from aegle.core.artifacts import check_manifest, read_json, write_json
 from aegle.core.errors import InputError, UsageError
 from aegle.train.causal import adapters
 from aegle.train.causal.load import load_causal
@@ -107,6 +108,22 @@ def test_the_base_alone_can_be_asked(made: Path) -> None:
     full = adapters.attach(model, Adapter(method="full"), steps=4, seed=0)
     with pytest.raises(UsageError, match="load it once more"), adapters.without(full):
         pass
+
+
+def test_a_base_out_of_a_gguf_file_can_be_trained(made: Path, tmp_path: Path) -> None:
+    """Its configuration says that it is quantised, and Trainer refuses what is."""
+    config = read_json(made / "base" / "config.json")
+    shutil.copytree(made / "base", tmp_path / "base")
+    told = {"quant_method": "gguf", "gguf_file": "a.gguf", "dequantize": False}
+    write_json(tmp_path / "base" / "config.json", {**config, "quantization_config": told})
+    model, _ = load_causal(tmp_path / "base")
+    assert adapters.in_floats(model).hf_quantizer is None
+    assert "quantization_config" not in model.config.to_dict()
+    run(
+        recipe(made / "base", merge=True, optimiser={"epochs": 1}),
+        base=tmp_path / "base", data=made, folder=tmp_path, device="cpu",
+    )
+    assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
 
 
 def test_what_is_no_adapter_is_refused(made: Path, tmp_path: Path) -> None:

@@ -39,6 +39,19 @@ _PISSA: Final = "pissa_niter_16"
 _TASK: Final[dict[str, Any]] = {"task_type": "CAUSAL_LM"}
 
 
+def in_floats(model: Any) -> Any:
+    """The model, no longer said to be quantised: what was spread out of a GGUF file is in floats,
+    but its configuration keeps the file's, and Trainer refuses it."""
+    told = getattr(model.config, "quantization_config", None)
+    method = (
+        told.get("quant_method") if isinstance(told, dict) else getattr(told, "quant_method", "")
+    )
+    if told is not None and getattr(method, "value", method) == "gguf":
+        del model.config.quantization_config
+        model.hf_quantizer, model.is_quantized = None, False
+    return model
+
+
 def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
     """A model with what is trained in it, the rest frozen; often another object.
 
@@ -52,7 +65,7 @@ def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
         InputError: the model has no layers for the method; the message names the key to change.
     """
     torch.manual_seed(seed)
-    method = adapter.method
+    method, model = adapter.method, in_floats(model)
     if method == "full":
         return model.requires_grad_(True)
     if method == "bottleneck":
@@ -245,7 +258,7 @@ def load(base: Any, folder: Path) -> Any:
     Raises:
         InputError: it can't be read, or doesn't fit the base.
     """
-    adapter = read_about(folder)
+    adapter, base = read_about(folder), in_floats(base)
     if adapter.method == "full":
         return type(base).from_pretrained(folder, use_safetensors=True).eval()
     if adapter.method == "bottleneck":
