@@ -80,7 +80,7 @@ def recipe(base: Path, **more: Any) -> Any:
         "data": [
             {"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}
         ],
-        "optimiser": {"lr": 0.02, "epochs": 2},
+        "optimiser": {"lr": 0.02, "epochs": 2, "accumulation": 1},
         "batches": {"tokens": 128},
         **more,
     }

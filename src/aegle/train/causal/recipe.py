@@ -114,7 +114,7 @@ class Optimiser(Part):
 class Batches(Part):
     """How texts become batches."""
 
-    tokens: int = Field(2048, ge=8, description="in a batch at most, padding counted")
+    tokens: int = Field(1024, ge=8, description="in a batch at most, padding counted")
     packing: Literal["auto", "on", "off"] = Field(
         "auto",
         description="several texts in a row, each attending to itself alone; auto: unless the "
