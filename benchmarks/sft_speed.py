@@ -5,7 +5,7 @@
 The same base, LoRA, MedQuAD answers (by document), chat template, learned tokens, learning rate and
 about as many tokens a step (ours: two batches of at most 1,024; plain: a batch of 8 texts); each
 contender in a process of its own, in turn. ``plain`` is what Transformers does when told nothing
-more: texts in random order, padded to the longest of a batch, all logits. Tokens are counted without
+more: texts in random order, padded to the longest of a batch, all logits. Tokens count without
 padding; ``padded`` is the share of padding in what is computed. Seconds are those of training,
 loading and the dev score left out; peak memory is the process's until the training's end. Of rounds
 medians count. With ``--ablate`` ours runs once more without packing, and without the chunked loss.

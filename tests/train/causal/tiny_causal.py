@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 from pathlib import Path
@@ -34,6 +35,8 @@ def tiny(folder: Path, *, context: int = 128, template: bool = False, **shape: A
         fast.chat_template = CHATML
     fast.save_pretrained(folder)
     torch.manual_seed(0)
+    torch.set_num_threads(2)
+    gc.freeze()  # Accelerate collects garbage at each start: what is imported is none
     told = {
         "vocab_size": len(names),
         "hidden_size": 32,
