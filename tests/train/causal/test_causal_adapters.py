@@ -121,7 +121,10 @@ def test_a_base_out_of_a_gguf_file_can_be_trained(made: Path, tmp_path: Path) ->
     assert "quantization_config" not in model.config.to_dict()
     run(
         recipe(made / "base", merge=True, optimiser={"epochs": 1}),
-        base=tmp_path / "base", data=made, folder=tmp_path, device="cpu",
+        base=tmp_path / "base",
+        data=made,
+        folder=tmp_path,
+        device="cpu",
     )
     assert "quantization_config" not in read_json(tmp_path / "merged" / "config.json")
 
