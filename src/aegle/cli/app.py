@@ -13,6 +13,7 @@ from aegle.cli import (
     asking,
     assessing,
     filling,
+    instructing,
     retrievers,
     serving,
     show,
@@ -66,6 +67,7 @@ asking.register(app)
 assessing.register(app)
 serving.register(app)
 training.register(app)
+instructing.register(app)
 retrievers.register(app)
 tuning.register(app)
 
