@@ -8,21 +8,20 @@ survive with its citations.
 from __future__ import annotations
 
 import random
-import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from aegle.core.records import Entity
 from aegle.core.text import SafeText
+from aegle.train.data.instructions.saying import listed, measured, named, plain, telling
 from aegle.train.data.instructions.shape import (
     Instruction,
     Passage,
     conversation,
     fill,
     joined,
-    term,
 )
 from aegle.train.data.instructions.view import Fact, Page, Shelf, texts_of
 from aegle.train.data.instructions.wording import CHAINS, HEALTH, SECURITY, Asking, Chain
@@ -32,13 +31,6 @@ Make = Callable[[random.Random], Instruction | None]
 
 _MOST_TOLD: Final = 3
 """Sentences of an answer: as many as serving asks for."""
-_VALUE: Final = re.compile(
-    r"[ :]{1,2}(?P<number>[<>]?-?\d[\d.,/]*)(?P<unit> ?(?:%|[/A-Za-z\[\]*^0-9]+))?"
-    r"(?=\s*[(,;\n]|\s*$)"
-)
-_OWN_VALUE: Final = re.compile(r"^\D+?[ :=]*(?P<value>[<>]?\d[\d.,/]*\s?(?:%|[A-Za-z/]+)?)$")
-_TITLE: Final = re.compile(r"^(?:Dr|DR)\.? ")
-_LEAST_LETTERS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class _Need:
         """Whether a sentence can't be taken to answer the question."""
         start, end = page.spans[place]
         text = page.document.text[start:end]
-        if sum(letter.isalnum() for letter in text) < _LEAST_LETTERS or self.asking.barred(text):
+        if not telling(text) or self.asking.barred(text):
             return False
         key, name = self.fixed
         named = page.inside.get(place, ())
@@ -169,7 +161,7 @@ class Grounded:
         if not told:
             return None
         silent = self._silent(need, rng, rng.choice((0, 1, 2, 3, 3, 4)))
-        names = _named(need.values, question)
+        names = named(need.values, question)
         return self._example("answer", asking.name, question, told, silent, rng, names)
 
     def _others(self, need: _Need, rng: random.Random) -> list[Fact]:
@@ -180,28 +172,22 @@ class Grounded:
         kind = asking.relation
         key = own.tail.key if asking.asked == "head" else own.head.key
         every = (self.shelf.by_tail if asking.asked == "head" else self.shelf.by_head)[kind, key]
-        found, told = [own], {self._target(asking, own)}
+        found, told = [own], self._targets(asking, own)
         for fact in rng.sample(every, min(len(every), 12)):
             fits = fact.head.type == asking.head and fact.tail.type in asking.tails
             same = fact.page is own.page and fact.first == own.first
-            new = self._target(asking, fact) not in told
+            new = self._targets(asking, fact) - told
             if fits and new and not same and asking.fits(fact.passage.text):
-                told.add(self._target(asking, fact))
+                told |= new
                 found.append(fact)
         return found[:_MOST_TOLD]
 
     @staticmethod
-    def _target(asking: Asking, fact: Fact) -> str:
-        return fact.head.key if asking.asked == "head" else fact.tail.key
-
-    def _several(self, need: _Need, fact: Fact) -> dict[str, SafeText]:
-        """All that the same sentences tell, as one list."""
-        asking = need.asking
-        if asking.asked == "value":
-            return {}
+    def _same(asking: Asking, fact: Fact) -> list[Entity]:
+        """All that the sentences of a fact tell of what the question names."""
         end = "head" if asking.asked == "head" else "tail"
         other = "tail" if end == "head" else "head"
-        same = [
+        return [
             getattr(one, end)
             for one in fact.page.facts
             if one.relation.type == asking.relation
@@ -209,8 +195,17 @@ class Grounded:
             and getattr(one, other).key == getattr(fact, other).key
             and getattr(one, end).type == getattr(fact, end).type
         ]
-        names = texts_of(sorted(same, key=lambda one: one.start))
-        return {end: listed([plain(one) for one in names])}
+
+    def _targets(self, asking: Asking, fact: Fact) -> set[str]:
+        return {plain(one.text).casefold() for one in self._same(asking, fact)}
+
+    def _several(self, need: _Need, fact: Fact) -> dict[str, SafeText]:
+        """All that the same sentences tell, as one list."""
+        if need.asking.asked == "value":
+            return {}
+        same = sorted(self._same(need.asking, fact), key=lambda one: one.start)
+        end = "head" if need.asking.asked == "head" else "tail"
+        return {end: listed([plain(one) for one in texts_of(same)])}
 
     # what is silent
 
@@ -235,14 +230,13 @@ class Grounded:
                 break
             inside = page is own.page and own.first <= place < own.after
             passage = page.passage(place, place + 1)
-            short = len(passage.text) <= 420
-            if short and not inside and need.silent(page, place):
+            if not inside and need.silent(page, place):
                 found.setdefault(passage.text.casefold(), passage)
         return list(found.values())
 
     def _refused(self, need: _Need, rng: random.Random) -> Instruction | None:
-        silent = self._silent(need, rng, rng.choice((1, 2, 3, 3, 4, 5)))
-        if not silent:
+        silent = self._silent(need, rng, rng.choice((2, 2, 3, 3, 4, 5)))
+        if len(silent) < 2:
             return None
         question = fill(rng.choice(need.asking.questions), **need.values)
         answer = fill(self.served.refusal)
@@ -250,7 +244,7 @@ class Grounded:
         texts = [one.text for one in silent]
         return Instruction(
             "refuse", need.asking.name, conversation(asked, answer, question, *texts), question,
-            tuple(silent), (), _named(need.values, question), answerable=False,
+            tuple(silent), (), named(need.values, question), answerable=False,
         )  # fmt: skip
 
     def _example(
@@ -311,7 +305,10 @@ class Grounded:
             head = name if fact is one and start is fact.head else plain(fact.head.text)
             said = fill(template, head=head, tail=plain(fact.tail.text))
             told[fact.passage.text] = (fact.passage, said)
-        if len(told) != 2:  # one passage says both: no chain
+        wanted = (other.tail if chain.shared[1] == "h" else other.head).type
+        # One passage that may say both is no chain, and half of one no reason to refuse.
+        first = one.page.entities(one.first, one.after)
+        if len(told) != 2 or any(entity.type == wanted for entity in first):
             return None
         question = fill(rng.choice(chain.questions), start=name)
         barred = {one.tail.key, one.head.key, other.head.key, other.tail.key}
@@ -331,8 +328,7 @@ class Grounded:
                 continue
             passage = page.passage(place, place + 1)
             keys = {one.key for one in page.inside.get(place, ())}
-            letters = sum(letter.isalnum() for letter in passage.text)
-            if not keys & barred and letters >= _LEAST_LETTERS and len(passage.text) <= 420:
+            if not keys & barred and telling(passage.text):
                 found.append(passage)
         return found
 
@@ -355,47 +351,3 @@ class Grounded:
             "chain", f"{chain.name}, broken", conversation(asked, answer, question, *texts),
             question, tuple(order), (), (str(name),), answerable=False,
         )  # fmt: skip
-
-
-def _named(values: Mapping[str, SafeText], question: SafeText) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(str(one) for one in values.values() if one.casefold() in question.casefold())
-    )
-
-
-def plain(text: SafeText) -> SafeText:
-    """A name as it is written inside a sentence: without a title, or a stop at its end."""
-    title = _TITLE.match(text)
-    start = title.end() if title else 0
-    end = len(text.rstrip(" ."))
-    return text.cut(start, max(end, start + 1))
-
-
-def listed(names: Sequence[SafeText]) -> SafeText:
-    """``a``, ``a and b``, ``a, b and c``."""
-    if len(names) < 2:
-        return names[0]
-    return fill("{some} and {last}", some=joined(names[:-1], ", "), last=names[-1])
-
-
-def measured(page: Page, fact: Fact) -> tuple[SafeText, SafeText] | None:
-    """The name of what was measured, and its value as it is written; None if not certain."""
-    tail, text = fact.tail, page.document.text
-    if len(tail.concepts) != 1 or not tail.concepts[0].name:
-        return None
-    name = term(tail.concepts[0].name)
-    own = _OWN_VALUE.match(tail.text)
-    if own:
-        return name, tail.text.cut(*own.span("value"))
-    behind = _VALUE.match(text, tail.end)
-    if behind is None or behind["unit"] == " 1":
-        return (name, text.cut(*behind.span("number"))) if behind else None
-    return name, text.cut(behind.start("number"), behind.end())
-
-
-def by_kind(made: Iterator[tuple[str, Make]]) -> dict[str, list[Make]]:
-    """What can be made, by kind."""
-    found: dict[str, list[Make]] = defaultdict(list)
-    for kind, make in made:
-        found[kind].append(make)
-    return found

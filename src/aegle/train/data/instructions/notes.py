@@ -10,10 +10,11 @@ from typing import Final
 
 from aegle.core.records import Entity
 from aegle.core.text import SafeText
-from aegle.train.data.instructions.ground import Make, listed, plain
+from aegle.train.data.instructions.ground import Make
 from aegle.train.data.instructions.reading import chat
+from aegle.train.data.instructions.saying import listed, plain
 from aegle.train.data.instructions.shape import Instruction, Passage, fill, flat, joined
-from aegle.train.data.instructions.view import Page, Shelf, certain, texts_of
+from aegle.train.data.instructions.view import Page, Shelf, texts_of
 
 SUMMARY: Final = (
     "You sum up a clinical note. Its sections are numbered. Write one line for each of Problems, "
@@ -36,6 +37,7 @@ _HEADINGS: Final = (
 )
 _LEAST: Final = 3
 """Headings that a summary has at least; less is no note worth it."""
+_LIKELY: Final = 0.7
 _MOST_CHARACTERS: Final = 2400
 _ALLERGIES: Final = re.compile(r"allerg", re.IGNORECASE)
 
@@ -71,6 +73,8 @@ def _summed(page: Page, rng: random.Random) -> Instruction | None:
     parts = sections(page)
     if len(parts) < 2 or sum(len(one.text) for one in parts) > _MOST_CHARACTERS:
         return None
+    if any(_doubtful(page, one) for one in page.stored.facts.entities):
+        return None
     lines, cited = [], set()
     for heading, types, asserted in _HEADINGS:
         told, numbers = _told(page, parts, types, asserted)
@@ -94,17 +98,30 @@ def _summed(page: Page, rng: random.Random) -> Instruction | None:
     )
 
 
+def _doubtful(page: Page, one: Entity) -> bool:
+    """Whether something was read that may well be there: a summary without it would lack it."""
+    summed = any(one.type in types for _, types, _ in _HEADINGS)
+    return summed and one.score >= _LIKELY and not page.sure(one)
+
+
+def _counts(page: Page, one: Entity) -> bool:
+    """Not a drug that the patient must not have, nor a test without its result."""
+    start, end = page.spans[page.at(one.start)]
+    if one.type in ("lab", "vital"):
+        return any(letter.isdigit() for letter in one.text)
+    return one.type != "medication" or not _ALLERGIES.search(page.document.text[start:end])
+
+
 def _told(
     page: Page, parts: list[Passage], types: tuple[str, ...], asserted: str
 ) -> tuple[list[SafeText], list[int]]:
     found: list[Entity] = []
     numbers = set()
     for number, part in enumerate(parts, 1):
-        listed_here = _ALLERGIES.search(part.text)
         for one in page.stored.facts.entities:
             inside = part.start <= one.start and one.end <= part.end
-            fits = one.type in types and one.assertion == asserted and certain(one, "note")
-            if inside and fits and not listed_here:
+            fits = one.type in types and one.assertion == asserted and page.sure(one)
+            if inside and fits and _counts(page, one):
                 found.append(one)
                 numbers.add(number)
     return [plain(flat(one)) for one in texts_of(found)], sorted(numbers)

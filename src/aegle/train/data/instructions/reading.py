@@ -14,7 +14,7 @@ from aegle.core.records import Chunk, Concept, Entity
 from aegle.core.text import SafeText
 from aegle.train.data.instructions.ground import Make
 from aegle.train.data.instructions.shape import Instruction, Passage, fill, flat, joined, term
-from aegle.train.data.instructions.view import Page, Shelf, certain, specific
+from aegle.train.data.instructions.view import Page, Shelf, specific
 
 _LEFT_OUT: Final = frozenset({"date", "email", "url", "port", "path", "anatomy", "patient"})
 """Types that are patterns or whose bounds are a matter of taste."""
@@ -28,8 +28,8 @@ EXTRACT: Final = (
 )
 _EXTRACT_ASKED: Final = (
     "Text:\n{text}\n\nEntity types: {types}\nRelation types: {relations}\nJSON:",
-    "From the text below take every entity of the types {types}, and relations of the types "
-    "{relations}.\n\nText:\n{text}\n\nJSON:",
+    "Take facts from the text below. Entity types: {types}; relation types: {relations}."
+    "\n\n{text}\n\nJSON:",
     "Types of entities: {types}. Types of relations: {relations}.\n\n{text}\n\nJSON:",
 )
 
@@ -117,7 +117,7 @@ def _extracted(
         for one in page.stored.facts.entities
         if chunk.start <= one.start and one.end <= chunk.end and one.type not in _LEFT_OUT
     ]
-    sure = all(certain(one, kind) for one in inside)
+    sure = all(page.sure(one) for one in inside)
     kept = list({(one.text, one.type): one for one in inside}.values())
     if not sure or not 1 <= len(kept) <= _MOST_ENTITIES or "[x" in chunk.text:
         return None
@@ -154,7 +154,7 @@ def assertion(shelf: Shelf) -> Iterator[tuple[str, Make]]:
             continue
         for place, inside in page.inside.items():
             for one in inside:
-                if one.type in _FINDINGS and certain(one, page.document.kind):
+                if one.type in _FINDINGS and page.sure(one):
                     yield (
                         one.assertion,
                         partial(_asserted, page, place, one),
@@ -196,8 +196,10 @@ def coding(shelf: Shelf) -> Iterator[tuple[str, Make]]:
     for page in shelf.pages:
         for place, inside in page.inside.items():
             for one in inside:
-                coded = len(one.concepts) == 1 and one.concepts[0].name
-                if coded and certain(one, page.document.kind) and one.type != "technique":
+                # What is called as the terminology calls it is copied, not coded.
+                names = [concept.name.casefold() for concept in one.concepts]
+                coded = len(names) == 1 and names[0] and one.text.casefold() not in names[0]
+                if coded and page.sure(one) and one.type != "technique":
                     choices = list(by_system[one.concepts[0].system].values())
                     yield (
                         f"{one.concepts[0].system}",

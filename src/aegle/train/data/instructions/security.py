@@ -18,7 +18,7 @@ from aegle.core.text import SafeText
 from aegle.train.data.instructions.ground import Make
 from aegle.train.data.instructions.reading import as_json, candidates, chat
 from aegle.train.data.instructions.shape import Instruction, Passage, fill, flat, joined, term
-from aegle.train.data.instructions.view import Fact, Page, Shelf, certain
+from aegle.train.data.instructions.view import Fact, Page, Shelf
 
 TECHNIQUE: Final = (
     "You name the ATT&CK technique that a sentence describes. Choose one of the candidates and "
@@ -82,7 +82,7 @@ def techniques(shelf: Shelf) -> Iterator[tuple[str, Make]]:
                 if one.type == "technique" and len(one.concepts) == 1
             }
             numbered = [one for one in inside if one.type == "technique" and "T1" in one.text]
-            if len(named) == 1 and numbered and certain(numbered[0], page.document.kind):
+            if len(named) == 1 and numbered and page.sure(numbered[0]):
                 (code,) = named
                 yield (
                     code,
@@ -148,7 +148,9 @@ def _triaged(
     rng: random.Random,
 ) -> Instruction | None:
     facts = [known[hit.key]] if hit else []
-    others = [one for one in known.values() if one not in facts]
+    # Intelligence on anything else that the line holds would make a second answer.
+    inside = {one.key for one in page.inside.get(place, ())}
+    others = [one for key, one in known.items() if key not in inside]
     facts += rng.sample(others, min(len(others), rng.choice((0, 1, 2)) if hit else 2))
     shown = [page.passage(place, place + 1)]
     for other, at, _ in rng.sample(list(quiet), min(len(quiet), rng.choice((1, 2, 3)))):

@@ -29,10 +29,11 @@ _VALUED: Final = frozenset({"has_result", "has_vital"})
 _LEAST: Final = 0.8
 _SURE: Final = 0.9
 _SHORT: Final = 4
-"""Names under so many letters are also the names of states and much else (VT, CT, MS)."""
+"""Names under so many letters are also those of states in addresses (VT, CT), which notes lack."""
 _MOST_CHARACTERS: Final = 420
 """Of a passage: about what one sentence of evidence has at serving, and records of a few lines."""
 _MOST_SENTENCES: Final = 4
+_GOES_ON: Final = re.compile(r"[-/.]\d")
 _DIGIT: Final = re.compile(r"\d")
 _NAMED_BY_NUMBER: Final = ("device", "host")
 """A ``pump`` without a number is any pump."""
@@ -45,7 +46,7 @@ def certain(one: Entity, kind: str) -> bool:
     if one.extractor.startswith("pattern/"):
         return one.score >= _SURE and (one.type not in ("lab", "vital") or kind == "note")
     if one.extractor.startswith("lexicon/"):
-        return one.score >= _SURE and len(one.text) >= _SHORT
+        return one.score >= _SURE and (kind == "note" or len(one.text) >= _SHORT)
     return False
 
 
@@ -87,6 +88,11 @@ class Page:
     @cached_property
     def _starts(self) -> list[int]:
         return [start for start, _ in self.spans]
+
+    def sure(self, one: Entity) -> bool:
+        """Whether an entity is certain, and is no beginning of something longer (``ph 555-1234``)."""
+        behind = self.document.text[one.end : one.end + 2]
+        return certain(one, self.document.kind) and not _GOES_ON.match(behind)
 
     def at(self, character: int) -> int:
         """The place of the sentence around a character."""
@@ -152,7 +158,7 @@ class Page:
         if one.assertion != "present" or not (specific(head) and specific(tail)):
             return False
         kind = self.document.kind
-        if not (certain(head, kind) and certain(tail, kind)):
+        if not (self.sure(head) and self.sure(tail)):
             return False
         if one.extractor.startswith(SOURCE):
             return True

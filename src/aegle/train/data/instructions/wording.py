@@ -138,7 +138,7 @@ SECURITY: Final = (
     Asking(
         "controls", "host", ("device",),
         ("Which host controls {tail}?", "On which host does {tail} depend?",
-         "What is the host that runs {tail}?"),
+         "To which host is {tail} attached?"),
         ("{head} controls {tail}", "{tail} is controlled by {head}"), "head",
     ),
     Asking(
@@ -175,14 +175,14 @@ SECURITY: Final = (
     ),
     Asking(
         "has_vulnerability", "host", ("vulnerability",),
-        ("Which vulnerability is open on {head}?", "What did the scan find on {head}?",
+        ("Which vulnerability does {head} have?", "What did the scan find on {head}?",
          "Which CVE was found on {head}?"),
-        ("{tail} is open on {head}", "The scan found {tail} on {head}"),
+        ("{tail} was found on {head}", "The scan found {tail} on {head}"),
     ),
     Asking(
         "has_vulnerability", "host", ("vulnerability",),
-        ("On which host is {tail} open?", "Where was {tail} found?"),
-        ("{tail} is open on {head}", "The scan found {tail} on {head}"), "head",
+        ("On which host was {tail} found?", "Which host has {tail}?"),
+        ("{tail} was found on {head}", "The scan found {tail} on {head}"), "head",
     ),
     Asking(
         "affects", "vulnerability", ("product",),
@@ -243,7 +243,7 @@ SECURITY: Final = (
     Asking(
         "indicates", "hash", ("malware",),
         ("Which malware has the hash {head}?", "What does the hash {head} indicate?"),
-        ("{head} indicates {tail}", "The hash is one of {tail}"),
+        ("{head} indicates {tail}", "The hash belongs to {tail}"),
     ),
     Asking(
         "belongs_to", "technique", ("tactic",),
@@ -297,16 +297,16 @@ CHAINS: Final = (
           ("On which ward is the device used for {start}?",),
           ("{head} uses {tail}", "{head} is in {tail}")),
     Chain(("controls", "host", "device"), ("has_vulnerability", "host", "vulnerability"), "hh",
-          ("Which vulnerability is open on the host that controls {start}?",
+          ("Which vulnerability was found on the host that controls {start}?",
            "Which CVE puts {start} at risk through its host?"),
-          ("{head} controls {tail}", "{tail} is open on {head}")),
+          ("{head} controls {tail}", "{tail} was found on {head}")),
     Chain(("controls", "host", "device"), ("runs", "host", "service"), "hh",
           ("Which service runs on the host that controls {start}?",),
           ("{head} controls {tail}", "{head} runs {tail}")),
     Chain(("has_vulnerability", "host", "vulnerability"), ("affects", "vulnerability", "product"),
           "th", ("Which product makes {start} vulnerable?",
                  "What product on {start} has a known vulnerability?"),
-          ("{tail} is open on {head}", "{head} affects {tail}")),
+          ("{tail} was found on {head}", "{head} affects {tail}")),
     Chain(("uses", "threat_group", "malware"), ("exploits", "malware", "vulnerability"), "th",
           ("Which vulnerability do the tools of {start} exploit?",),
           ("{head} uses {tail}", "{head} exploits {tail}")),
