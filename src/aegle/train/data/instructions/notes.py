@@ -105,11 +105,13 @@ def _doubtful(page: Page, one: Entity) -> bool:
 
 
 def _counts(page: Page, one: Entity) -> bool:
-    """Not a drug that the patient must not have, nor a test without its result."""
+    """Not what an allergy names or does, nor a test without its result."""
     start, end = page.spans[page.at(one.start)]
     if one.type in ("lab", "vital"):
         return any(letter.isdigit() for letter in one.text)
-    return one.type != "medication" or not _ALLERGIES.search(page.document.text[start:end])
+    return one.type not in ("medication", "symptom") or not _ALLERGIES.search(
+        page.document.text[start:end]
+    )
 
 
 def _told(

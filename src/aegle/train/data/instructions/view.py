@@ -90,7 +90,7 @@ class Page:
         return [start for start, _ in self.spans]
 
     def sure(self, one: Entity) -> bool:
-        """Whether an entity is certain, and is no beginning of something longer (``ph 555-1234``)."""
+        """Whether an entity is certain, and does not go on where it ends (``ph 555-1234``)."""
         behind = self.document.text[one.end : one.end + 2]
         return certain(one, self.document.kind) and not _GOES_ON.match(behind)
 
