@@ -15,6 +15,7 @@ from aegle.cli import (
     filling,
     instructing,
     retrievers,
+    reviewing,
     serving,
     show,
     training,
@@ -68,6 +69,7 @@ assessing.register(app)
 serving.register(app)
 training.register(app)
 instructing.register(app)
+reviewing.register(app)
 retrievers.register(app)
 tuning.register(app)
 

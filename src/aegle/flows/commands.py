@@ -29,6 +29,9 @@ COMMANDS: Final[dict[str, str]] = {
     "reindex": "aegle.flows.upkeep:reindex",
     "tune": "aegle.flows.tuning:tune",
     "instruct": "aegle.flows.instructing:instruct",
+    "review_next": "aegle.flows.reviewing:review_next",
+    "review_label": "aegle.flows.reviewing:review_label",
+    "review_export": "aegle.flows.reviewing:review_export",
 }
 """Name -> function of a kit and keywords, imported when called: a command that another process
 runs needs no model here. Those in `REPORTING` also take ``progress``."""

@@ -94,7 +94,7 @@ def vote_entropy(votes_MN: ArrayLike, *, classes: int) -> Floats:
         raise ValueError(f"votes are (members, texts), got shape {votes.shape}")
     if votes.size and not (votes.min() >= 0 and votes.max() < classes):
         raise ValueError(f"votes lie in [0, {classes}), got {votes.min()} to {votes.max()}")
-    shares = np.stack([(votes == one).mean(0) for one in range(classes)], axis=-1)
+    shares: Floats = np.stack([(votes == one).mean(0) for one in range(classes)], axis=-1)
     return _entropies(shares)
 
 
@@ -105,8 +105,9 @@ def mean_divergence(probabilities_MNK: ArrayLike) -> Floats:
         ValueError: rows that are no probabilities.
     """
     told = _checked(probabilities_MNK, 3)
-    divergence = _entropies(told.mean(0)) - _entropies(told).mean(0)
-    return np.maximum(divergence, 0.0)  # rounding may take it below
+    apart = _entropies(told.mean(0)) - _entropies(told).mean(0)
+    divergence: Floats = np.maximum(apart, 0.0)  # rounding may take it below
+    return divergence
 
 
 def _vectors(vectors: ArrayLike, name: str) -> Floats:
@@ -146,7 +147,7 @@ def k_centres(
     if not k:
         return []
     chosen: list[int] = []
-    nearest = np.full(len(pool), np.inf)
+    nearest: Floats = np.full(len(pool), np.inf)
     taken = _vectors(labelled_LC, "what is labelled") if labelled_LC is not None else pool[:0]
     if taken.shape[1] != pool.shape[1]:
         raise ValueError(f"vectors of one width are needed: {pool.shape[1]}, {taken.shape[1]}")

@@ -1,4 +1,4 @@
-"""How much of what is trained on: tasks by temperature, replay of what was learned before, folds."""
+"""How much of what is trained on: tasks by temperature, replay of earlier ones, folds by group."""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ class Guard:
             return "group"
         if {passage.document for passage in one.passages} & self.held.documents:
             return "document"
-        if len(spoken(one.question)) >= _LEAST_WORDS and self._questions.like(one.question):
+        asked = len(spoken(one.question)) >= _LEAST_WORDS
+        if asked and self._questions.like(one.question) is not None:
             return "question"
         return "text" if any(self._shared(passage.text) for passage in one.passages) else ""
 
