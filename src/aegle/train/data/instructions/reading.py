@@ -55,6 +55,7 @@ _CUES: Final[Mapping[str, str]] = {
 }
 """Words that say it beyond doubt. The assertion that the graph has must be said by its own words
 and by no other's: two readings that agree."""
+_ALLERGIES: Final = re.compile("allerg|reaction|intoleran", re.IGNORECASE)
 _FINDINGS: Final = ("condition", "symptom")
 
 CODE: Final = (
@@ -171,6 +172,8 @@ def _asserted(page: Page, place: int, one: Entity, rng: random.Random) -> Instru
     text = flat(passage.text)
     words = said(text)
     if words != ({one.assertion} - {"present"}) or len(text.split()) < 2:
+        return None
+    if _ALLERGIES.search(text):  # what a drug once did is neither there nor denied
         return None
     # A word of denial or of the family may end before the finding: one kind of finding a sentence.
     others = {

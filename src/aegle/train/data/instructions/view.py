@@ -25,6 +25,8 @@ _RULES: Final = frozenset({"has_dose", "located_in", "belongs_to", "exploits"})
 """Relations whose rules were right wherever they were looked at; those of other types were not."""
 _LISTED: Final = frozenset({"allergic_to"})
 """Tied to the patient by the heading that they stand under, and complete when all of it is read."""
+_SAID: Final = {"logged_in_to": re.compile(r"log-?on\b|session opened|Accepted ", re.IGNORECASE)}
+"""What the sentence must say: an account of which a job runs did not log in."""
 _VALUED: Final = frozenset({"has_result", "has_vital"})
 _LEAST: Final = 0.8
 _SURE: Final = 0.9
@@ -150,7 +152,9 @@ class Page:
                 places = [self.at(tail.start)] * 2
             first, after = places[0], places[1] + 1
             length = self.spans[after - 1][1] - self.spans[first][0]
-            if after - first <= _MOST_SENTENCES and length <= _MOST_CHARACTERS:
+            text = self.document.text[self.spans[first][0] : self.spans[after - 1][1]]
+            says = one.type not in _SAID or _SAID[one.type].search(text)
+            if says and after - first <= _MOST_SENTENCES and length <= _MOST_CHARACTERS:
                 found.append(Fact(one, head, tail, self, first, after))
         return found
 

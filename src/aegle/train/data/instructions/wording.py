@@ -203,7 +203,6 @@ SECURITY: Final = (
         "logged_in_to", "account", ("host",),
         ("Which account logged in to {tail}?", "Who logged on to {tail}?"),
         ("{head} logged in to {tail}", "The account is {head}"), "head",
-        needs=r"\blogon\b|session opened|Accepted ",
     ),
     Asking(
         "resolved", "host", ("domain",),
