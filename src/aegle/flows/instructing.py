@@ -13,7 +13,7 @@ from aegle.answer import prompt
 from aegle.core.artifacts import sha256_file, write_bytes, write_json
 from aegle.core.errors import UsageError
 from aegle.core.ports import Progress
-from aegle.core.records import content_id
+from aegle.core.records import Stored, content_id
 from aegle.flows.assess import files_of
 from aegle.flows.kit import Kit
 from aegle.train.data.instructions import against as held
@@ -60,44 +60,49 @@ def instruct(
     guard = held.Guard(_held(kit, against))
     with kit.lock:
         stored = list(kit.corpus.scan())
-        built = build(
-            stored,
-            served=SERVED,
-            tasks=tasks,
-            per_task=per_task,
-            seed=chosen,
-            guard=guard,
-            generate=_writer(kit, chosen) if reword else None,
-            progress=progress,
-        )
-    if not any(built.parts.values()):
-        raise UsageError(
-            f"nothing can be made of {len(stored)} documents with certainty; ingest more, or name "
-            "other tasks by --task"
-        )
+        how: dict[str, Any] = {"guard": guard, "progress": progress, "seed": chosen}
+        how["generate"] = _writer(kit, chosen) if reword else None
+        built = build(stored, served=SERVED, tasks=tasks, per_task=per_task, **how)
+    _some(built, len(stored))
     files = _write(folder, built)
     card = {
-        "format": 1,
-        "aegle": version("aegle"),
+        **_made_of(kit, built, stored),
         "seed": chosen,
         "per_task": per_task,
         "licence": licence or "not stated: ask who owns the texts of the workspace",
+        "against": {Path(one).name: sha256_file(Path(one)) for one in against},
+        "files": files,
+        **_counts(built),
+    }
+    return _carded(kit, folder, card)
+
+
+def _carded(kit: Kit, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    write_json(folder / CARD, card)
+    examples = sum(one["examples"] for one in card["files"].values())
+    kit.ledger.audit("instruct", examples=examples)
+    return {"folder": str(folder), **card}
+
+
+def _some(built: Built, documents: int) -> None:
+    if not any(built.parts.values()):
+        raise UsageError(
+            f"nothing can be made of {documents} documents with certainty; ingest more, or name "
+            "other tasks by --task"
+        )
+
+
+def _made_of(kit: Kit, built: Built, stored: Sequence[Stored]) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "aegle": version("aegle"),
         "safe_because": _because(kit),
         "made_from": {
             "documents": len(stored),
             "hash": content_id(*sorted(one.document.id for one in stored)),
             "extractors": _extractors(built, stored),
         },
-        "against": {Path(one).name: sha256_file(Path(one)) for one in against},
-        "left_out": dict(sorted(built.left.items())),
-        "reworded": built.reworded,
-        "rewordings_refused": built.unsafe,
-        "files": files,
-        **_counts(built),
     }
-    write_json(folder / CARD, card)
-    kit.ledger.audit("instruct", examples=sum(one["examples"] for one in files.values()))
-    return {"folder": str(folder), **card}
 
 
 def _folder(folder: Path) -> Path:
@@ -141,7 +146,7 @@ def _write(folder: Path, built: Built) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _extractors(built: Built, stored: Sequence[Any]) -> list[str]:
+def _extractors(built: Built, stored: Sequence[Stored]) -> list[str]:
     shown = {p.document for some in built.parts.values() for one in some for p in one.passages}
     return sorted(
         {
@@ -162,6 +167,9 @@ def _counts(built: Built) -> dict[str, Any]:
 
     every: list[Instruction] = [one for some in built.parts.values() for one in some]
     return {
+        "left_out": dict(sorted(built.left.items())),
+        "reworded": built.reworded,
+        "rewordings_refused": built.unsafe,
         "tasks": tally("task"),
         "kinds": dict(sorted(Counter(f"{one.task}: {one.kind}" for one in every).items())),
         "refusals": sum(not one.answerable for one in every),

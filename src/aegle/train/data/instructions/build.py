@@ -102,18 +102,11 @@ def build(
     Raises:
         UsageError: no such task, or less than one example a task.
     """
-    unknown = [one for one in tasks if one not in TASKS]
-    if unknown:
-        raise UsageError(f"no task {unknown[0]!r}; there are: {', '.join(TASKS)}")
-    if per_task < 1:
-        raise UsageError(f"--per-task is at least 1, got {per_task}")
-    by_part: dict[str, list[Stored]] = {name: [] for name in shares}
-    for one in stored:
-        group = one.document.group or f"document:{one.document.id}"
-        by_part[part_of(group, seed, shares)].append(one)
+    _check(tasks, per_task)
+    by_part = _parted(stored, seed, shares)
     built, seen = Built(), Unique(seed=seed)
     wanted = list(tasks or TASKS)
-    for number, name in enumerate(reversed(list(shares))):
+    for number, name in enumerate(reversed(list(shares))):  # what is held out comes first
         shelf = Shelf(by_part[name])
         made: list[Instruction] = []
         for place, task in enumerate(wanted):
@@ -122,10 +115,27 @@ def build(
             picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built)
             made += _varied(picked, generate, rng, built) if generate else picked
             progress("instructions", number * len(wanted) + place + 1, len(shares) * len(wanted))
-        rng = random.Random(f"{seed} {name}")
-        rng.shuffle(made)
+        random.Random(f"{seed} {name}").shuffle(made)
         built.parts[name] = made
     return built
+
+
+def _parted(
+    stored: Iterable[Stored], seed: int, shares: Mapping[str, float]
+) -> dict[str, list[Stored]]:
+    by_part: dict[str, list[Stored]] = {name: [] for name in shares}
+    for one in stored:
+        group = one.document.group or f"document:{one.document.id}"
+        by_part[part_of(group, seed, shares)].append(one)
+    return by_part
+
+
+def _check(tasks: Sequence[str], per_task: int) -> None:
+    unknown = [one for one in tasks if one not in TASKS]
+    if unknown:
+        raise UsageError(f"no task {unknown[0]!r}; there are: {', '.join(TASKS)}")
+    if per_task < 1:
+        raise UsageError(f"--per-task is at least 1, got {per_task}")
 
 
 def _picked(

@@ -18,7 +18,7 @@ from aegle.core.text import SafeText
 from aegle.train.data.instructions.ground import Make
 from aegle.train.data.instructions.reading import as_json, candidates, chat
 from aegle.train.data.instructions.shape import Instruction, Passage, fill, flat, joined, term
-from aegle.train.data.instructions.view import Fact, Page, Shelf
+from aegle.train.data.instructions.view import SOURCE, Fact, Page, Shelf
 
 TECHNIQUE: Final = (
     "You name the ATT&CK technique that a sentence describes. Choose one of the candidates and "
@@ -51,6 +51,7 @@ MAPPING: Final = (
     "You map a detection rule or a control to the technique that it is about. Choose one of the "
     'candidates and answer with one JSON object and nothing else: {{"technique": ...}}.'
 )
+_MOST_CHARACTERS: Final = 1200
 _MAPPED: Final = ("detects", "mitigates")
 _MAPPING_ASKED: Final = (
     "{text}\n\nCandidates:\n{candidates}\nJSON:",
@@ -168,23 +169,10 @@ def _triaged(
     if hit is None:
         told = {"verdict": term(_NOTHING), "indicator": None, "means": None, "evidence": []}
     else:
-        fact = facts[0]
-        line, said = page.passage(place, place + 1), fact.passage
-        if any(flat(one.text) not in texts for one in (line, said)):
-            return None
-        cited = tuple(
-            sorted(
-                n
-                for n, one in enumerate(shown, 1)
-                if flat(one.text) in (flat(line.text), flat(said.text))
-            )
-        )
-        told = {
-            "verdict": term(_ESCALATE),
-            "indicator": hit.text,
-            "means": fact.tail.text,
-            "evidence": list(cited),
-        }
+        proof = {flat(page.passage(place, place + 1).text), flat(facts[0].passage.text)}
+        cited = tuple(n for n, one in enumerate(shown, 1) if flat(one.text) in proof)
+        told = {"verdict": term(_ESCALATE), "indicator": hit.text, "means": facts[0].tail.text}
+        told["evidence"] = list(cited)
     kind = str(told["verdict"])
     return Instruction(
         "triage", kind, chat(TRIAGE, user, as_json(told)), user, tuple(shown), cited,
@@ -193,31 +181,36 @@ def _triaged(
 
 
 def mappings(shelf: Shelf) -> Iterator[tuple[str, Make]]:
-    """Rules and controls with the one technique that they are about, by relation."""
+    """Rules and controls with the one technique that their source states, by relation."""
     choices = techniques_of(shelf)
-    for relation in _MAPPED:
-        for (_, _), facts in _by_head(shelf, relation).items():
-            if len({one.tail.key for one in facts}) == 1:
-                yield relation, partial(_mapped, facts[0], choices)
+    for page in shelf.pages:
+        named = {one.id: one for one in page.stored.facts.entities}
+        for relation in _MAPPED:
+            tails = {
+                named[one.tail].key: named[one.tail]
+                for one in page.stored.facts.relations
+                if one.type == relation and one.extractor.startswith(SOURCE) and one.tail in named
+            }
+            if len(tails) == 1:
+                (tail,) = tails.values()
+                yield relation, partial(_mapped, page, tail, relation, choices)
 
 
-def _by_head(shelf: Shelf, relation: str) -> dict[tuple[str, str], list[Fact]]:
-    return {key: facts for key, facts in shelf.by_head.items() if key[0] == relation}
-
-
-def _mapped(fact: Fact, choices: Sequence[Concept], rng: random.Random) -> Instruction | None:
-    if len(fact.tail.concepts) != 1:
+def _mapped(
+    page: Page, tail: Entity, relation: str, choices: Sequence[Concept], rng: random.Random
+) -> Instruction | None:
+    if len(tail.concepts) != 1:
         return None
-    code = fact.tail.concepts[0].code
+    code = tail.concepts[0].code
     right = next((one for one in choices if one.code == code), None)
     some = candidates(right, choices, rng) if right else None
-    if some is None:
+    document = page.document
+    if right is None or some is None or len(document.text) > _MOST_CHARACTERS:
         return None
-    document = fact.page.document
-    whole = Passage(document.text, document.id, 0, len(document.text), fact.page.group)
-    if len(whole.text) > 1200:
-        return None
+    whole = Passage(document.text, document.id, 0, len(document.text), page.group)
     text = without_numbers(whole.text)
+    if right.name.casefold() in text.casefold():
+        return None
     user = fill(rng.choice(_MAPPING_ASKED), text=text, candidates=some)
     answer = as_json({"technique": term(code)})
-    return Instruction("map", fact.relation.type, chat(MAPPING, user, answer), user, (whole,))
+    return Instruction("map", relation, chat(MAPPING, user, answer), user, (whole,))
