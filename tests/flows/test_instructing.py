@@ -122,3 +122,51 @@ def test_bad_input(small_hospital: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke(app, [*words, "--task", "answer"])
     assert run.exit_code == 0, run.output
     assert "refusals" in run.stdout
+
+
+RULE = """\
+title: {title}
+id: 00000000-0000-4000-8000-00000000000{n}
+status: test
+level: high
+description: {about}
+tags:
+  - attack.{technique}
+logsource: {{category: process_creation, product: windows}}
+detection:
+  selection: {{Image|endswith: '{image}'}}
+  condition: selection
+"""
+RULES = (
+    ("Script Host In A Mail Folder", "Finds wscript below the outlook cache", "t1059.005"),
+    ("Vault Copy By Ntdsutil", "Finds a copy of the directory's own base", "t1003.003"),
+    ("Shadow Copies Deleted", "Finds vssadmin that deletes what could be restored", "t1490"),
+    ("Odd Child Of Spooler", "Finds a shell below the print spooler", "t1068"),
+    ("Beacon Over Named Pipe", "Finds pipes with the names of a known kit", "t1559"),
+    ("Tasks At Odd Hours", "Finds schtasks in the night", "t1053.005"),
+)
+
+
+def test_rules_are_mapped_to_what_they_state(tmp_path: Path) -> None:
+    root, rules = workspace.create(tmp_path / "w").root, tmp_path / "rules"
+    rules.mkdir()
+    for n, (title, about, technique) in enumerate(RULES):
+        told = {"title": title, "about": about, "technique": technique, "image": rf"\x{n}.exe"}
+        (rules / f"{n}.yml").write_text(RULE.format(n=n, **told))
+    commands.run(root, "ingest", {"paths": [str(rules)]})
+    for seed in range(4):  # by chance a part may hold too few techniques to choose among
+        try:
+            _, parts = made(root, tmp_path / f"x{seed}", tasks=["map"], seed=seed)
+        except UsageError:
+            continue
+        for one in every(parts):
+            asked, told = one["messages"][1]["content"], one["messages"][2]["content"]
+            technique = json.loads(told)["technique"]
+            title = next(title for title, _, name in RULES if name.upper() == technique)
+            assert title in asked
+            text, _, choices = asked.partition("Candidates:")
+            assert technique not in text
+            assert choices.count("ATTACK") == 5
+            assert f" {technique} " in choices
+        return
+    raise AssertionError("no seed made an example")

@@ -27,7 +27,7 @@ Labels = Annotated[
 def next_(
     workspace_dir: Workspace,
     num: Annotated[int, typer.Option("-n", "--num", min=1, help="How many sentences.")] = 5,
-    strategy: Strategy = "mixed",
+    strategy: Strategy = "badge",
     json_: Json = False,
 ) -> None:
     """Show the sentences that a label would teach most, with what the model sees in them.

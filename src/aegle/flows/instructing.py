@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from aegle.answer import prompt
 from aegle.core.artifacts import sha256_file, write_bytes, write_json
 from aegle.core.errors import UsageError
 from aegle.core.ports import Progress
-from aegle.core.records import Stored, content_id
+from aegle.core.records import Concept, Stored, content_id
 from aegle.flows.assess import files_of
 from aegle.flows.kit import Kit
 from aegle.train.data.instructions import against as held
@@ -61,6 +62,7 @@ def instruct(
     with kit.lock:
         stored = list(kit.corpus.scan())
         how: dict[str, Any] = {"guard": guard, "progress": progress, "seed": chosen}
+        how["name"] = partial(_name, kit)
         how["generate"] = _writer(kit, chosen) if reword else None
         built = build(stored, served=SERVED, tasks=tasks, per_task=per_task, **how)
     _some(built, len(stored))
@@ -120,6 +122,16 @@ def _held(kit: Kit, paths: Sequence[str]) -> held.Held:
         for name in sorted(told.documents):
             told.documents.update(kit.ledger.documents_of(str((base / name).absolute())))
     return told
+
+
+def _name(kit: Kit, concept: Concept) -> str:
+    """What the first terminology that knows a code calls it."""
+    for lexicons in kit.lexicons.values():
+        for lexicon in lexicons:
+            for term in lexicon.coded(concept.code, concept.system):
+                if term.concept and term.concept.name:
+                    return term.concept.name
+    return ""
 
 
 def _writer(kit: Kit, seed: int) -> Any:

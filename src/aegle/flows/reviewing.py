@@ -35,7 +35,7 @@ def queue_of(kit: Kit) -> Iterator[ReviewQueue]:
         yield queue
 
 
-def review_next(kit: Kit, *, num: int = 5, strategy: str = "mixed") -> dict[str, Any]:
+def review_next(kit: Kit, *, num: int = 5, strategy: str = "badge") -> dict[str, Any]:
     """The sentences to look at next; the queue is filled when fewer wait.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Final
 
 from aegle.core.errors import UsageError
 from aegle.core.ports import Progress, quiet
-from aegle.core.records import Stored
+from aegle.core.records import Concept, Stored
 from aegle.train.data.instructions import notes, reading, security
 from aegle.train.data.instructions.against import Guard
 from aegle.train.data.instructions.ground import Grounded, Make, Served
@@ -83,6 +83,7 @@ def build(
     shares: Mapping[str, float] = SHARES,
     guard: Guard | None = None,
     generate: Generate | None = None,
+    name: Callable[[Concept], str] = lambda one: one.name,
     progress: Progress = quiet,
 ) -> Built:
     """Instruction examples of a workspace, split by group before anything is made of it.
@@ -98,6 +99,7 @@ def build(
         shares: part -> share of the groups.
         guard: what is held out.
         generate: says questions in other words; each wording is checked.
+        name: see `Shelf`.
 
     Raises:
         UsageError: no such task, or less than one example a task.
@@ -106,17 +108,17 @@ def build(
     by_part = _parted(stored, seed, shares)
     built, seen = Built(), Unique(seed=seed)
     wanted = list(tasks or TASKS)
-    for number, name in enumerate(reversed(list(shares))):  # what is held out comes first
-        shelf = Shelf(by_part[name])
+    for number, part in enumerate(reversed(list(shares))):  # what is held out comes first
+        shelf = Shelf(by_part[part], name)
         made: list[Instruction] = []
         for place, task in enumerate(wanted):
-            most = max(1, round(per_task * shares[name]))
-            rng = random.Random(f"{seed} {name} {task}")
+            most = max(1, round(per_task * shares[part]))
+            rng = random.Random(f"{seed} {part} {task}")
             picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built)
             made += _varied(picked, generate, rng, built) if generate else picked
             progress("instructions", number * len(wanted) + place + 1, len(shares) * len(wanted))
-        random.Random(f"{seed} {name}").shuffle(made)
-        built.parts[name] = made
+        random.Random(f"{seed} {part}").shuffle(made)
+        built.parts[part] = made
     return built
 
 

@@ -64,10 +64,10 @@ def techniques_of(shelf: Shelf) -> list[Concept]:
     named: dict[str, Concept] = {}
     for page in shelf.pages:
         for one in page.stored.facts.entities:
-            for concept in one.concepts:
-                if one.type == "technique" and concept.name and concept.name != concept.code:
-                    named.setdefault(concept.code, concept)
-    return list(named.values())
+            for concept in one.concepts if one.type == "technique" else ():
+                if concept.code not in named:
+                    named[concept.code] = shelf.named(concept)
+    return [one for one in named.values() if one.name]
 
 
 def techniques(shelf: Shelf) -> Iterator[tuple[str, Make]]:

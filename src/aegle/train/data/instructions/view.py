@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-from aegle.core.records import Document, Entity, Relation, Stored
+from aegle.core.records import Concept, Document, Entity, Relation, Stored
 from aegle.core.text import SafeText
 from aegle.lm.segment import sentences
 from aegle.train.data.instructions.shape import Passage, fill
@@ -185,10 +185,24 @@ class Page:
 
 
 class Shelf:
-    """The pages of one part of a split, and what is found on them by fact and by group."""
+    """The pages of one part of a split, and what is found on them by fact and by group.
 
-    def __init__(self, stored: Iterable[Stored]) -> None:
+    Args:
+        stored: the documents.
+        name: what a terminology calls a concept that a source gives by its code alone; empty where
+            none does.
+    """
+
+    def __init__(
+        self, stored: Iterable[Stored], name: Callable[[Concept], str] = lambda one: one.name
+    ) -> None:
         self.pages = [Page(one) for one in stored]
+        self._name = name
+
+    def named(self, concept: Concept) -> Concept:
+        """A concept with its name, where a terminology or a source has one."""
+        known = concept.name if concept.name != concept.code else ""
+        return replace(concept, name=known or self._name(concept))
 
     @cached_property
     def facts(self) -> dict[str, list[Fact]]:
