@@ -26,15 +26,18 @@ def help_of(*words: str) -> str:
     return "\n".join(line.rstrip() for line in result.output.splitlines()).strip()
 
 
-def command_names() -> list[str]:
-    """Every command, in the order in which --help lists them."""
-    return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+def command_names() -> list[tuple[str, ...]]:
+    """Every command by its words, in the order in which --help lists them."""
+    found: list[tuple[str, ...]] = []
+    for name, one in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        found += [(name,), *((name, inner) for inner in getattr(one, "commands", ()))]
+    return found
 
 
 def cli() -> str:
     """The page of the command line."""
     parts = ["# Command line", "", "Made by `scripts/reference.py`.", ""]
-    for words in ((), *((name,) for name in command_names())):
+    for words in ((), *command_names()):
         title = " ".join(("aegle", *words))
         parts += [f"## {title}", "", "```text", help_of(*words), "```", ""]
     return "\n".join(parts)

@@ -8,10 +8,12 @@ from typing import Final
 
 from aegle.core.text import SafeText
 
+REFUSAL: Final = "not stated."
+
 SYSTEM: Final = (
     "You answer from the numbered evidence only. Write one to three short sentences. After each "
     "sentence put the number of its evidence in brackets, such as [1]. If the evidence does not "
-    "answer the question, write: not stated."
+    f"answer the question, write: {REFUSAL}"
 )
 
 _CITED: Final = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")

@@ -13,7 +13,9 @@ from aegle.cli import (
     asking,
     assessing,
     filling,
+    instructing,
     retrievers,
+    reviewing,
     serving,
     show,
     training,
@@ -66,6 +68,8 @@ asking.register(app)
 assessing.register(app)
 serving.register(app)
 training.register(app)
+instructing.register(app)
+reviewing.register(app)
 retrievers.register(app)
 tuning.register(app)
 

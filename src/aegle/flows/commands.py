@@ -28,11 +28,15 @@ COMMANDS: Final[dict[str, str]] = {
     "forget": "aegle.flows.upkeep:forget",
     "reindex": "aegle.flows.upkeep:reindex",
     "tune": "aegle.flows.tuning:tune",
+    "instruct": "aegle.flows.instructing:instruct",
+    "review_next": "aegle.flows.reviewing:review_next",
+    "review_label": "aegle.flows.reviewing:review_label",
+    "review_export": "aegle.flows.reviewing:review_export",
 }
 """Name -> function of a kit and keywords, imported when called: a command that another process
 runs needs no model here. Those in `REPORTING` also take ``progress``."""
 
-REPORTING: Final = frozenset({"ingest", "extract", "reindex", "evaluate", "tune"})
+REPORTING: Final = frozenset({"ingest", "extract", "reindex", "evaluate", "tune", "instruct"})
 _READ_AHEAD: Final = frozenset({"ask", "search", "evaluate"})
 _BY_FACTS: Final = frozenset({"ask", "search", "evaluate", "graph", "document", "ingest"})
 """Commands that rest on facts or add some: they say when other versions made what is there."""

@@ -1,0 +1,1 @@
+"""Instruction examples that the facts and texts of a workspace support, with their citations."""

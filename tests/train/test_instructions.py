@@ -1,0 +1,193 @@
+"""Parts of instruction examples: types that keep texts safe, near duplicates, leaks, rewordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegle.answer import prompt
+from aegle.core.errors import InputError, NotFoundError
+from aegle.core.text import SafeText
+from aegle.train.data.instructions import published, shape
+from aegle.train.data.instructions.against import Guard, read
+from aegle.train.data.instructions.build import part_of
+from aegle.train.data.instructions.ground import Served
+from aegle.train.data.instructions.reading import as_json, said
+from aegle.train.data.instructions.reword import reworded, same
+from aegle.train.data.instructions.saying import listed, plain
+from aegle.train.data.instructions.shape import Instruction, Passage, conversation, fill
+from aegle.train.data.instructions.unique import Unique, jaccard, shingles
+from aegle.train.data.instructions.wording import CHAINS, HEALTH, SECURITY
+
+SERVED = Served(prompt.messages, prompt.REFUSAL, prompt.cited_sentences)
+WORDS = st.lists(st.sampled_from([f"w{n}" for n in range(30)]), min_size=1, max_size=40)
+
+
+def safe(text: str) -> SafeText:
+    return SafeText(text, by="test")
+
+
+def example(question: str = "What dose of aspirin is ordered?", group: str = "g") -> Instruction:
+    text = safe("Continue aspirin 81 mg daily and see her again in two weeks.")
+    passage = Passage(text, "d1", 0, len(text), group)
+    asked = prompt.messages(safe(question), [text])
+    told = conversation(asked, safe("The dose is 81 mg [1]."), safe(question), text)
+    return Instruction("answer", "x", told, safe(question), (passage,), (1,), ("aspirin",))
+
+
+def test_nothing_unsafe_gets_in() -> None:
+    raw: Any = "Jane Doe"
+    for wrong in (
+        lambda: fill("{a}", a=raw),
+        lambda: shape.joined([raw]),
+        lambda: shape.flat(raw),
+        lambda: conversation([], safe("a"), raw),
+        lambda: as_json({"text": raw}),
+        lambda: as_json({"entities": [{"text": raw}]}),
+        lambda: Passage(raw, "d", 0, 8, "g"),
+    ):
+        with pytest.raises(TypeError, match=r"[Ss]afe"):
+            wrong()
+    assert (
+        as_json({"text": safe('{a} "b"'), "n": [1, None]})
+        == '{"text": "{a} \\"b\\"", "n": [1, null]}'
+    )
+
+
+def test_an_example_checks_itself() -> None:
+    one = example()
+    assert one.group == "g"
+    assert one.as_json()["citations"] == [1]
+    with pytest.raises(ValueError, match="are cited"):
+        Instruction("a", "x", one.messages, one.question, one.passages, (2,))
+    with pytest.raises(ValueError, match="at least one passage"):
+        Instruction("a", "x", one.messages, one.question, ())
+    with pytest.raises(ValueError, match="system, user and assistant"):
+        Instruction("a", "x", one.messages[:2], one.question, one.passages)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=12))
+def test_near_texts_are_those_of_the_definition(texts: list[list[str]]) -> None:
+    known = Unique(near=0.5, seed=1)
+    kept: list[frozenset[str]] = []
+    for n, words in enumerate(texts):
+        own = shingles(" ".join(words))
+        likeness = max((jaccard(own, one) for one in kept), default=0.0)
+        found = known.like(" ".join(words))
+        assert found is None or likeness >= 0.5  # never called near without being so
+        assert found is not None or likeness < 0.9  # and hardly ever missed
+        if found is None:
+            known.add(" ".join(words), str(n))
+            kept.append(own)
+
+
+def test_minima_agree_as_often_as_texts_are_alike() -> None:
+    known = Unique(seed=3)
+    one = {f"s{n}" for n in range(300)}
+    for shared in (30, 150, 270):
+        other = {f"s{n}" for n in range(300 - shared, 600 - shared)}
+        alike = float((known.signature(one) == known.signature(other)).mean())
+        exact = jaccard(frozenset(one), frozenset(other))
+        assert alike == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 128))
+    known.add("The Pump, in ICU 3!", "p")
+    assert known.like("the pump in icu-3") == "p"
+    with pytest.raises(ValueError, match=r"\(0, 1\]"):
+        Unique(near=0)
+
+
+def test_leaks_are_found_by_group_document_question_and_text(tmp_path: Path) -> None:
+    def why(row: Any) -> str:
+        path = tmp_path / "held.jsonl"
+        path.write_text(json.dumps(row))
+        return Guard(read([path])).why(example())
+
+    assert why({"group": "g"}) == "group"
+    assert why({"evidence": [{"document": "d1"}]}) == "document"
+    assert why({"question": "What dose of Aspirin is ordered"}) == "question"
+    held = "She will continue aspirin 81 mg daily and see her again in two weeks or so."
+    assert why({"messages": [{"role": "user", "content": held}]}) == "text"
+    assert why({"id": "g", "question": "What dose of warfarin does he take?"}) == ""
+    plain_text = tmp_path / "q.txt"
+    plain_text.write_text("What is it?\nWhat dose of aspirin is ordered?\n")
+    assert Guard(read([plain_text])).why(example()) == "question"
+    with pytest.raises(NotFoundError):
+        read([tmp_path / "none"])
+    (tmp_path / "b").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="UTF-8"):
+        read([tmp_path / "b"])
+
+
+@pytest.mark.parametrize(
+    ("other", "fine"),
+    [
+        ("At which dose is aspirin ordered?", True),
+        ("What dose of Aspirin is ordered?", False),  # a name to the letter
+        ("What dose of aspirin 81 is ordered?", False),  # a number came in
+        ("What dose of aspirin is not ordered?", False),
+        ("What dose of aspirin does Smith order?", False),
+        ("Aspirin dose.", False),
+        ("What dose of aspirin? Is it ordered?", False),
+    ],
+)
+def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
+    one = example()
+    assert same(one.question, other, one.names) == fine
+    told = reworded(one, lambda messages: other)
+    if not fine:
+        assert told is None
+        return
+    assert told is not None
+    assert told.question == other
+    assert told.answer == one.answer
+    served = prompt.messages(safe(other), [one.passages[0].text])
+    assert [text for _, text in told.messages[:2]] == [text["content"] for text in served]
+
+
+def test_templates_take_what_they_are_given() -> None:
+    names = {"head", "tail", "patient", "name", "value"}
+    given_to = dict.fromkeys(names, safe("x"))
+    for one in (*HEALTH, *SECURITY):
+        for template in (*one.questions, *one.answers):
+            assert fill(template, **given_to)
+        wanted = "value" if one.asked == "value" else one.asked
+        assert all(f"{{{wanted}}}" in answer for answer in one.answers)
+        assert not any(f"{{{wanted}}}" in question for question in one.questions)
+    for chain in CHAINS:
+        assert all(fill(one, start=safe("x")) for one in chain.questions)
+        assert all(fill(one, **given_to) for one in chain.answers)
+
+
+def test_names_in_sentences() -> None:
+    assert plain(safe("Dr. Lee")) == "Lee"
+    assert plain(safe("81 mg q.d.")) == "81 mg q.d"
+    assert listed([safe("a")]) == "a"
+    assert listed([safe(one) for one in "abc"]) == "a, b and c"
+    assert said("Denies chest pain") == {"negated"}
+    assert said("BP 120/80") == set()
+
+
+@given(st.text(max_size=9), st.integers(0, 3))
+def test_a_group_has_one_part(group: str, seed: int) -> None:
+    assert part_of(group, seed) == part_of(group, seed)
+    assert part_of(group, seed, {"a": 0.0, "b": 1.0}) == "b"
+    with pytest.raises(ValueError, match="sum to 1"):
+        part_of(group, seed, {"a": 0.5})
+
+
+def test_pubmedqa_is_split_by_document(data: Path) -> None:
+    parts = published.pubmedqa(data, SERVED)
+    assert {name: len(some) > 50 for name, some in parts.items()} == dict.fromkeys(parts, True)
+    groups = [{g for one in some for g in one.groups} for some in parts.values()]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+    for one in parts["dev"]:
+        assert one.answerable == (one.answer != prompt.REFUSAL)
+        read_back = prompt.cited_sentences(one.answer, len(one.passages))
+        assert [marks for _, marks in read_back if marks] == [(n - 1,) for n in one.cited]
+    with pytest.raises(NotFoundError, match="--data"):
+        published.pubmedqa(data / "none", SERVED)
