@@ -181,10 +181,10 @@ class _Watch:
         elif kind == "trial":
             self._say(f"trial {step}  dev {value:.4f}")
             self._epochs, self._tokens = 0, 0.0
-        elif name in ("dev/mean", "dev/loss"):
+        elif name in ("dev/mean", "dev/loss", "dev/reward"):
             self._epochs += 1
             shown = "  ".join(f"{one} {score:.3f}" for one, score in self._epoch.items())
-            what = f"epoch {self._epochs}  dev" if task == "mean" else f"step {step}  dev loss"
+            what = f"epoch {self._epochs}  dev" if task == "mean" else f"step {step}  dev {task}"
             self._say(f"{what} {value:.4f}  {shown}  {self._pace}".rstrip())
             self._epoch = {}
         elif kind == "dev":

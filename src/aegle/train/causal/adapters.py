@@ -52,7 +52,9 @@ def in_floats(model: Any) -> Any:
     return model
 
 
-def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
+def attach(
+    model: Any, adapter: Adapter, *, steps: int, seed: int, task: str = "CAUSAL_LM"
+) -> Any:
     """A model with what is trained in it, the rest frozen; often another object.
 
     Args:
@@ -60,6 +62,7 @@ def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
         adapter: the method and its options.
         steps: of the training, which AdaLoRA's pruning follows.
         seed: of what is drawn; the same model and seed give the same weights.
+        task: what PEFT calls the model's task; with SEQ_CLS its score is trained in full, too.
 
     Raises:
         InputError: the model has no layers for the method; the message names the key to change.
@@ -75,7 +78,9 @@ def attach(model: Any, adapter: Adapter, *, steps: int, seed: int) -> Any:
     if method == "qlora":
         nf4.quantise(model)
     try:
-        found: Any = peft.get_peft_model(model, _config(model, adapter, steps))
+        config = _config(model, adapter, steps)
+        config.task_type = task
+        found: Any = peft.get_peft_model(model, config)
     except ValueError as error:
         raise InputError(
             f"{method} finds nothing to adapt in {type(model).__name__} "

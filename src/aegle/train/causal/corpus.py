@@ -94,7 +94,7 @@ def read_records(path: Path, source: Source) -> Iterator[Record]:
         InputError: it can't be read, a line is no record, an empty text; the line is named.
     """
     for place, told in lines(path):
-        turns = _turns(told, place, source)
+        turns = turns_of(told, place, source)
         for turn in turns:
             if not turn.text.strip():
                 raise InputError(f"{place}: the text of the {turn.role} is empty; take it out")
@@ -102,8 +102,8 @@ def read_records(path: Path, source: Source) -> Iterator[Record]:
         yield Record(place, place if group is None else str(group), turns)
 
 
-def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each line's place and its JSON object.
+def lines(path: Path, shapes: str = SHAPES) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line's place and its JSON object; ``shapes`` says in errors what an object has.
 
     Raises:
         InputError: the file can't be read, or a line is no JSON object.
@@ -122,13 +122,18 @@ def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         except ValueError as error:
             raise InputError(f"{place} is not JSON; write one object a line") from error
         if not isinstance(told, dict):
-            raise InputError(f"{place} is no object; write one object a line, with {SHAPES}")
+            raise InputError(f"{place} is no object; write one object a line, with {shapes}")
         yield place, told
     if not found:
-        raise InputError(f"{path} is empty; write one object a line, with {SHAPES}")
+        raise InputError(f"{path} is empty; write one object a line, with {shapes}")
 
 
-def _turns(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn, ...]:
+def turns_of(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn, ...]:
+    """A record's turns, the source's system message in front.
+
+    Raises:
+        InputError: it is no record.
+    """
     if "messages" in told:
         turns = _conversation(told["messages"], place, source.safe_because)
     elif "prompt" in told or "completion" in told:

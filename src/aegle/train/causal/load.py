@@ -19,6 +19,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -87,13 +88,29 @@ def load_encoder(
     return _load(folder, AutoModel, "encoder", dtype, device)
 
 
-def _load(folder: Path, kind: Any, what: str, dtype: str, device: str | torch.device) -> Loaded:
+def load_scorer(
+    folder: Path, *, dtype: str = "fp32", device: str | torch.device = "cpu"
+) -> Loaded:
+    """A decoder that gives a text one number, at its last token; as `load_causal`. Where the folder
+    holds a model that predicts tokens, the layer that gives the number is drawn at random."""
+    quiet = logging.get_verbosity()
+    logging.set_verbosity_error()  # it reports the new layer as missing
+    try:
+        kind = AutoModelForSequenceClassification
+        return _load(folder, kind, "scorer", dtype, device, num_labels=1)
+    finally:
+        logging.set_verbosity(quiet)
+
+
+def _load(
+    folder: Path, kind: Any, what: str, dtype: str, device: str | torch.device, **shape: Any
+) -> Loaded:
     if dtype not in DTYPES:
         raise UsageError(f"no dtype {dtype!r}; there are: {', '.join(DTYPES)}")
     folder = _float_weights(folder)
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = AutoConfig.from_pretrained(str(folder), **options)
+        config = AutoConfig.from_pretrained(str(folder), **shape, **options)
         model = kind.from_pretrained(
             str(folder), config=config, dtype=DTYPES[dtype], use_safetensors=True, **options
         )
