@@ -31,7 +31,21 @@ KINDS: Final[Mapping[str, Kind]] = {
         ("pretrain", "sft"),
         Kind("aegle.train.causal.recipe:read_recipe", "aegle.train.causal.run:run"),
     ),
+    **dict.fromkeys(
+        ("dpo", "orpo", "kto", "reward"),
+        Kind("aegle.train.causal.preference:read_preference", "aegle.train.causal.prefer:run"),
+    ),
+    **dict.fromkeys(
+        ("grpo", "rloo"),
+        Kind("aegle.train.causal.preference:read_rollout", "aegle.train.causal.rollout:run"),
+    ),
 }
+
+GONE: Final[Mapping[str, str]] = {
+    "ppo": "PPO has left TRL, and with it its value model: say rloo or grpo, which learn from the "
+    "same rewards",
+}
+"""Kinds that others know and that are not here, and what to say instead."""
 
 
 def kind_of(name: str) -> Kind:
@@ -40,6 +54,8 @@ def kind_of(name: str) -> Kind:
     Raises:
         InputError: there is no such kind; the message lists those that are.
     """
+    if name in GONE:
+        raise InputError(f"kind: there is no {name}: {GONE[name]}")
     if name not in KINDS:
         raise InputError(
             f"kind: no training of the kind {name!r}{closest(name, list(KINDS))}; there are: "

@@ -1,0 +1,198 @@
+"""What preferences are learned from: pairs, judged answers, prompts; checked, split, as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.core.errors import InputError
+from aegle.train.causal.chat import Encoder, Tokens
+from aegle.train.causal.corpus import Record, lines, turns_of
+from aegle.train.causal.preference import Preference, Rollout
+from aegle.train.causal.recipe import Source
+from aegle.train.data.split import split
+
+PAIR: Final = ("prompt", "chosen", "rejected")
+JUDGED: Final = ("prompt", "completion", "label")
+PROMPT: Final = ("prompt",)
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("dpo", "orpo", "reward"), PAIR),
+    "kto": JUDGED,
+    **dict.fromkeys(("grpo", "rloo"), PROMPT),
+}
+"""Kind -> what a record has to have."""
+
+_ANY: Final = "."
+"""The answer of a prompt that has none, so that it makes a conversation; it is taken off again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing to compare.
+
+    Attributes:
+        place: file and line, for messages.
+        group: the patient, host or document that it is of; the example itself if none is named.
+        answers: the chosen and the rejected, or the one that was judged; of a prompt one that
+            stands for any.
+        good: of a judged answer, whether it is.
+        known: the other keys of the record, for rewards.
+    """
+
+    place: str
+    group: str
+    answers: tuple[Record, ...]
+    good: bool = True
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+    def said(self) -> tuple[Any, ...]:
+        """What it says: two examples of which this is equal are the same."""
+        texts = tuple(str(turn.text) for one in self.answers for turn in one.turns)
+        return (*texts, self.good)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The conversation before the answer."""
+        return tuple(str(turn.text) for turn in self.answers[0].turns[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Examples to learn from and to score on, and how many were dropped, by reason."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    dropped: Mapping[str, int]
+
+
+def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
+    """All sources of a recipe; no prompt of dev is among those that are trained on.
+
+    Raises:
+        InputError: a file, a line or an example that isn't as it should be; two that say the same,
+            unless the recipe drops them; none.
+    """
+    dropped = {"duplicates": 0, "held out": 0}
+    train: list[Example] = []
+    dev: list[Example] = []
+    for source in recipe.data:
+        mine, theirs = _parts(source, data, recipe)
+        train += _once(mine, recipe.duplicates, dropped) * source.repeat
+        dev += theirs
+    dev = _once(dev, "drop", {"duplicates": 0})
+    held = {one.asked for one in dev}
+    kept = [one for one in train if one.asked not in held]
+    dropped["held out"] = len(train) - len(kept)
+    if not kept or not dev:
+        missing = "train" if not kept else "dev"
+        raise InputError(
+            f"nothing is left for {missing}: {len(train)} examples to train on, {len(dev)} in dev, "
+            f"{dropped['held out']} whose prompt is in both; name more data, a dev file, another "
+            "share, or the key that groups examples of one prompt"
+        )
+    if recipe.kind == "kto" and len({one.good for one in kept}) < 2:
+        raise InputError("label: kto needs good answers and bad ones, and all are of one kind")
+    return Examples(tuple(kept), tuple(dev), dropped)
+
+
+def _parts(
+    source: Source, data: Path, recipe: Preference | Rollout
+) -> tuple[list[Example], list[Example]]:
+    found = list(read_examples(data / source.train, source, recipe.kind))
+    if source.dev:
+        return found, list(read_examples(data / source.dev, source, recipe.kind))
+    parts = split(found, shares={"train": 1 - source.share, "dev": source.share}, seed=recipe.seed)
+    return parts["train"], parts["dev"]
+
+
+def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:
+    """The examples of a file of JSON lines.
+
+    Raises:
+        InputError: it can't be read, a line is no example of the kind, an empty text, a chosen
+            answer that is the rejected one; the line is named.
+    """
+    keys = KEYS[kind]
+    for place, told in lines(path, " and ".join(keys)):
+        missing = [key for key in keys if key not in told]
+        if missing:
+            has = ", ".join(sorted(told)) or "nothing"
+            raise InputError(f"{place} has no {missing[0]}; a record of {kind} has "
+                             f"{', '.join(keys)}, and this one {has}")  # fmt: skip
+        group = told.get(source.group)
+        name = place if group is None else str(group)
+        texts = [told[key] for key in keys[1:3] if key != "label"] or [_ANY]
+        answers = tuple(_answer(told["prompt"], text, place, name, source) for text in texts)
+        if keys == JUDGED and not isinstance(told["label"], bool):
+            raise InputError(f"{place}: label is true (a good answer) or false")
+        if keys == PAIR and str(answers[0].turns[-1].text) == str(answers[1].turns[-1].text):
+            raise InputError(f"{place}: chosen and rejected are the same; take it out")
+        rest = {key: value for key, value in told.items() if key not in keys}
+        yield Example(place, name, answers, bool(told.get("label", True)), rest)
+
+
+def _answer(prompt: Any, text: Any, place: str, group: str, source: Source) -> Record:
+    if isinstance(prompt, list):
+        told: dict[str, Any] = {
+            "messages": [*prompt, {"role": "assistant", "content": text}],
+        }
+    else:
+        told = {"prompt": prompt, "completion": text}
+    turns = turns_of(told, place, source)
+    for turn in turns:
+        if not turn.text.strip():
+            raise InputError(f"{place}: the text of the {turn.role} is empty; take it out")
+    if len(turns) < 2 or turns[-2].role not in ("user", "tool"):
+        raise InputError(f"{place}: the last message of a prompt is the user's or a tool's")
+    return Record(place, group, turns)
+
+
+def _once(some: Sequence[Example], what: str, dropped: dict[str, int]) -> list[Example]:
+    seen: dict[tuple[Any, ...], str] = {}
+    kept = []
+    for one in some:
+        said = one.said()
+        if said not in seen:
+            seen[said] = one.place
+            kept.append(one)
+        elif what == "error":
+            raise InputError(
+                f"{one.place} says the same as {seen[said]}; take one out, or say duplicates: drop"
+            )
+        else:
+            dropped["duplicates"] += 1
+    return kept
+
+
+def last_answer(encode: Encoder, record: Record) -> Tokens:
+    """A conversation as tokens, of which its last answer alone is learned.
+
+    Raises:
+        InputError: as `Encoder` does.
+    """
+    (found,) = encode(record)
+    start = len(found)
+    while start and found.learned[start - 1]:
+        start -= 1
+    return Tokens(found.ids, tuple(at >= start for at in range(len(found))), found.group)
+
+
+def prompt_ids(encode: Encoder, example: Example) -> tuple[int, ...]:
+    """The tokens of a prompt, up to where its answer begins.
+
+    Raises:
+        InputError: as `Encoder` does.
+    """
+    pieces = encode.pieces(example.answers[0])[:-1]
+    ids: list[int] = []
+    for text, _ in pieces:
+        ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if len(ids) > encode.max_tokens:
+        raise InputError(
+            f"{example.place}: the prompt has {len(ids)} tokens, more than max_tokens "
+            f"({encode.max_tokens}); raise max_tokens, or take it out"
+        )
+    return tuple(ids)

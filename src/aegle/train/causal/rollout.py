@@ -1,0 +1,342 @@
+"""Recipes of the kinds grpo and rloo: answers are drawn, a program rewards them, by TRL's trainers.
+
+PPO has left TRL; both kinds here need no model of the value of half an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from datasets import Dataset, disable_progress_bars
+from numpy.typing import NDArray
+from torch import Tensor
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+from trl.trainer.utils import add_fused_lm_head
+
+from aegle.core.errors import InputError
+from aegle.metrics.stats import bootstrap, paired
+from aegle.train.causal import adapters
+from aegle.train.causal.chat import Encoder
+from aegle.train.causal.compared import UNTOUCHED
+from aegle.train.causal.examples import Example, prompt_ids, read_all
+from aegle.train.causal.generate import endings, replies
+from aegle.train.causal.keep import keep
+from aegle.train.causal.load import load_causal
+from aegle.train.causal.packing import Order
+from aegle.train.causal.preference import Rollout
+from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
+from aegle.train.causal.steady import Steady, Watch, quieten
+from aegle.train.fit import Log
+from aegle.train.rewards import Rewards
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked, and what is known of its answer.
+
+    Attributes:
+        ids: tokens, up to where the answer begins.
+        text: of the last message, for rewards.
+        group: of the example.
+        known: its other keys.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    group: str
+    known: Mapping[str, Any]
+
+
+class Repeats(Order):
+    """Prompts in an order that follows from seed and epoch: so many of a step, each as often as it
+    is answered, and all of that once for each batch of the step. What fills no step is left out."""
+
+    def __init__(self, size: int, seed: int, *, step: int, group: int, batches: int) -> None:
+        super().__init__(size // step * step, seed)
+        self.all, self.step, self.group, self.batches = size, step, group, batches
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.all).tolist()
+        for start in range(0, self.size, self.step):
+            some = [at for at in order[start : start + self.step] for _ in range(self.group)]
+            for _ in range(self.batches):
+                yield from some
+
+    def __len__(self) -> int:
+        return self.size * self.group * self.batches
+
+
+class Rewarding(Steady):
+    """What TRL's trainers by rewards are given here: prompts as tokens, dev's own figures.
+
+    Attributes:
+        told: the recipe.
+        core: the causal model inside of what adapters wrap around it.
+        prompts: those to train on; TRL knows each by its number.
+        dev: those that are scored.
+        rewards: what answers are worth.
+        tokenizer: of the base.
+        pad: the token that pads.
+    """
+
+    told: Rollout
+    core: Any
+    prompts: list[Prompt]
+    dev: list[Prompt]
+    rewards: Rewards
+    tokenizer: Any
+    pad: int
+    by_text = False
+
+    def _send_telemetry(self) -> None:
+        """Nothing: what is trained here is nobody else's business."""
+
+    def _get_train_sampler(self, dataset: Any = None) -> Repeats:
+        told, batches = self.told.sampling, self.args.gradient_accumulation_steps
+        step = told.prompts * batches
+        return Repeats(
+            len(self.prompts), self.args.seed, step=step, group=told.group, batches=batches
+        )
+
+    def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, Any]:
+        return [list(self.prompts[int(one)].ids) for one in prompts], None, {}
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A batch's loss; the tokens of prompts and answers are counted."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.watch.tokens = int(self.state.num_input_tokens_seen)
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """TRL's figures of a step; the mean reward of what was drawn goes to who watches."""
+        super().log(logs, start_time)
+        if "loss" in logs and "reward" in logs:
+            self.watch.log("reward/train", float(logs["reward"]), self.state.global_step)
+
+    def compute_loss(self, model: Any, inputs: Any, *given: Any, **told: Any) -> Any:
+        """TRL's, and what the adapter's method adds."""
+        return super().compute_loss(model, inputs, *given, **told) + adapters.penalty(self.model)
+
+    def reward(self, prompts: Sequence[str], completions: Sequence[str], **_: Any) -> list[float]:
+        """What TRL asks: the reward of each answer."""
+        asked = [self.prompts[int(one)] for one in prompts]
+        return [
+            _joined(self.rewards, _parts(self.rewards, one, text))
+            for one, text in zip(asked, completions, strict=True)
+        ]
+
+    def figures(self, *given: Any, **told: Any) -> dict[str, float]:
+        """Dev's mean reward of the likeliest answers, all in all and by name."""
+        found = {f"eval_{n}": float(one.mean()) for n, one in self.rows().items()}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
+    def rows(self) -> dict[str, NDArray[np.float64]]:
+        """The rewards of each dev prompt's likeliest answer: ``reward``, and each by its name."""
+        told = self.told
+        found = replies(
+            self.model,
+            [one.ids for one in self.dev],
+            ends=self.eos_token_ids,
+            pad=self.pad,
+            most=told.sampling.max_new_tokens,
+            size=told.batches.tokens,
+        )
+        texts = self.tokenizer.batch_decode(found, skip_special_tokens=True)
+        parts = [_parts(self.rewards, *one) for one in zip(self.dev, texts, strict=True)]
+        rows = {"reward": np.array([_joined(self.rewards, one) for one in parts])}
+        return rows | {name: np.array([one[name] for one in parts]) for name in parts[0]}
+
+
+def _parts(rewards: Rewards, prompt: Prompt, reply: str) -> dict[str, float]:
+    return rewards.parts(prompt.text, reply, **prompt.known)
+
+
+def _joined(rewards: Rewards, parts: Mapping[str, float]) -> float:
+    total = sum(rewards.weights.values())
+    return sum(rewards.weights[name] * one for name, one in parts.items()) / total
+
+
+class GRPO(Rewarding, GRPOTrainer):  # type: ignore[misc]
+    """Group relative policy optimisation."""
+
+
+class RLOO(Rewarding, RLOOTrainer):  # type: ignore[misc]
+    """REINFORCE, each answer against the mean of the others."""
+
+
+_OF_KIND: Final[dict[str, tuple[Any, Any]]] = {
+    "grpo": (GRPO, GRPOConfig),
+    "rloo": (RLOO, RLOOConfig),
+}
+
+
+def run(
+    recipe: Rollout,
+    *,
+    base: Path,
+    data: Path,
+    folder: Path,
+    resume: bool = False,
+    log: Log = lambda name, value, step: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    device: str = "auto",
+    stop: Callable[[], bool] = lambda: False,
+    save_s: float | None = None,
+) -> Done:
+    """Train a recipe; what was trained ends in ``folder/model``, with a card.
+
+    Args, errors: as of `aegle.train.causal.run.run`.
+    """
+    quieten()
+    disable_progress_bars()
+    found = read_all(recipe, data)
+    check_known(recipe, [*found.train, *found.dev])
+    model, tokenizer = load_causal(base)
+    check_length(recipe, model)
+    encode = Encoder(
+        tokenizer,
+        template=recipe.template,
+        max_tokens=recipe.max_tokens - recipe.sampling.max_new_tokens,
+        overlong="error",
+    )
+    prompts = {
+        part: [_prompt(encode, one) for one in getattr(found, part)] for part in ("train", "dev")
+    }
+    watch = Watch(folder, log, progress, stop, judge="reward", higher=True)
+    watch.patience = recipe.stopping.patience
+    watch.save_s = watch.save_s if save_s is None else save_s
+    trainer = prepare(recipe, model, encode, prompts, watch, device, base)
+    before = trainer.rows()
+    steps = trainer.run(resume=resume)
+    metrics = summary(trainer, before)
+    sizes = {part: len(prompts[part]) for part in prompts}
+    metrics["data"] = {**sizes, "dropped": dict(found.dropped)}
+    template = "plain" if encode.plain else ("own" if encode.own_template else "ChatML")
+    keep(recipe, trainer.model, tokenizer, folder, metrics, {"template": template, **ran(trainer)})
+    return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
+
+
+def _prompt(encode: Encoder, one: Example) -> Prompt:
+    return Prompt(prompt_ids(encode, one), one.asked[-1], one.group, one.known)
+
+
+def check_known(recipe: Rollout, examples: Sequence[Example]) -> None:
+    """Refuse data that a reward can't be read off, before there is a model.
+
+    Raises:
+        InputError: a key is missing, or too few prompts for a step; the message says which.
+    """
+    rewards = recipe.rewards.made()
+    for one in examples:
+        if not isinstance(one.known.get("answerable", True), bool):
+            raise InputError(f"{one.place}: answerable is true or false")
+        try:
+            rewards.parts(one.asked[-1], "", **one.known)
+        except ValueError as error:
+            raise InputError(f"{one.place}: {error}") from error
+    if recipe.max_tokens <= recipe.sampling.max_new_tokens:
+        raise InputError(
+            f"max_tokens ({recipe.max_tokens}) holds a prompt and its answer, so it has to be above "
+            f"sampling.max_new_tokens ({recipe.sampling.max_new_tokens})"
+        )
+
+
+def prepare(
+    recipe: Rollout,
+    core: Any,
+    encode: Encoder,
+    prompts: dict[str, list[Prompt]],
+    watch: Watch,
+    device: str,
+    base: Path,
+) -> Rewarding:
+    """A trainer that is ready to run.
+
+    Raises:
+        InputError: fewer prompts than a step takes.
+    """
+    sampling, accumulation = recipe.sampling, recipe.optimiser.accumulation
+    step = sampling.prompts * accumulation
+    per_epoch = len(prompts["train"]) // step
+    if not per_epoch:
+        raise InputError(
+            f"a step takes {step} prompts (sampling.prompts times optimiser.accumulation), and "
+            f"there are {len(prompts['train'])} to train on; lower one of the two"
+        )
+    steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
+    model = adapters.attach(core, recipe.adapter, steps=steps, seed=recipe.seed)
+    made, config = _OF_KIND[recipe.kind]
+    told = training_arguments(recipe, watch.folder, device, per_epoch)
+    told |= {
+        "per_device_train_batch_size": sampling.prompts * sampling.group,
+        "per_device_eval_batch_size": sampling.group,
+        "num_generations": sampling.group,
+        "max_completion_length": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "beta": 0.0,  # TRL would load the base again, or put an adapter around the adapter
+        "disable_dropout": not recipe.adapter.dropout,
+    }
+    tokenizer, rewards = encode.tokenizer, recipe.rewards.made()
+    numbered = {part: [{"prompt": str(n)} for n in range(len(prompts[part]))] for part in prompts}
+    trainer: Rewarding
+
+    def reward(**told: Any) -> list[float]:
+        return trainer.reward(**told)
+
+    trainer = made(
+        model=core,
+        reward_funcs=[reward],
+        args=config(**told),
+        train_dataset=Dataset.from_list(numbered["train"]),
+        eval_dataset=Dataset.from_list(numbered["dev"]),
+        processing_class=tokenizer,
+        watch=watch,
+    )
+    trainer.model = trainer.model_wrapped = model.to(trainer.args.device)
+    trainer.told, trainer.core, trainer.rewards, trainer.tokenizer = recipe, core, rewards, tokenizer
+    trainer.prompts, trainer.dev = prompts["train"], prompts["dev"]
+    trainer.pad = int(tokenizer.pad_token_id or 0)
+    trainer.eos_token_ids = list(dict.fromkeys([*trainer.eos_token_ids, *endings(encode)]))
+    trainer.generation_config.eos_token_id = trainer.eos_token_ids
+    if recipe.beta:
+        compare(trainer, base)
+    if recipe.gradient_checkpointing:
+        core.enable_input_require_grads()
+    return trainer
+
+
+def compare(trainer: Rewarding, base: Path) -> None:
+    """Have the distance to the base count: by the model without its adapter, or, where the base's
+    weights are changed or the adapter isn't PEFT's, by the base loaded once more."""
+    told = trainer.told
+    trainer.beta = told.beta
+    if told.adapter.method in (*UNTOUCHED, "bottleneck"):
+        other, _ = load_causal(base)
+        other.requires_grad_(False)
+        add_fused_lm_head(other, temperature=told.sampling.temperature)
+        trainer.ref_model = other.to(trainer.args.device)
+
+
+def summary(trainer: Rewarding, before: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Dev's rewards at the best weights, with 95% intervals by group, and what was gained."""
+    after, groups = trainer.rows(), [one.group for one in trainer.dev]
+
+    def of(name: str) -> Callable[[NDArray[np.intp]], float]:
+        return lambda places: float(after[name][places].mean())
+
+    gained = paired(after["reward"].tolist(), before["reward"].tolist(), groups=groups)
+    watch = trainer.watch
+    return {
+        "dev": {name: asdict(bootstrap(of(name), groups)) for name in after},
+        "before": {name: float(one.mean()) for name, one in before.items()},
+        "reward_gained": {**asdict(gained.difference), "p": gained.p},
+        "best_step": int(watch.best.get("step", 0)),
+        "history": watch.history,
+        "trained_parameters": sum(one.numel() for one in adapters.trained(trainer.model).values()),
+    }
