@@ -126,7 +126,11 @@ class Follow:
         self._waiting[name], self._step = value, step
         if name == "tokens":
             self.tokens = int(value)
-        if name in ("dev/mean", "dev/loss", "dev/reward"):  # what comes next may be far off, or a stop
+        if name in (
+            "dev/mean",
+            "dev/loss",
+            "dev/reward",
+        ):  # what comes next may be far off, or a stop
             self.flush()
         self._figures(name, value, step)
 

@@ -52,9 +52,7 @@ def in_floats(model: Any) -> Any:
     return model
 
 
-def attach(
-    model: Any, adapter: Adapter, *, steps: int, seed: int, task: str = "CAUSAL_LM"
-) -> Any:
+def attach(model: Any, adapter: Adapter, *, steps: int, seed: int, task: str = "CAUSAL_LM") -> Any:
     """A model with what is trained in it, the rest frozen; often another object.
 
     Args:

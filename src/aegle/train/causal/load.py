@@ -88,16 +88,17 @@ def load_encoder(
     return _load(folder, AutoModel, "encoder", dtype, device)
 
 
-def load_scorer(
-    folder: Path, *, dtype: str = "fp32", device: str | torch.device = "cpu"
-) -> Loaded:
+def load_scorer(folder: Path, *, dtype: str = "fp32", device: str | torch.device = "cpu") -> Loaded:
     """A decoder that gives a text one number, at its last token; as `load_causal`. Where the folder
     holds a model that predicts tokens, the layer that gives the number is drawn at random."""
     quiet = logging.get_verbosity()
     logging.set_verbosity_error()  # it reports the new layer as missing
     try:
         kind = AutoModelForSequenceClassification
-        return _load(folder, kind, "scorer", dtype, device, num_labels=1)
+        model, tokenizer = _load(folder, kind, "scorer", dtype, device, num_labels=1)
+        # By it the last token of a padded text is found.
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+        return model, tokenizer
     finally:
         logging.set_verbosity(quiet)
 

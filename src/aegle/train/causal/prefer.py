@@ -142,19 +142,19 @@ def _reward(trainer: Comparing) -> tuple[Any, Any]:
 _JUDGES: Final = {"dpo": _dpo, "orpo": _orpo, "kto": _kto, "reward": _reward}
 
 
-class DPO(Comparing, DPOTrainer):  # type: ignore[misc]
+class DPO(Comparing, DPOTrainer):
     """Direct preference optimisation."""
 
 
-class KTO(Comparing, KTOTrainer):  # type: ignore[misc]
+class KTO(Comparing, KTOTrainer):
     """Kahneman-Tversky optimisation."""
 
 
-class Scoring(Comparing, RewardTrainer):  # type: ignore[misc]
+class Scoring(Comparing, RewardTrainer):
     """A reward model."""
 
 
-class ORPO(Comparing, ORPOTrainer):  # type: ignore[misc]
+class ORPO(Comparing, ORPOTrainer):
     """Odds ratio preference optimisation."""
 
     def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Rewarded(Part):
         min_length=1, description=f"of {', '.join(Rewards.KINDS)}; their mean counts"
     )
     answer_schema: dict[str, Any] = Field(
-        default_factory=dict, alias="schema", description="JSON schema of an answer, for schema"
+        default_factory=dict, description="JSON schema of an answer, for schema"
     )
     least: int = Field(1, ge=1, description="words of an answer, for length")
     most: int = Field(80, ge=1, description="words of an answer, for length")
@@ -123,9 +123,9 @@ class Rewarded(Part):
     def _known(self) -> Rewarded:
         check_schema(self.answer_schema)
         if "schema" in self.weights and not self.answer_schema:
-            raise ValueError("schema: the reward of this name needs one, as JSON schema")
+            raise ValueError("answer_schema: the reward named schema needs one, as JSON schema")
         if self.least > self.most:
-            raise ValueError("least: no more than most")
+            raise ValueError("least: it is above most")
         self.made()
         return self
 

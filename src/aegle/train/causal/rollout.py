@@ -161,11 +161,11 @@ def _joined(rewards: Rewards, parts: Mapping[str, float]) -> float:
     return sum(rewards.weights[name] * one for name, one in parts.items()) / total
 
 
-class GRPO(Rewarding, GRPOTrainer):  # type: ignore[misc]
+class GRPO(Rewarding, GRPOTrainer):
     """Group relative policy optimisation."""
 
 
-class RLOO(Rewarding, RLOOTrainer):  # type: ignore[misc]
+class RLOO(Rewarding, RLOOTrainer):
     """REINFORCE, each answer against the mean of the others."""
 
 
@@ -299,7 +299,12 @@ def prepare(
         watch=watch,
     )
     trainer.model = trainer.model_wrapped = model.to(trainer.args.device)
-    trainer.told, trainer.core, trainer.rewards, trainer.tokenizer = recipe, core, rewards, tokenizer
+    trainer.told, trainer.core, trainer.rewards, trainer.tokenizer = (
+        recipe,
+        core,
+        rewards,
+        tokenizer,
+    )
     trainer.prompts, trainer.dev = prompts["train"], prompts["dev"]
     trainer.pad = int(tokenizer.pad_token_id or 0)
     trainer.eos_token_ids = list(dict.fromkeys([*trainer.eos_token_ids, *endings(encode)]))
