@@ -25,7 +25,7 @@ def file(tmp_path: Path, kind: str) -> Path:
 
 
 def test_ppo_is_told_where_it_went() -> None:
-    with pytest.raises(InputError, match="left TRL.*rloo or grpo"):
+    with pytest.raises(InputError, match=r"left TRL.*rloo or grpo"):
         kind_of("ppo")
 
 

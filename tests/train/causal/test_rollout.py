@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(kind: str, made: Path, **more: Any) -> Any:
-    how = {"lr": 0.005, "epochs": 1, "schedule": "constant"}
+    how = {"lr": 0.005, "epochs": 1, "accumulation": 1, "schedule": "constant"}
     base: dict[str, Any] = {"template": "plain", "rewards": REWARDS, "sampling": SAMPLING}
     return recipe(kind, made / "base", **{**base, "optimiser": how, **more})
 
@@ -49,7 +49,7 @@ def test_what_is_rewarded_becomes_likelier(made: Path, tmp_path: Path, kind: str
         if name == "reward/train":
             drawn.append(value)
 
-    optimiser = {"lr": 0.01, "max_steps": 14, "epochs": 9}
+    optimiser = {"lr": 0.01, "max_steps": 14, "accumulation": 1}
     one = told(kind, made, optimiser=optimiser, stopping={"patience": 99})
     done = go(one, made, tmp_path, log=log)
     assert len(drawn) == done.steps == 14
@@ -77,11 +77,11 @@ def test_stopped_and_resumed_it_ends_at_the_same_bits(made: Path, tmp_path: Path
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_the_distance_to_the_base_counts(made: Path, tmp_path: Path, method: str) -> None:
-    optimiser = {"lr": 0.01, "max_steps": 2}
+    optimiser = {"lr": 0.01, "max_steps": 2, "accumulation": 1}
+    how: dict[str, Any] = {"optimiser": optimiser, "adapter": method}
     found = [
-        go(told("grpo", made, optimiser=optimiser, beta=beta, adapter=method), made, tmp_path / str(beta))
-        for beta in (0.0, 50.0)
-    ]  # fmt: skip
+        go(told("grpo", made, beta=beta, **how), made, tmp_path / str(beta)) for beta in (0.0, 50.0)
+    ]
     first, second = (adapters.trained(one.model) for one in found)
     assert any(not torch.equal(one, second[name]) for name, one in first.items())
 

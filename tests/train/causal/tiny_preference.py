@@ -49,7 +49,7 @@ def recipe(kind: str, base: Path, **more: Any) -> Any:
         "data": [
             {"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}
         ],
-        "optimiser": {"lr": 0.01, "epochs": 2},
+        "optimiser": {"lr": 0.01, "epochs": 2, "accumulation": 1},
         "batches": {"tokens": 256},
         **more,
     }

@@ -18,7 +18,7 @@ from aegle.train.causal import adapters
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.examples import Example, last_answer
 from aegle.train.causal.packing import grouped, padded
-from aegle.train.causal.scoring import token_losses
+from aegle.train.causal.scoring import Floats, token_losses
 
 UNTOUCHED: Final = ("pissa", "full")
 """Methods that change the base's own weights; before the first step they say what it says."""
@@ -159,6 +159,7 @@ class Collate:
         self.pad = pad
 
     def __call__(self, batches: Sequence[list[dict[str, Any]]]) -> dict[str, Tensor]:
+        """The tensors of a batch, of which each item is a whole one."""
         (rows,) = batches
         found: dict[str, Tensor] = self.inner(rows)
         return {n: one.float() if one.is_floating_point() else one for n, one in found.items()}
@@ -172,6 +173,6 @@ class Collate:
         }
 
 
-def sums(losses: Sequence[np.ndarray]) -> np.ndarray:
+def sums(losses: Sequence[Floats]) -> Floats:
     """Log-probabilities of texts from the losses of their tokens."""
     return np.array([-one.sum() for one in losses])

@@ -16,7 +16,7 @@ def endings(encode: Encoder) -> tuple[int, ...]:
     """The tokens that end an answer: the tokenizer's own, and that of the template in use."""
     tokenizer = encode.tokenizer
     found = [tokenizer.eos_token_id]
-    if not encode.plain and not encode.own_template:
+    if not encode.plain and encode.name != "own":
         end = tokenizer.convert_tokens_to_ids("<|im_end|>")  # of ChatML
         if end is not None and end != tokenizer.unk_token_id:
             found.append(end)
@@ -49,7 +49,8 @@ def replies(
     """
     drawn = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}
     how: dict[str, Any] = {"do_sample": False, **drawn}
-    config = GenerationConfig(max_new_tokens=most, pad_token_id=pad, eos_token_id=[*ends], **how)
+    how |= {"max_new_tokens": most, "pad_token_id": pad, "eos_token_id": [*ends]}
+    config = GenerationConfig(**how)  # type: ignore[no-untyped-call]
     was, device = model.training, next(model.parameters()).device
     model.eval()
     found: list[list[int]] = [[]] * len(prompts)

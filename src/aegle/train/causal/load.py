@@ -92,7 +92,7 @@ def load_scorer(folder: Path, *, dtype: str = "fp32", device: str | torch.device
     """A decoder that gives a text one number, at its last token; as `load_causal`. Where the folder
     holds a model that predicts tokens, the layer that gives the number is drawn at random."""
     quiet = logging.get_verbosity()
-    logging.set_verbosity_error()  # it reports the new layer as missing
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it reports a missing layer
     try:
         kind = AutoModelForSequenceClassification
         model, tokenizer = _load(folder, kind, "scorer", dtype, device, num_labels=1)

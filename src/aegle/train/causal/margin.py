@@ -111,4 +111,5 @@ def bradley_terry(scores_N2: Floats, *, centre: float = 0.0) -> Floats:
         Ouyang et al. (2022), equation 1; Eisenstein et al. (2023), for the pull.
     """
     apart = -log_sigmoid(scores_N2[:, 0] - scores_N2[:, 1])
-    return apart + centre * scores_N2.sum(1) ** 2
+    found: Floats = apart + centre * scores_N2.sum(1) ** 2
+    return found

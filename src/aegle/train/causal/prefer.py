@@ -14,8 +14,13 @@ import torch
 from datasets import Dataset, disable_progress_bars
 from numpy.typing import NDArray
 from torch import Tensor
-from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
 from trl.import_utils import TRLExperimentalWarning
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.kto_config import KTOConfig
+from trl.trainer.kto_trainer import KTOTrainer
+from trl.trainer.reward_config import RewardConfig
+from trl.trainer.reward_trainer import RewardTrainer
 
 from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters, margin
@@ -192,7 +197,7 @@ def run(
     torch.manual_seed(recipe.seed)  # the layer that scores is drawn as it is loaded
     model, tokenizer = (load_scorer if recipe.kind == "reward" else load_causal)(base)
     check_length(recipe, model)
-    how = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
+    how: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
     encode = Encoder(tokenizer, template=recipe.template, **how)
     judged = recipe.kind == "kto"
     items = {
@@ -209,8 +214,8 @@ def run(
         "dropped": dict(found.dropped),
         "cut": encode.cut,
     }
-    template = "plain" if encode.plain else ("own" if encode.own_template else "ChatML")
-    keep(recipe, trainer.model, tokenizer, folder, metrics, {"template": template, **ran(trainer)})
+    about = {"template": encode.name, **ran(trainer)}
+    keep(recipe, trainer.model, tokenizer, folder, metrics, about)
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
 
 

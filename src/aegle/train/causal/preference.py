@@ -42,7 +42,7 @@ class _Compared(Common):
             raise ValueError("overlong: an answer can't be split; say error or cut")
         if self.batches.packing == "on":
             raise ValueError(
-                "batches.packing: answers that are compared stand in rows of their own; leave it out"
+                "batches.packing: compared answers stand in rows of their own; leave it out"
             )
         head = {"lm_head", "embed_out", "output"} & set(self.adapter.targets)
         if head:

@@ -14,7 +14,10 @@ import numpy as np
 from datasets import Dataset, disable_progress_bars
 from numpy.typing import NDArray
 from torch import Tensor
-from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.rloo_config import RLOOConfig
+from trl.trainer.rloo_trainer import RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from aegle.core.errors import InputError
@@ -91,6 +94,10 @@ class Rewarding(Steady):
     tokenizer: Any
     pad: int
     by_text = False
+    beta: float
+    ref_model: Any
+    eos_token_ids: list[int]
+    generation_config: Any
 
     def _send_telemetry(self) -> None:
         """Nothing: what is trained here is nobody else's business."""
@@ -119,7 +126,8 @@ class Rewarding(Steady):
 
     def compute_loss(self, model: Any, inputs: Any, *given: Any, **told: Any) -> Any:
         """TRL's, and what the adapter's method adds."""
-        return super().compute_loss(model, inputs, *given, **told) + adapters.penalty(self.model)
+        found: Any = super().compute_loss(model, inputs, *given, **told)
+        return found + adapters.penalty(self.model)
 
     def reward(self, prompts: Sequence[str], completions: Sequence[str], **_: Any) -> list[float]:
         """What TRL asks: the reward of each answer."""
@@ -216,8 +224,8 @@ def run(
     metrics = summary(trainer, before)
     sizes = {part: len(prompts[part]) for part in prompts}
     metrics["data"] = {**sizes, "dropped": dict(found.dropped)}
-    template = "plain" if encode.plain else ("own" if encode.own_template else "ChatML")
-    keep(recipe, trainer.model, tokenizer, folder, metrics, {"template": template, **ran(trainer)})
+    about = {"template": encode.name, **ran(trainer)}
+    keep(recipe, trainer.model, tokenizer, folder, metrics, about)
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
 
 
@@ -241,7 +249,7 @@ def check_known(recipe: Rollout, examples: Sequence[Example]) -> None:
             raise InputError(f"{one.place}: {error}") from error
     if recipe.max_tokens <= recipe.sampling.max_new_tokens:
         raise InputError(
-            f"max_tokens ({recipe.max_tokens}) holds a prompt and its answer, so it has to be above "
+            f"max_tokens ({recipe.max_tokens}) holds a prompt and its answer; set it above "
             f"sampling.max_new_tokens ({recipe.sampling.max_new_tokens})"
         )
 
@@ -322,7 +330,7 @@ def compare(trainer: Rewarding, base: Path) -> None:
     told = trainer.told
     trainer.beta = told.beta
     if told.adapter.method in (*UNTOUCHED, "bottleneck"):
-        other, _ = load_causal(base)
+        other: Any = load_causal(base)[0]
         other.requires_grad_(False)
         add_fused_lm_head(other, temperature=told.sampling.temperature)
         trainer.ref_model = other.to(trainer.args.device)
