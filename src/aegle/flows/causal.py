@@ -59,6 +59,8 @@ def train(
     base = resolve(told.base, progress=progress)
     how: dict[str, Any] = {"base": base, "data": data, "resume": resume, "device": device}
     how |= {"stop": stop, "progress": lambda done, total: progress("train", done, total)}
+    if learns := getattr(told, "distillation", None):
+        how["teacher"] = resolve(learns.teacher, progress=progress)
     with locked(folder):
         result = _run(run, told, folder, tracker, figures, how)
         write_json(folder / RESULT, result)

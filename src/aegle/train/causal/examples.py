@@ -180,19 +180,19 @@ def last_answer(encode: Encoder, record: Record) -> Tokens:
     return Tokens(found.ids, tuple(at >= start for at in range(len(found))), found.group)
 
 
-def prompt_ids(encode: Encoder, example: Example) -> tuple[int, ...]:
-    """The tokens of a prompt, up to where its answer begins.
+def record_prompt(encode: Encoder, record: Record) -> tuple[int, ...]:
+    """The tokens of a conversation, up to where its last answer begins.
 
     Raises:
-        InputError: as `Encoder` does.
+        InputError: as `Encoder` does, or there are too many.
     """
-    pieces = encode.pieces(example.answers[0])[:-1]
+    pieces = encode.pieces(record)[:-1]
     ids: list[int] = []
     for text, _ in pieces:
         ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
     if len(ids) > encode.max_tokens:
         raise InputError(
-            f"{example.place}: the prompt has {len(ids)} tokens, more than max_tokens "
+            f"{record.place}: the prompt has {len(ids)} tokens, more than max_tokens "
             f"({encode.max_tokens}); raise max_tokens, or take it out"
         )
     return tuple(ids)

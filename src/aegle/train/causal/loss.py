@@ -40,7 +40,7 @@ class _Chunked(torch.autograd.Function):
         d_bias = torch.zeros_like(bias_V) if bias_V is not None and needs[2] else None
         for at in range(0, len(hidden_ND), chunk):
             part, labels = hidden_ND[at : at + chunk], labels_N[at : at + chunk]
-            logits, slope = _logits(part, weight_VD, bias_V, scale, cap)
+            logits, slope = logits_of(part, weight_VD, bias_V, scale, cap)
             norm = logits.logsumexp(1, keepdim=True)
             total += (norm[:, 0] - logits.gather(1, labels[:, None])[:, 0]).sum()
             if not any(needs):
@@ -65,7 +65,7 @@ class _Chunked(torch.autograd.Function):
         return (*found, None, None, None, None)
 
 
-def _logits(
+def logits_of(
     hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, scale: float, cap: float
 ) -> tuple[Tensor, Tensor]:
     """(logits in 32 bits, the slope of their soft cap)."""
@@ -173,7 +173,7 @@ class Head:
         losses, right = [], []
         for at in range(0, len(hidden_ND), self.chunk):
             part, labels = hidden_ND[at : at + self.chunk], labels_N[at : at + self.chunk]
-            logits, _ = _logits(part, self.layer.weight, self.layer.bias, self.scale, self.cap)
+            logits, _ = logits_of(part, self.layer.weight, self.layer.bias, self.scale, self.cap)
             losses.append(nn.functional.cross_entropy(logits, labels, reduction="none"))
             right.append(logits.argmax(1) == labels)
         return torch.cat(losses), torch.cat(right)

@@ -129,6 +129,29 @@ class Stopping(Part):
     per_epoch: int = Field(1, ge=1, description="evaluations in an epoch")
 
 
+class Distillation(Part):
+    """A teacher whom the model learns from, beside the data or instead of its answers."""
+
+    teacher: str = Field(min_length=1, description="a name of `aegle models`, path: or hf:")
+    kind: Literal["logits", "hidden", "sequence"] = Field(
+        "logits",
+        description="its distribution over the next token; its hidden states; or its answers to "
+        "the prompts, which then are the corpus (and any vocabulary does)",
+    )
+    temperature: float = Field(2.0, gt=0, description="of logits")
+    weight: float = Field(0.5, gt=0, le=1, description="of the teacher; the data have the rest")
+    layers: tuple[tuple[int, int], ...] = Field(
+        (), description="of hidden, [student's, teacher's] pairs; empty: the last ones"
+    )
+    max_new_tokens: int = Field(256, ge=1, description="of an answer, of sequence")
+
+    @model_validator(mode="after")
+    def _there(self) -> Distillation:
+        if any(min(pair) < 0 for pair in self.layers):
+            raise ValueError("layers: layers are numbered from 0, what goes into the first")
+        return self
+
+
 class Common(Part):
     """What a recipe of any kind of causal training says, whatever its data look like."""
 
@@ -196,6 +219,16 @@ class Recipe(Common):
         "prompt and completion as they are, and an end-of-text token",
     )
     data: tuple[Source, ...] = Field(min_length=1)
+    distillation: Distillation | None = None
+
+    @model_validator(mode="after")
+    def _taught(self) -> Recipe:
+        told = self.distillation
+        if told and told.kind == "sequence" and self.kind == "pretrain":
+            raise ValueError("distillation.kind: sequence needs prompts, which pretrain hasn't")
+        if told and told.kind != "sequence" and not self.loss_chunk:
+            raise ValueError("loss_chunk: distillation computes in chunks; set it above 0")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:

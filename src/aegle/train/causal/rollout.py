@@ -25,7 +25,7 @@ from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters
 from aegle.train.causal.chat import Encoder
 from aegle.train.causal.compared import UNTOUCHED
-from aegle.train.causal.examples import Example, prompt_ids, read_all
+from aegle.train.causal.examples import Example, read_all, record_prompt
 from aegle.train.causal.generate import endings, replies
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
@@ -230,7 +230,7 @@ def run(
 
 
 def _prompt(encode: Encoder, one: Example) -> Prompt:
-    return Prompt(prompt_ids(encode, one), one.asked[-1], one.group, one.known)
+    return Prompt(record_prompt(encode, one.answers[0]), one.asked[-1], one.group, one.known)
 
 
 def check_known(recipe: Rollout, examples: Sequence[Example]) -> None:

@@ -15,7 +15,7 @@ from transformers import TrainingArguments
 from aegle.core.errors import InputError
 from aegle.core.records import Measure
 from aegle.metrics.stats import mean
-from aegle.train.causal import adapters, attention
+from aegle.train.causal import adapters, attention, distil
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, read_corpus
 from aegle.train.causal.keep import keep
@@ -64,6 +64,7 @@ def run(
     device: str = "auto",
     stop: Callable[[], bool] = lambda: False,
     save_s: float | None = None,
+    teacher: Path | None = None,
 ) -> Done:
     """Train a recipe; what was trained ends in ``folder/model``, with a card.
 
@@ -78,6 +79,7 @@ def run(
         log, progress, stop: as `Watch` takes them.
         device: cpu, cuda or auto.
         save_s: seconds between checkpoints; None: as always.
+        teacher: folder or GGUF file of the teacher, where the recipe has one.
 
     Raises:
         InputError: the data, the base or the checkpoint can't be read, or the loss is no number.
@@ -87,6 +89,8 @@ def run(
     """
     quieten()
     corpus = read_corpus(recipe, data)  # before the model: it takes longer to load
+    if teacher and recipe.distillation and recipe.distillation.kind == "sequence":
+        corpus = distil.taught(recipe, corpus, folder, lambda: load_causal(teacher))
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
     fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
@@ -94,8 +98,9 @@ def run(
     texts = {part: encoded(corpus, part, encode) for part in ("train", "dev")}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
-    trainer = prepare(recipe, model, tokenizer, texts, watch, device)
+    trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
     steps = trainer.run(resume=resume)
+    distil.leave(trainer.model)
     metrics = summary(trainer, texts["dev"])
     counts = {part: len(some) for part, some in texts.items()}
     metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
@@ -132,6 +137,7 @@ def prepare(
     texts: dict[str, list[Tokens]],
     watch: Watch,
     device: str,
+    teacher: Path | None = None,
 ) -> Tuner:
     """A trainer that is ready to run."""
     pad = int(tokenizer.pad_token_id or 0)
@@ -141,8 +147,13 @@ def prepare(
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
     ran_packed = recipe.packed and attention.use(model)
-    core = model
+    lesson, core = None, model
+    if teacher and recipe.distillation and recipe.distillation.kind != "sequence":
+        place = "cpu" if on_device(device, "fp32")["use_cpu"] else "cuda"
+        lesson = distil.lesson(recipe, core, tokenizer, *load_causal(teacher), place)
     model = adapters.attach(model, recipe.adapter, steps=steps, seed=recipe.seed)
+    if lesson:
+        lesson.join(model, core)
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
     told = training_arguments(recipe, watch.folder, device, per_epoch)
@@ -155,6 +166,7 @@ def prepare(
         watch=watch,
     )
     trainer.core, trainer.head, trainer.by_text = core, head, ran_packed
+    trainer.lesson = lesson
     return trainer
 
 
@@ -190,11 +202,13 @@ class Tuner(Steady):
     Attributes:
         core: the causal model inside of what adapters wrap around it.
         head: its output layer; None: the model computes all logits itself.
+        lesson: what a teacher adds to the loss, if there is one.
         by_text: whether packed rows are attended to text by text.
     """
 
     core: Any
     head: Head | None = None
+    lesson: distil.Lesson | None = None
     by_text = False
 
     def __init__(self, *given: Any, **told: Any) -> None:
@@ -215,7 +229,9 @@ class Tuner(Steady):
         labels = inputs["labels"]
         told = {name: one for name, one in inputs.items() if name != "labels"}
         count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
-        if self.head:
+        if self.lesson:
+            outputs, total = self.lesson.loss(self, model, told, labels)
+        elif self.head:
             with listening(self.core) as ear:
                 outputs = model(**told, use_cache=False)
             total = self.head.loss(_heard(ear.heard), labels)
