@@ -230,6 +230,8 @@ def _tuned(result: dict[str, Any]) -> None:
         show.say()
     peak = result["peak_memory_bytes"]
     told = {name: result[name] for name in ("artifact", "steps", "seconds", "tokens_per_s")}
+    for warning in result["metrics"].get("warnings", ()):
+        show.note(f"warning: {warning}")
     show.pairs({**told, "peak_memory": f"{peak / 1e6:,.0f} MB", "run_id": result["run_id"]})
 
 

@@ -86,9 +86,10 @@ def _run(
 
 def _hashes(told: Any, data: Path) -> dict[str, str]:
     """Name -> SHA-256 of each source."""
+    replay = getattr(told, "replay", None)
     return {
         f"data.{number}.{part}": sha256_tree(data / path)
-        for number, source in enumerate(told.data)
+        for number, source in enumerate([*told.data, *(replay.data if replay else ())])
         for part in ("train", "dev")
         if (path := getattr(source, part, ""))
     }

@@ -1,7 +1,7 @@
 """A student learns what a teacher says: its distribution, its hidden states, or its answers.
 
 References:
-    logits: Hinton, Vinyals & Dean (2015); hidden: Romero et al. (2015), FitNets, Jiao et al. (2020);
+    logits: Hinton, Vinyals & Dean (2015); hidden: Romero et al. (2015), Jiao et al. (2020);
     sequence: Kim & Rush (2016).
 """
 
@@ -23,7 +23,7 @@ from aegle.train.causal.chat import Encoder
 from aegle.train.causal.corpus import Corpus, Record, lines, turns_of
 from aegle.train.causal.examples import record_prompt
 from aegle.train.causal.generate import endings, replies
-from aegle.train.causal.loss import Head, listening, logits_of, shifted
+from aegle.train.causal.loss import Head, heard, listening, logits_of, shifted
 from aegle.train.causal.recipe import Distillation, Recipe
 
 TAUGHT: Final = "taught.jsonl"
@@ -163,14 +163,14 @@ class Lesson:
             taught = self.teacher(**asked)
         with listening(trainer.core) as ear:
             outputs = model(**asked)
-        hidden_ND, labels_N = shifted(ear.heard, labels)
+        hidden_ND, labels_N = shifted(heard(ear), labels)
         if not self.pairs:
-            teacher_NE, _ = shifted(above.heard, labels)
+            teacher_NE, _ = shifted(heard(above), labels)
             how = {"temperature": self.told.temperature, "share": self.told.weight}
             return outputs, distilled_cross_entropy(
                 hidden_ND, trainer.head, teacher_NE, self.head, labels_N, **how
             )
-        own = trainer.head.loss(ear.heard, labels)
+        own = trainer.head.loss(heard(ear), labels)
         apart = self._apart(model, outputs.hidden_states, taught.hidden_states, labels)
         return outputs, (1 - self.told.weight) * own + self.told.weight * apart
 

@@ -50,7 +50,8 @@ def keep(
 
 def card(recipe: Common, metrics: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """What a model is, what it learned from under which licences, and how it scored on dev."""
-    data: Any = getattr(recipe, "data", ())
+    replay: Any = getattr(recipe, "replay", None)
+    data: Any = (*getattr(recipe, "data", ()), *(replay.data if replay else ()))
     rows = [
         {name: getattr(one, name) for name in ("train", "dev", "licence", "safe_because")}
         for one in data

@@ -179,6 +179,17 @@ class Head:
         return torch.cat(losses), torch.cat(right)
 
 
+def heard(ear: _Ear) -> Tensor:
+    """What the head would have read.
+
+    Raises:
+        InputError: the model went past its head.
+    """
+    if ear.heard is None:
+        raise InputError("the base computes its logits past its output layer; set loss_chunk to 0")
+    return ear.heard
+
+
 def shifted(hidden_BTD: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
     """What is learned: the states that predict, and what they should."""
     hidden_BTD = hidden_BTD[:, hidden_BTD.shape[1] - labels_BT.shape[1] :]  # prompts stand in front

@@ -129,6 +129,24 @@ class Stopping(Part):
     per_epoch: int = Field(1, ge=1, description="evaluations in an epoch")
 
 
+class Mixing(Part):
+    """How often each of several corpora is drawn from."""
+
+    temperature: float = Field(
+        2.0, ge=1, description="1: by its size; higher: the more alike, small ones repeated"
+    )
+
+
+class Replay(Part):
+    """Corpora that were learned before, some of which are learned again lest they be forgotten."""
+
+    data: tuple[Source, ...] = Field(min_length=1)
+    share: float = Field(0.1, ge=0, lt=1, description="of all records that are trained on")
+    allowed: float = Field(
+        0.02, ge=0, description="nats a token that dev texts of an old corpus may lose"
+    )
+
+
 class Distillation(Part):
     """A teacher whom the model learns from, beside the data or instead of its answers."""
 
@@ -220,6 +238,10 @@ class Recipe(Common):
     )
     data: tuple[Source, ...] = Field(min_length=1)
     distillation: Distillation | None = None
+    mixing: Mixing | None = Field(
+        None, description="draw from the corpora by temperature; without it each is read as it is"
+    )
+    replay: Replay | None = None
 
     @model_validator(mode="after")
     def _taught(self) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +17,11 @@ from aegle.core.records import Measure
 from aegle.metrics.stats import mean
 from aegle.train.causal import adapters, attention, distil
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Corpus, read_corpus
+from aegle.train.causal.corpus import Corpus
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
-from aegle.train.causal.loss import Head, listening, shifted
+from aegle.train.causal.loss import Head, heard, listening, shifted
+from aegle.train.causal.mix import forgetting, read_mixed
 from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
 from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
@@ -88,7 +89,8 @@ def run(
         StoppedError: ``stop`` said so.
     """
     quieten()
-    corpus = read_corpus(recipe, data)  # before the model: it takes longer to load
+    read = read_mixed(recipe, data)  # before the model: it takes longer to load
+    corpus = read.corpus
     if teacher and recipe.distillation and recipe.distillation.kind == "sequence":
         corpus = distil.taught(recipe, corpus, folder, lambda: load_causal(teacher))
     model, tokenizer = load_causal(base)
@@ -99,11 +101,18 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
+    old = {name: [t for one in some for t in encode(one)] for name, some in read.old.items()}
+    before = {name: trainer.losses(some) for name, some in old.items()}
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
     metrics = summary(trainer, texts["dev"])
+    if old:
+        after = {name: trainer.losses(some) for name, some in old.items()}
+        metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
     counts = {part: len(some) for part, some in texts.items()}
     metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
+    if read.drawn:
+        metrics["data"]["drawn"] = dict(read.drawn)
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
     keep(recipe, trainer.model, tokenizer, folder, metrics, about)
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
@@ -166,7 +175,7 @@ def prepare(
         watch=watch,
     )
     trainer.core, trainer.head, trainer.by_text = core, head, ran_packed
-    trainer.lesson = lesson
+    trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     return trainer
 
 
@@ -204,12 +213,14 @@ class Tuner(Steady):
         head: its output layer; None: the model computes all logits itself.
         lesson: what a teacher adds to the loss, if there is one.
         by_text: whether packed rows are attended to text by text.
+        size: tokens of a batch.
     """
 
     core: Any
     head: Head | None = None
     lesson: distil.Lesson | None = None
     by_text = False
+    size = 0
 
     def __init__(self, *given: Any, **told: Any) -> None:
         super().__init__(*given, **told)
@@ -234,7 +245,7 @@ class Tuner(Steady):
         elif self.head:
             with listening(self.core) as ear:
                 outputs = model(**told, use_cache=False)
-            total = self.head.loss(_heard(ear.heard), labels)
+            total = self.head.loss(heard(ear), labels)
         else:
             outputs = model(**told, use_cache=False)
             logits, wanted = shifted(outputs.logits, labels)
@@ -256,10 +267,16 @@ class Tuner(Steady):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
+    def losses(self, texts: Sequence[Tokens]) -> list[float]:
+        """The mean loss of each text's learned tokens."""
+        dev = self.eval_dataset
+        some = Batches.of(texts, size=self.size, packed=dev.packed, pad=dev.pad)
+        return [loss / count for loss, _, count in self.scores(some)]
+
     @torch.no_grad()
-    def scores(self) -> list[tuple[float, int, int]]:
-        """(loss, right tokens, learned tokens) of each dev text."""
-        data = self.eval_dataset
+    def scores(self, data: Batches | None = None) -> list[tuple[float, int, int]]:
+        """(loss, right tokens, learned tokens) of each text, of dev if none are given."""
+        data = self.eval_dataset if data is None else data
         found: list[tuple[float, int, int]] = [(0.0, 0, 0)] * len(data.texts)
         self.model.eval()
         for number, some in enumerate(data.plan):
@@ -278,17 +295,11 @@ class Tuner(Steady):
             if self.head:
                 with listening(self.core) as ear:
                     self.model(**told, use_cache=False)
-                return self.head.each(_heard(ear.heard), batch["labels"])
+                return self.head.each(heard(ear), batch["labels"])
             outputs = self.model(**told, use_cache=False)
         logits, wanted = shifted(outputs.logits, batch["labels"])
         losses = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
         return losses, logits.argmax(1) == wanted
-
-
-def _heard(hidden: Tensor | None) -> Tensor:
-    if hidden is None:
-        raise InputError("the base computes its logits past its output layer; set loss_chunk to 0")
-    return hidden
 
 
 def _router(core: Any, outputs: Any) -> Any:

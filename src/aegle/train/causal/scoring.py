@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aegle.core.errors import InputError
 from aegle.train.causal.chat import Tokens
-from aegle.train.causal.loss import Head, listening, shifted
+from aegle.train.causal.loss import Head, heard, listening, shifted
 from aegle.train.causal.packing import grouped, padded
 
 Floats = NDArray[np.float64]
@@ -48,11 +47,7 @@ def _losses(trainer: Any, batch: dict[str, Tensor]) -> Tensor:
         if head:
             with listening(trainer.core) as ear:
                 trainer.model(**told, use_cache=False)
-            if ear.heard is None:
-                raise InputError(
-                    "the base computes its logits past its output layer; set loss_chunk to 0"
-                )
-            return head.each(ear.heard, batch["labels"])[0]
+            return head.each(heard(ear), batch["labels"])[0]
         outputs = trainer.model(**told, use_cache=False)
     logits, wanted = shifted(outputs.logits, batch["labels"])
     return nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
