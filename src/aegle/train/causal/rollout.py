@@ -268,28 +268,11 @@ def prepare(
     Raises:
         InputError: fewer prompts than a step takes.
     """
-    sampling, accumulation = recipe.sampling, recipe.optimiser.accumulation
-    step = sampling.prompts * accumulation
-    per_epoch = len(prompts["train"]) // step
-    if not per_epoch:
-        raise InputError(
-            f"a step takes {step} prompts (sampling.prompts times optimiser.accumulation), and "
-            f"there are {len(prompts['train'])} to train on; lower one of the two"
-        )
+    per_epoch = _steps(recipe, len(prompts["train"]))
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     model = adapters.attach(core, recipe.adapter, steps=steps, seed=recipe.seed)
     made, config = _OF_KIND[recipe.kind]
-    told = training_arguments(recipe, watch.folder, device, per_epoch)
-    told |= {
-        "per_device_train_batch_size": sampling.prompts * sampling.group,
-        "per_device_eval_batch_size": sampling.group,
-        "num_generations": sampling.group,
-        "max_completion_length": sampling.max_new_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "beta": 0.0,  # TRL would load the base again, or put an adapter around the adapter
-        "disable_dropout": not recipe.adapter.dropout,
-    }
+    told = training_arguments(recipe, watch.folder, device, per_epoch) | _drawing(recipe)
     tokenizer, rewards = encode.tokenizer, recipe.rewards.made()
     numbered = {part: [{"prompt": str(n)} for n in range(len(prompts[part]))] for part in prompts}
     trainer: Rewarding
@@ -307,12 +290,8 @@ def prepare(
         watch=watch,
     )
     trainer.model = trainer.model_wrapped = model.to(trainer.args.device)
-    trainer.told, trainer.core, trainer.rewards, trainer.tokenizer = (
-        recipe,
-        core,
-        rewards,
-        tokenizer,
-    )
+    trainer.told, trainer.core = recipe, core
+    trainer.rewards, trainer.tokenizer = rewards, tokenizer
     trainer.prompts, trainer.dev = prompts["train"], prompts["dev"]
     trainer.pad = int(tokenizer.pad_token_id or 0)
     trainer.eos_token_ids = list(dict.fromkeys([*trainer.eos_token_ids, *endings(encode)]))
@@ -322,6 +301,32 @@ def prepare(
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
     return trainer
+
+
+def _steps(recipe: Rollout, num: int) -> int:
+    """The steps of an epoch over so many prompts."""
+    step = recipe.sampling.prompts * recipe.optimiser.accumulation
+    if num < step:
+        raise InputError(
+            f"a step takes {step} prompts (sampling.prompts times optimiser.accumulation), and "
+            f"there are {num} to train on; lower one of the two"
+        )
+    return num // step
+
+
+def _drawing(recipe: Rollout) -> dict[str, Any]:
+    """The recipe's keys under TRL's names."""
+    sampling = recipe.sampling
+    return {
+        "per_device_train_batch_size": sampling.prompts * sampling.group,
+        "per_device_eval_batch_size": sampling.group,
+        "num_generations": sampling.group,
+        "max_completion_length": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "beta": 0.0,  # TRL would load the base again, or put an adapter around the adapter
+        "disable_dropout": not recipe.adapter.dropout,
+    }
 
 
 def compare(trainer: Rewarding, base: Path) -> None:

@@ -21,7 +21,7 @@ from aegle.train.causal.corpus import Corpus
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head, heard, listening, shifted
-from aegle.train.causal.mix import forgetting, read_mixed
+from aegle.train.causal.mix import Mixed, forgetting, read_mixed
 from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
 from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
@@ -95,27 +95,43 @@ def run(
         corpus = distil.taught(recipe, corpus, folder, lambda: load_causal(teacher))
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
-    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
-    encode = Encoder(tokenizer, template=recipe.template, **fit)
+    encode = _encoder(recipe, tokenizer)
     texts = {part: encoded(corpus, part, encode) for part in ("train", "dev")}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
+    counts: dict[str, Any] = {part: len(some) for part, some in texts.items()}
+    counts |= {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
+    return _learned(recipe, trainer, encode, read, counts, resume)
+
+
+def _encoder(recipe: Recipe, tokenizer: Any) -> Encoder:
+    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
+    return Encoder(tokenizer, template=recipe.template, **fit)
+
+
+def _learned(
+    recipe: Recipe,
+    trainer: Tuner,
+    encode: Encoder,
+    read: Mixed,
+    counts: dict[str, Any],
+    resume: bool,
+) -> Done:
+    """The training itself, its figures, and what it leaves."""
+    folder, cut = trainer.watch.folder, encode.cut
     old = {name: [t for one in some for t in encode(one)] for name, some in read.old.items()}
     before = {name: trainer.losses(some) for name, some in old.items()}
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
-    metrics = summary(trainer, texts["dev"])
+    metrics = summary(trainer)
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
-    counts = {part: len(some) for part, some in texts.items()}
-    metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
-    if read.drawn:
-        metrics["data"]["drawn"] = dict(read.drawn)
+    metrics["data"] = {**counts, "cut": cut}
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
-    keep(recipe, trainer.model, tokenizer, folder, metrics, about)
-    return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
+    keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
+    return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
 
 
 def encoded(corpus: Corpus, part: str, encode: Encoder) -> list[Tokens]:
@@ -309,9 +325,9 @@ def _router(core: Any, outputs: Any) -> Any:
     return 0.0 if aux is None else weight * aux
 
 
-def summary(trainer: Tuner, dev: list[Tokens]) -> dict[str, Any]:
+def summary(trainer: Tuner) -> dict[str, Any]:
     """Dev's figures at the best weights, with 95% intervals by group, and how training went."""
-    rows, groups = trainer.scores(), [one.group for one in dev]
+    rows, groups = trainer.scores(), [one.group for one in trainer.eval_dataset.texts]
     counts = [count for _, _, count in rows]
     loss = mean([total / count for total, _, count in rows], groups=groups, weights=counts)
     right = mean([hits / count for _, hits, count in rows], groups=groups, weights=counts)
