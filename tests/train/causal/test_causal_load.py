@@ -14,7 +14,9 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 import tiny_models as tiny
 from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.lm.catalog import resolve
-from aegle.train.causal.load import load_causal, load_encoder, load_seq2seq, trainable
+from aegle.lm.decoder_config import AegleDecoderConfig
+from aegle.lm.shape import dial
+from aegle.train.causal.load import OWN, load_causal, load_encoder, load_seq2seq, trainable
 
 SMALL: dict[str, Any] = {
     "vocab_size": 320,
@@ -55,6 +57,15 @@ def test_a_causal_folder_gives_the_logits_that_were_saved(name: str, tmp_path: P
     assert not model.training
     assert next(model.parameters()).dtype == torch.float32
     assert tokenizer.decode(tokenizer("a fever").input_ids) == "a fever"
+
+
+def test_a_folder_of_our_decoder_loads(tmp_path: Path) -> None:
+    shape = dial("nano", vocabulary=320, width=32, layers=2, window=8, global_tokens=1)
+    saved = tiny.save(tmp_path, AegleDecoderConfig.of(shape), kind=AutoModelForCausalLM)
+    model, _ = load_causal(tmp_path)
+    assert model.config.model_type == OWN
+    with torch.no_grad():
+        assert torch.equal(model(IDS).logits, saved(IDS).logits)
 
 
 def test_an_encoder_loads(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ from aegle.core.artifacts import sha256_file
 from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.lm import fetch
 from aegle.lm.catalog import cache_folder
+from aegle.lm.decoder import AegleDecoder
+
+OWN: Final = AegleDecoder.config_class.model_type
+"""Importing the research decoder registers it, so that folders of this type load like any other."""
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
