@@ -76,9 +76,9 @@ def _shape(told: Mapping[str, Any]) -> Shape:
         raise UsageError(
             f"model type {kind!r} has not Llama's layout; GGUF is written for: {', '.join(_READS)}"
         )
-    for setting in ("attention_bias", "mlp_bias"):
-        if told.get(setting):
-            raise UsageError(f"{setting} is set: llama.cpp's layout has no biases")
+    for setting, usual in (("attention_bias", False), ("mlp_bias", False), ("hidden_act", "silu")):
+        if told.get(setting, usual) != usual:
+            raise UsageError(f"{setting} {told[setting]!r}: llama.cpp's layout has only {usual!r}")
     try:
         return _read_shape(told, kind)
     except (KeyError, TypeError, ValueError) as error:
@@ -90,12 +90,13 @@ _READS: Final = ("aegle_decoder", "llama", "mistral", "mixtral")
 
 def _read_shape(told: Mapping[str, Any], kind: str) -> Shape:
     own = kind == "aegle_decoder"
-    heads = int(told["num_attention_heads"])
+    heads, context = int(told["num_attention_heads"]), int(told["max_position_embeddings"])
+    window = int(told.get("attention_window" if own else "sliding_window") or 0)
     attention = Attention(
         heads,
         int(told.get("num_key_value_heads") or heads),
         int(told.get("head_dim") or told["hidden_size"] // heads),
-        window=int(told.get("attention_window" if own else "sliding_window") or 0),
+        window=window if window < context else 0,
         block=int(told.get("attention_block") or 0),
     )
     count = int(told.get("num_experts" if own else "num_local_experts") or 0)
@@ -110,7 +111,7 @@ def _read_shape(told: Mapping[str, Any], kind: str) -> Shape:
         width=int(told["hidden_size"]),
         layers=int(told["num_hidden_layers"]),
         mlp_width=inner,
-        context=int(told["max_position_embeddings"]),
+        context=context,
         attention=attention,
         positions=_read_positions(told),
         experts=experts,
