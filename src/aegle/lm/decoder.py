@@ -176,6 +176,7 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):
         super().__init__(config)
         self.model = AegleDecoderModel(config)
         self.vocab_size = config.vocab_size
+        self.loss_type = "ForCausalLM"
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
