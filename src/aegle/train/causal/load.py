@@ -8,11 +8,12 @@ file only is turned into float weights once and kept in the cache.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from gguf import GGUFReader
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -163,16 +164,18 @@ def trainable(file: Path, cache: Path) -> Path:
 
 
 def _spread(file: Path, into: Path) -> None:
-    options = {"gguf_file": file.name, "local_files_only": True}
-    quiet = logging.get_verbosity()
-    logging.set_verbosity_error()
+    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    auto: Any = AutoModelForCausalLM  # its functions have no types
+    shown = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), **options)
-        read = AutoModelForCausalLM.from_pretrained(
-            str(file.parent), dtype=torch.float16, **options
+        read, about = auto.from_pretrained(
+            str(file.parent), dtype=torch.float16, output_loading_info=True, **options
         )
+        lost = _lost(file, read.config, about["missing_keys"])
         # What came from GGUF refuses to be saved: its weights go into a model of the same shape.
-        made = AutoModelForCausalLM.from_config(read.config, dtype=torch.float16)
+        made = auto.from_config(read.config, dtype=torch.float16)
         made.load_state_dict(read.state_dict())
     except _FAULTS as error:
         raise InputError(
@@ -180,6 +183,28 @@ def _spread(file: Path, into: Path) -> None:
             "does not read its architecture or its quantisation, or it is damaged"
         ) from error
     finally:
-        logging.set_verbosity(quiet)
+        logging.set_verbosity(shown)
+    if lost:
+        raise InputError(
+            f"{file} can't be turned into float weights: Transformers leaves out its {lost}, and "
+            "what remains computes something else; train from the original safetensors"
+        )
     made.save_pretrained(str(into))
     tokenizer.save_pretrained(str(into))
+
+
+def _lost(file: Path, config: Any, missing: Iterable[str]) -> str:
+    """What of a GGUF file did not arrive; Transformers says nothing of it."""
+    reader = GGUFReader(file)
+    kind = str(reader.fields["general.architecture"].contents())
+    rope = getattr(config, "rope_parameters", None) or {}
+    scaling = reader.fields.get(f"{kind}.rope.scaling.type")
+    scaled = scaling is not None and scaling.contents() != "none"
+    scaled = scaled or any(one.name == "rope_freqs.weight" for one in reader.tensors)
+    if scaled and rope.get("rope_type", "default") == "default":
+        return "RoPE scaling"
+    missing = [name for name in missing if not name.startswith("lm_head.")]
+    experts = reader.fields.get(f"{kind}.expert_count")
+    if experts is not None and not hasattr(config, "num_experts_per_tok"):
+        return "experts"
+    return f"weights ({len(missing)}, as {sorted(missing)[0]})" if missing else ""
