@@ -10,13 +10,20 @@ import numpy as np
 import pytest
 import torch
 import xllamacpp
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, MixtralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    MistralConfig,
+    MixtralConfig,
+)
 
 import tiny_models as tiny
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.core.errors import InputError, UsageError
 from aegle.lm.decoder import AegleDecoderConfig
 from aegle.lm.gguf import export, interleaved
+from aegle.lm.gguf_tokenizer import CUTS
 from aegle.lm.shape import ALIBI, dial
 from aegle.train.causal.load import load_causal, trainable
 
@@ -115,6 +122,21 @@ def test_llama_cpp_computes_the_same(name: str, tmp_path: Path) -> None:
         assert read == len(ids)
         assert np.isfinite(found).all()
         np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_text_is_cut_alike(name: str, tmp_path: Path) -> None:
+    """To llama.cpp and back through its file, each known way of cutting text stays what it is."""
+    tiny.save(tmp_path, ours(), kind=AutoModelForCausalLM)
+    told(tmp_path, "tokenizer.json", pre_tokenizer=CUTS[name])
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    ids = tokenizer(WORDS).input_ids
+    file = export(tmp_path, tmp_path / "model.gguf")
+    runner = Runner(file)
+    assert runner.odds(WORDS)[1] == len(ids)
+    np.testing.assert_array_equal(runner.odds(WORDS)[0], runner.odds(ids)[0])
+    again = AutoTokenizer.from_pretrained(trainable(file, tmp_path / "cache"))
+    assert again(WORDS).input_ids == ids
 
 
 def test_halves_compute_nearly_the_same_and_the_generator_talks(tmp_path: Path) -> None:

@@ -16,6 +16,39 @@ _QWEN2: Final = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _LLAMA3: Final = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+
+
+def _bytes(*, cuts: bool) -> dict[str, Any]:
+    told = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    return {**told, "use_regex": cuts}
+
+
+CUTS: Final[dict[str, dict[str, Any]]] = {
+    "gpt-2": _bytes(cuts=True),
+    "smollm": {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            _bytes(cuts=True),
+        ],
+    },
+    **{
+        name: {
+            "type": "Sequence",
+            "pretokenizers": [
+                {
+                    "type": "Split",
+                    "pattern": {"Regex": pattern},
+                    "behavior": "Isolated",
+                    "invert": False,
+                },
+                _bytes(cuts=False),
+            ],
+        }
+        for name, pattern in (("qwen2", _QWEN2), ("llama-bpe", _LLAMA3))
+    },
+}
+"""llama.cpp's names for how text is cut before it is merged, and ``tokenizer.json``'s."""
 _ROLES: Final = {"bos_token": "bos", "eos_token": "eos", "pad_token": "pad", "unk_token": "unk"}
 
 
@@ -72,21 +105,22 @@ def _cut(told: dict[str, Any]) -> str:
     if told.get("normalizer") not in (None, {"type": "NFC"}):
         raise UsageError("a tokenizer that normalises text is not written: llama.cpp would not")
     whole = told.get("pre_tokenizer") or {}
-    steps = whole.get("pretokenizers", [whole])
-    kinds = [one.get("type") for one in steps]
-    last = steps[-1]
-    if kinds[-1] == "ByteLevel" and not last.get("add_prefix_space"):
-        if kinds == ["ByteLevel"] and last.get("use_regex", True):
-            return "gpt-2"
-        if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits"):
-            return "smollm"
-        pattern = steps[0].get("pattern", {}).get("Regex") if kinds[0] == "Split" else None
-        if kinds == ["Split", "ByteLevel"] and pattern in (_QWEN2, _LLAMA3):
-            return "qwen2" if pattern == _QWEN2 else "llama-bpe"
+    for name, cut in CUTS.items():
+        if _plain(whole) == _plain(cut):
+            return name
+    kinds = [str(one.get("type")) for one in whole.get("pretokenizers", [whole])]
     raise UsageError(
-        f"llama.cpp has no name for how this tokenizer cuts text ({', '.join(map(str, kinds))}); "
-        "GPT-2's, SmolLM's, Qwen2's and Llama 3's ways are known"
+        f"llama.cpp has no name for how this tokenizer cuts text ({', '.join(kinds)}); known are "
+        f"the ways of {', '.join(CUTS)}"
     )
+
+
+def _plain(cut: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps that cut, without what only moves offsets and with what is left unsaid."""
+    steps = cut.get("pretokenizers", [cut])
+    usual = {"ByteLevel": {"use_regex": True}, "Split": {"invert": False}}
+    told = [{**usual.get(one.get("type", ""), {}), **one} for one in steps]
+    return [{key: one[key] for key in one if key != "trim_offsets"} for one in told]
 
 
 def _special(writer: Any, folder: Path, ids: dict[str, int], told: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ file only is turned into float weights once and kept in the cache.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 import torch
 from gguf import GGUFReader
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -31,6 +33,7 @@ from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.lm import fetch
 from aegle.lm.catalog import cache_folder
 from aegle.lm.decoder import AegleDecoder
+from aegle.lm.gguf_tokenizer import CUTS
 
 OWN: Final = AegleDecoder.config_class.model_type
 """Importing the research decoder registers it, so that folders of this type load like any other."""
@@ -42,6 +45,8 @@ DTYPES: Final[Mapping[str, torch.dtype]] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+_WRITTEN: Final = 2
+"""Counted up when a GGUF file is turned into something else than before."""
 _PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 _FAULTS: Final = (
     OSError,
@@ -153,7 +158,7 @@ def trainable(file: Path, cache: Path) -> Path:
         InputError: no GGUF file, or one of an architecture that Transformers can't read.
         BackendError: another process has been at it for too long.
     """
-    target = cache / "trainable" / f"{file.stem}-{sha256_file(file)[:16]}"
+    target = cache / "trainable" / f"{file.stem}-{sha256_file(file)[:16]}-{_WRITTEN}"
     if not (target / "config.json").is_file():
         with fetch.lock(cache / "trainable.lock"):
             # Another process may have written it while this one waited.
@@ -173,7 +178,8 @@ def _spread(file: Path, into: Path) -> None:
         read, about = auto.from_pretrained(
             str(file.parent), dtype=torch.float16, output_loading_info=True, **options
         )
-        lost = _lost(file, read.config, about["missing_keys"])
+        reader = GGUFReader(file)
+        lost = _lost(reader, read.config, about["missing_keys"]) or _cut(reader, tokenizer)
         # What came from GGUF refuses to be saved: its weights go into a model of the same shape.
         made = auto.from_config(read.config, dtype=torch.float16)
         made.load_state_dict(read.state_dict())
@@ -193,9 +199,8 @@ def _spread(file: Path, into: Path) -> None:
     tokenizer.save_pretrained(str(into))
 
 
-def _lost(file: Path, config: Any, missing: Iterable[str]) -> str:
+def _lost(reader: Any, config: Any, missing: Iterable[str]) -> str:
     """What of a GGUF file did not arrive; Transformers says nothing of it."""
-    reader = GGUFReader(file)
     kind = str(reader.fields["general.architecture"].contents())
     rope = getattr(config, "rope_parameters", None) or {}
     scaling = reader.fields.get(f"{kind}.rope.scaling.type")
@@ -208,3 +213,17 @@ def _lost(file: Path, config: Any, missing: Iterable[str]) -> str:
     if experts is not None and not hasattr(config, "num_experts_per_tok"):
         return "experts"
     return f"weights ({len(missing)}, as {sorted(missing)[0]})" if missing else ""
+
+
+def _cut(reader: Any, tokenizer: Any) -> str:
+    """Let a tokenizer cut text as the file's does, which Transformers takes no notice of."""
+    if reader.fields["tokenizer.ggml.model"].contents() != "gpt2":
+        return ""
+    field = reader.fields.get("tokenizer.ggml.pre")
+    name = "gpt-2" if field is None else str(field.contents())
+    if name not in CUTS:
+        return f"way of cutting text ({name})"
+    backend = tokenizer.backend_tokenizer
+    whole = {**json.loads(backend.to_str()), "pre_tokenizer": CUTS[name]}
+    backend.pre_tokenizer = Tokenizer.from_str(json.dumps(whole)).pre_tokenizer
+    return ""
