@@ -33,7 +33,7 @@ from aegle.lm.shape import ALIBI, Shape
 __all__ = ["AegleDecoder", "AegleDecoderConfig", "AegleDecoderModel", "build"]
 
 
-class DecoderLayer(GradientCheckpointingLayer):
+class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
     """Attention and feed-forward, each behind a norm and added to the stream."""
 
     def __init__(self, config: AegleDecoderConfig, layer_idx: int) -> None:
@@ -65,7 +65,7 @@ class DecoderLayer(GradientCheckpointingLayer):
         return hidden_states + added, routed, weights
 
 
-class AegleDecoderPreTrained(PreTrainedModel):
+class AegleDecoderPreTrained(PreTrainedModel):  # type: ignore[no-untyped-call]  # HF's way
     """What the model with and without a head share."""
 
     config_class = AegleDecoderConfig
@@ -77,7 +77,7 @@ class AegleDecoderPreTrained(PreTrainedModel):
     _supports_sdpa = True
 
 
-class AegleDecoderModel(AegleDecoderPreTrained):
+class AegleDecoderModel(AegleDecoderPreTrained):  # type: ignore[no-untyped-call]
     """Embeddings, layers, a norm."""
 
     def __init__(self, config: AegleDecoderConfig) -> None:
@@ -91,7 +91,7 @@ class AegleDecoderModel(AegleDecoderPreTrained):
             None if config.position_kind == ALIBI else LlamaRotaryEmbedding(config)  # type: ignore[arg-type]
         )
         self.gradient_checkpointing = False
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -125,21 +125,18 @@ class AegleDecoderModel(AegleDecoderPreTrained):
         position_ids = position_ids.expand(states.shape[0], -1)
         turns = None if self.rotary_emb is None else self.rotary_emb(states, position_ids)
         seen = self._seen(position_ids, attention_mask, past_key_values, states.dtype)
-        routed, hidden, weights = [], [states], []
-        for layer, layer_seen in zip(self.layers, seen, strict=True):
-            states, logits, weight = layer(
-                states, turns=turns, seen=layer_seen, past_key_values=past_key_values
-            )
-            routed.append(logits)
-            hidden.append(states)
-            weights.append(weight)
-        states = self.norm(states)
+        told: list[tuple[Tensor, Any, Any]] = []
+        hidden = [states]
+        for layer, one in zip(self.layers, seen, strict=True):
+            told.append(layer(hidden[-1], turns=turns, seen=one, past_key_values=past_key_values))
+            hidden.append(told[-1][0])
+        states = self.norm(hidden[-1])
         return MoeModelOutputWithPast(
             last_hidden_state=states,
             past_key_values=past_key_values if use_cache else None,
             hidden_states=(*hidden[:-1], states) if output_hidden_states else None,
-            attentions=tuple(weights) if output_attentions else None,
-            router_logits=tuple(routed) if self.config.num_experts else None,
+            attentions=tuple(one[2] for one in told) if output_attentions else None,
+            router_logits=tuple(one[1] for one in told) if self.config.num_experts else None,
         )
 
     def _seen(
@@ -167,7 +164,7 @@ class AegleDecoderModel(AegleDecoderPreTrained):
         return found
 
 
-class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):
+class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-untyped-call]
     """The decoder with its head: predicts the next token."""
 
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}  # noqa: RUF012
@@ -178,7 +175,7 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):
         self.vocab_size = config.vocab_size
         self.loss_type = "ForCausalLM"
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,

@@ -21,7 +21,7 @@ from aegle.lm.shape import (
 MODEL_TYPE = "aegle_decoder"
 
 
-class AegleDecoderConfig(PretrainedConfig):
+class AegleDecoderConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # HF's has no types
     """Names as in Llama's and Mixtral's configs where they have one.
 
     `AegleDecoderConfig.of` makes one from a shape, `shape` gives it back.
@@ -65,7 +65,7 @@ class AegleDecoderConfig(PretrainedConfig):
     layer_types: list[str] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
-        super().__post_init__(**kwargs)
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
         try:
             shape = self.shape
         except UsageError as error:

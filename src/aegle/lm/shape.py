@@ -256,7 +256,7 @@ class Shape:
             return (tokens + 1) / 2
         places = np.arange(tokens)
         return float(
-            np.mean([visible(self.attention, place, places[: place + 1]).sum() for place in places])
+            np.mean([visible(self.attention, n, places[: n + 1]).sum() for n in range(tokens)])
         )
 
     def cache_bytes(self, tokens: int, *, value_bytes: int = 2) -> int:

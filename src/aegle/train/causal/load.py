@@ -172,7 +172,7 @@ def _spread(file: Path, into: Path) -> None:
     options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
     auto: Any = AutoModelForCausalLM  # its functions have no types
     shown = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(40)  # errors only; the package gives the number no name
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), **options)
         read, about = auto.from_pretrained(
