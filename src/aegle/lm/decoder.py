@@ -195,7 +195,6 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
 
         With experts the loss has the router's two losses in it; ``aux_loss`` is the load balance.
         """
-        items = more.get("num_items_in_batch")
         out = self.model(
             input_ids,
             attention_mask,
@@ -213,10 +212,8 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
             loss = self.loss_function(logits, labels, self.vocab_size, **more)
         if out.router_logits is not None:
             aux, whole = self._routing(out.router_logits, attention_mask, out.last_hidden_state)
-            if loss is not None and labels is not None:
-                # A step's loss is a sum over its parts, divided once: each adds its tokens' share.
-                share = 1.0 if items is None else (labels[:, 1:] != -100).sum() / items
-                loss = loss + share * whole
+            if loss is not None:
+                loss = loss + whole * _share(labels, more.get("num_items_in_batch"))
         result = MoeCausalLMOutputWithPast(
             loss=loss,
             aux_loss=aux,
@@ -226,8 +223,8 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
             attentions=out.attentions,
             router_logits=out.router_logits if output_router_logits else None,
         )
-        wants = self.config.return_dict if return_dict is None else return_dict
-        return result if wants else result.to_tuple()
+        named = self.config.return_dict if return_dict is None else return_dict
+        return result if named else result.to_tuple()
 
     def _routing(
         self, routed: tuple[Tensor, ...], attention_mask: Tensor | None, states: Tensor
@@ -242,6 +239,11 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
         if config.router_z_loss_coef:
             whole = whole + config.router_z_loss_coef * z_loss(routed, kept)
         return balance, whole
+
+
+def _share(labels: Tensor | None, items: Tensor | int | None) -> Tensor | float:
+    """A step's loss is a sum over its parts, divided once: each adds its tokens' share."""
+    return 1.0 if items is None or labels is None else (labels[:, 1:] != -100).sum() / items
 
 
 def build(shape: Shape, *, seed: int = 0, **more: Any) -> AegleDecoder:
