@@ -1,0 +1,1 @@
+"""Training of causal models: loading, recipes, packing, adapters, the run."""
