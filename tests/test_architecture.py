@@ -53,6 +53,7 @@ VOUCHES = {
     "train/data/identifiers.py",  # nobody's: made from lists
     "train/data/instructions/shape.py",  # templates of ours around safe texts
     "train/data/instructions/published.py",  # passages and answers of public sets
+    "train/causal/corpus.py",  # likewise, for generators
     "train/data/support.py",  # claims and evidence of public sets
     "backends/corpus_sqlite.py",  # reads back what was safe when stored
     "backends/graph_rows.py",  # likewise

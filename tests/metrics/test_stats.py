@@ -85,3 +85,14 @@ def test_equal_systems_have_no_gain_and_groups_change_places_together() -> None:
         paired([1.0], [])
     with pytest.raises(ValueError, match="at least one row"):
         bootstrap(lambda places: 0.0, [])
+
+
+def test_weights_count_as_that_many_values() -> None:
+    values, weights, groups = [0.2, 0.9, 0.4], [3, 1, 2], ["a", "a", "b"]
+    spread = [one for one, count in zip(values, weights, strict=True) for _ in range(count)]
+    names = [one for one, count in zip(groups, weights, strict=True) for _ in range(count)]
+    weighted, plain = mean(values, groups=groups, weights=weights), mean(spread, groups=names)
+    assert weighted.value == pytest.approx(plain.value)
+    assert (weighted.low, weighted.high) == pytest.approx((plain.low, plain.high))
+    with pytest.raises(ValueError, match="weights"):
+        mean(values, weights=[1, 0, 1])

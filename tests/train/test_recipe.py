@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from aegle.core.errors import InputError
+from aegle.train.causal.kinds import reader
+from aegle.train.keys import read_tree
 from aegle.train.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -26,9 +28,11 @@ def write(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_loads(path: Path) -> None:
-    recipe = read_recipe(path)
+    kind = read_tree(path).get("kind")
+    recipe = reader(kind)(path) if kind else read_recipe(path)
     assert recipe.name == path.stem
-    assert all(corpus.licence and corpus.safe_because for corpus in recipe.corpora)
+    sources = recipe.data if kind else recipe.corpora
+    assert all(one.licence and one.safe_because for one in sources)
 
 
 def test_changes_from_the_command_line(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def train(
     no_track: Annotated[bool, typer.Option("--no-track", help="Train without MLflow.")] = False,
     json_: Json = False,
 ) -> None:
-    """Train a recipe: one encoder, many heads. Needs: pip install 'aegle[train,track]'.
+    """Train a recipe: one encoder with many heads, or, where the recipe has a `kind` (pretrain,
+    sft), a generator with an adapter. Needs: pip install 'aegle[train,track]'.
 
     The model ends in OUT/NAME/model, its scores in OUT/NAME/result.json. Ctrl-C ends after the
     current step, with a checkpoint; --resume goes on from there, to the same bits.
@@ -70,6 +71,7 @@ def train(
       aegle train tagger --data data
       aegle train tagger --data data --set optimiser.epochs=4 --seed 3 --out runs/seed-3
       aegle train tagger --data data --resume
+      aegle train sft-answers --data data --set adapter=dora
       aegle train mine.yaml --data data --search 30
       aegle train runs/mine-search/best.yaml --data data --json
     """
@@ -81,7 +83,8 @@ def train(
     else:
         about |= {"resume": resume, "tracker": None if no_track else tracker}
     result = _run(recipe, about)
-    show.emit(result, json_, _searched if search else _trained)
+    shown = _tuned if "kind" in result else _trained
+    show.emit(result, json_, _searched if search else shown)
 
 
 def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
@@ -178,10 +181,11 @@ class _Watch:
         elif kind == "trial":
             self._say(f"trial {step}  dev {value:.4f}")
             self._epochs, self._tokens = 0, 0.0
-        elif name == "dev/mean":
+        elif name in ("dev/mean", "dev/loss"):
             self._epochs += 1
             shown = "  ".join(f"{one} {score:.3f}" for one, score in self._epoch.items())
-            self._say(f"epoch {self._epochs}  dev {value:.4f}  {shown}  {self._pace}".rstrip())
+            what = f"epoch {self._epochs}  dev" if task == "mean" else f"step {step}  dev loss"
+            self._say(f"{what} {value:.4f}  {shown}  {self._pace}".rstrip())
             self._epoch = {}
         elif kind == "dev":
             self._epoch[task] = value
@@ -209,6 +213,24 @@ def _trained(result: dict[str, Any]) -> None:
             "peak_memory": f"{peak / 1e6:,.0f} MB",
         }
     )
+
+
+def _tuned(result: dict[str, Any]) -> None:
+    rows = [
+        {
+            "dev": name,
+            "value": f"{one['value']:.4f}",
+            "interval": f"{one['low']:.4f}-{one['high']:.4f}",
+            "n": one["n"],
+        }
+        for name, one in result["metrics"].get("dev", {}).items()
+    ]
+    if rows:
+        show.table(rows, *rows[0])
+        show.say()
+    peak = result["peak_memory_bytes"]
+    told = {name: result[name] for name in ("artifact", "steps", "seconds", "tokens_per_s")}
+    show.pairs({**told, "peak_memory": f"{peak / 1e6:,.0f} MB", "run_id": result["run_id"]})
 
 
 def _row(task: str, part: str, one: dict[str, Any]) -> dict[str, Any]:

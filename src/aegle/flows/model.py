@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from aegle.backends.lock import FolderLock
 from aegle.core import plugins
-from aegle.core.artifacts import read_json, sha256_file, sha256_tree, write_json
-from aegle.core.errors import NotFoundError, UsageError
-from aegle.core.ports import Progress, Tracker, quiet
+from aegle.core.artifacts import read_json, sha256_tree, write_json
+from aegle.core.errors import InputError, NotFoundError
+from aegle.core.ports import Progress, quiet
+from aegle.flows import causal
+from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, locked, no_figures
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.dequantise import trainable
-
-RESULT: Final = "result.json"
-"""In a run's folder once it is finished: scores, and where the model lies."""
-
-ABOUT: Final = "run.json"
-"""In a run's folder from its beginning: its recipe, the hashes of its data, the tracker's run."""
-
-CHALLENGER: Final = "challenger"
-"""What a model just trained is to the one that serves."""
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _SHELVES: Final = (_PACKAGE / "recipes", _PACKAGE.parents[1] / "recipes")
 """Where recipes lie: in an installed package, in a checkout."""
-
-
-class Figures(Protocol):
-    """Takes a figure of training as it comes: ``loss/TASK``, ``tokens``, ``dev/TASK``..."""
-
-    def __call__(self, name: str, value: float, step: int) -> None:
-        """``step``: how many steps were done."""
-
-
-def no_figures(name: str, value: float, step: int) -> None:
-    """A `Figures` that shows nothing."""
 
 
 def recipe_file(name: str) -> Path:
@@ -79,8 +58,8 @@ def train(
     """Train a recipe; its model ends in ``out/NAME/model``, its scores in ``out/NAME/result.json``.
 
     Args:
-        recipe: a YAML file.
-        data: the folder that its corpora's paths begin in.
+        recipe: a YAML file; one with a ``kind`` is `aegle.flows.causal.train`'s.
+        data: where its corpora's paths begin.
         out: where runs lie.
         changes: dotted names of the recipe and their values.
         resume: go on from the run's last checkpoint.
@@ -96,18 +75,21 @@ def train(
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
+    if kind := _kind(recipe, changes):
+        how: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
+        how |= {"progress": progress, "figures": figures, "stop": stop}
+        return causal.train(recipe, kind, data=data, out=out, **how)
     run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
     told = _read(recipe, data, changes)
     folder = out / told.name
     base = _base(told, progress)
-    with _locked(folder):
-        about = _about(told, data, folder, resume)
-        with _followed(tracker, told, about, folder, figures) as follow:
-            how = {"resume": resume, "log": follow, "device": device, "stop": stop}
-            how["progress"] = lambda done, total: progress("train", done, total)
-            fitted, test = run(told, base=base, data=data, folder=folder, **how)
+    with locked(folder):
+        about = begun(told, _hashes(told, data), folder, resume)
+        with followed(tracker, told, about, folder, figures) as follow:
+            heads = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
+            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **heads)
             result = _result(told, folder, fitted, test, follow)
-            follow.finish(told.name, result)
+            _finish(told, result, follow)
         write_json(folder / RESULT, result)
     return result
 
@@ -139,12 +121,13 @@ def search(
         MissingExtraError: the extra ``train`` or ``search`` is not installed.
         StoppedError: ``stop`` said so; the same call goes on from there.
     """
+    _only_encoders(recipe, changes)
     find = plugins.load("aegle.train.search:search")
     told = _read(recipe, data, changes)
     read = plugins.load("aegle.train.recipe:read_recipe")
     folder = out / f"{told.name}-search"
     base = _base(told, progress)
-    with _locked(folder):
+    with locked(folder):
         found = find(
             lambda more: read(recipe, changes={**(changes or {}), **more}),
             base=base,
@@ -163,9 +146,36 @@ def search(
     return {"name": told.name, "recipe": str(folder / "best.yaml"), "best": rows[0], "trials": rows}
 
 
+def _of(progress: Progress) -> Callable[[int, int], None]:
+    """Takes steps done and all steps of the training."""
+    return lambda done, total: progress("train", done, total)
+
+
+def _finish(told: Any, result: dict[str, Any], follow: Follow) -> None:
+    """The test scores, and the model, if it is to serve, as the challenger."""
+    for task, one in result["test"].items():
+        follow(f"test/{task}", one["f1"]["value"], result["steps"])
+    if result["serves"] and (named := follow.register(told.name, Path(result["model"]))):
+        result["version"] = named
+    follow.end()
+
+
 def tracker_in(out: Path) -> str:
     """The URI of the tracker's file in a folder of runs."""
     return f"sqlite:///{out.resolve() / 'mlflow.db'}"
+
+
+def _kind(recipe: Path, changes: Mapping[str, Any] | None) -> str:
+    """The kind of causal training that a recipe asks for; "" of an encoder's."""
+    tree = plugins.load("aegle.train.keys:read_tree")(recipe, changes=dict(changes or {}))
+    return str(tree.get("kind") or "")
+
+
+def _only_encoders(recipe: Path, changes: Mapping[str, Any] | None) -> None:
+    if kind := _kind(recipe, changes):
+        raise InputError(
+            f"{recipe}: a recipe of the kind {kind} can't be searched; vary it instead"
+        )
 
 
 def _read(recipe: Path, data: Path, changes: Mapping[str, Any] | None) -> Any:
@@ -174,127 +184,26 @@ def _read(recipe: Path, data: Path, changes: Mapping[str, Any] | None) -> Any:
     return plugins.load("aegle.train.recipe:read_recipe")(recipe, changes=dict(changes or {}))
 
 
+def _hashes(told: Any, data: Path) -> dict[str, str]:
+    """Name -> SHA-256 of each corpus."""
+    return {
+        f"data.{number}.{corpus.task}.{part}": sha256_tree(data / path)
+        for number, corpus in enumerate(told.corpora)
+        for part in ("train", "dev", "test")
+        if (path := getattr(corpus, part))
+    } | {
+        f"data.unlabelled.{number}": sha256_tree(data / one.train)
+        for number, one in enumerate(told.unlabelled if told.distillation else ())
+    }
+
+
 def _base(told: Any, progress: Progress) -> Path:
     folder = resolve(told.base, progress=progress)
     return folder if told.frozen else trainable(folder, cache_folder() / "trainable")
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FolderLock(folder)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _about(told: Any, data: Path, folder: Path, resume: bool) -> dict[str, Any]:
-    """What the run is, written at its beginning and compared when it goes on."""
-    if (folder / RESULT).is_file():
-        raise UsageError(
-            f"{folder} holds a finished run; name another folder with --out, or remove it"
-        )
-    if resume != (folder / "checkpoint.json").is_file():
-        if resume:
-            raise UsageError(f"{folder} has no checkpoint to go on from; start without --resume")
-        raise UsageError(
-            f"{folder} holds a run that was stopped; go on with --resume, or remove it"
-        )
-    about = {
-        "recipe": told.model_dump(mode="json"),
-        "hashes": {
-            f"data.{number}.{corpus.task}.{part}": sha256_tree(data / path)
-            for number, corpus in enumerate(told.corpora)
-            for part in ("train", "dev", "test")
-            if (path := getattr(corpus, part))
-        }
-        | {
-            f"data.unlabelled.{number}": sha256_tree(data / one.train)
-            for number, one in enumerate(told.unlabelled if told.distillation else ())
-        },
-        "run": "",
-        "tracker": "",
-    }
-    if resume:
-        before = read_json(folder / ABOUT)
-        for what in ("recipe", "hashes"):
-            changed = sorted(
-                key
-                for key in {*about[what], *before[what]}
-                if about[what].get(key) != before[what].get(key)
-            )
-            if changed:
-                raise UsageError(
-                    f"{folder} was begun with another {', '.join(changed)}; resume it as it was, "
-                    "or name another folder with --out"
-                )
-        return dict(before)
-    write_json(folder / ABOUT, about)
-    return about
-
-
-class _Follow:
-    """Figures on their way to a tracker and to whoever watches, those of a step together."""
-
-    def __init__(self, tracker: Tracker | None, figures: Figures) -> None:
-        self._tracker, self._figures = tracker, figures
-        self._waiting: dict[str, float] = {}
-        self._step = 0
-        self.tokens, self.began = 0, time.perf_counter()
-
-    def __call__(self, name: str, value: float, step: int) -> None:
-        if step != self._step:
-            self.flush()
-        self._waiting[name], self._step = value, step
-        if name == "tokens":
-            self.tokens = int(value)
-        if name == "dev/mean":  # what comes next may be far off, or a stop
-            self.flush()
-        self._figures(name, value, step)
-
-    def flush(self) -> None:
-        if self._tracker and self._waiting:
-            self._tracker.log(self._waiting, step=self._step)
-        self._waiting = {}
-
-    def finish(self, name: str, result: dict[str, Any]) -> None:
-        """The test scores, and the model, if it is to serve, as the challenger."""
-        for task, one in result["test"].items():
-            self(f"test/{task}", one["f1"]["value"], result["steps"])
-        self.flush()
-        if self._tracker:
-            if result["serves"]:
-                model = Path(result["model"])
-                tags = {"manifest.sha256": sha256_file(model / "manifest.json")}
-                version = self._tracker.register(name, f"path:{model.resolve()}", tags=tags)
-                self._tracker.alias(name, CHALLENGER, version)
-                result["version"] = version
-            self._tracker.end()
-
-
-@contextmanager
-def _followed(
-    uri: str | None, told: Any, about: dict[str, Any], folder: Path, figures: Figures
-) -> Iterator[_Follow]:
-    """A tracker's run around the training; one that fails or is stopped can be gone on with."""
-    if uri is None:
-        yield _Follow(None, figures)
-        return
-    tracker: Tracker = plugins.find("tracker", "mlflow")(uri)
-    try:
-        packages = {name: version(name) for name in ("aegle", "torch", "transformers")}
-        run = about["run"] if about["tracker"] == uri else ""
-        tags = {**about["hashes"], **packages, "folder": str(folder.resolve())}
-        run = tracker.start(told.name, params=about["recipe"], tags=tags, run=run)
-        write_json(folder / ABOUT, {**about, "run": run, "tracker": uri})
-        follow = _Follow(tracker, figures)
-        yield follow
-    finally:
-        tracker.close()
-
-
 def _result(
-    told: Any, folder: Path, fitted: Any, test: Mapping[str, Any], follow: _Follow
+    told: Any, folder: Path, fitted: Any, test: Mapping[str, Any], follow: Follow
 ) -> dict[str, Any]:
     seconds = time.perf_counter() - follow.began
     model = folder / "model" if told.serve else folder

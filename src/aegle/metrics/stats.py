@@ -14,17 +14,24 @@ from aegle.core.records import Measure
 ROUNDS: Final = 2000
 
 
-def mean(values: Sequence[float], *, groups: Sequence[str] | None = None, seed: int = 0) -> Measure:
+def mean(
+    values: Sequence[float],
+    *,
+    groups: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Measure:
     """The mean of some values with a percentile bootstrap interval.
 
     Args:
         values: one a question, document, ...; a truth value counts 0 or 1.
         groups: which patient, host or template each value is from; whole groups are resampled,
             since values of one group are not independent. None: each value is a group.
+        weights: how often each counts, above 0 (the tokens of a text, say); None: once.
         seed: of the resampling.
 
     Raises:
-        ValueError: no values, or not one group a value.
+        ValueError: no values, or not one group, or one weight above 0, a value.
 
     References:
         Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
@@ -36,8 +43,11 @@ def mean(values: Sequence[float], *, groups: Sequence[str] | None = None, seed: 
         raise ValueError(f"{len(values)} values need as many groups, got {len(names)}")
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
     places = np.array([order[name] for name in names])
-    sums_G = np.bincount(places, weights=np.asarray(values, dtype=float))
-    counts_G = np.bincount(places)
+    counts = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
+    if counts.shape != places.shape or not (counts > 0).all():
+        raise ValueError(f"{len(values)} values need as many weights, all above 0")
+    sums_G = np.bincount(places, weights=np.asarray(values, dtype=float) * counts)
+    counts_G = np.bincount(places, weights=counts)
     rng = np.random.default_rng(seed)
     drawn_RG = rng.integers(0, len(order), size=(ROUNDS, len(order)))
     means_R = sums_G[drawn_RG].sum(1) / counts_G[drawn_RG].sum(1)

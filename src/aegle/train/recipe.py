@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from aegle.core.errors import InputError
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from aegle.train.keys import Part, checked, read_tree
 
 
-class Task(_Part):
+class Task(Part):
     """A head and its labels.
 
     ``tags`` finds entities in words; ``span`` says of each labelled span what it is (an assertion);
@@ -31,7 +25,7 @@ class Task(_Part):
     serve: bool = Field(True, description="false: the encoder learns from it, and it isn't served")
 
 
-class Corpus(_Part):
+class Corpus(Part):
     """Annotated texts for one task. A part that is missing is split off by group."""
 
     task: str
@@ -63,7 +57,7 @@ class Corpus(_Part):
     )
 
 
-class Unlabelled(_Part):
+class Unlabelled(Part):
     """Texts without labels: of them a teacher's opinions are learned; without one they lie idle."""
 
     train: str
@@ -74,7 +68,7 @@ class Unlabelled(_Part):
     licence: str
 
 
-class Loss(_Part):
+class Loss(Part):
     """How errors count."""
 
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
@@ -89,7 +83,7 @@ class Loss(_Part):
     )
 
 
-class Optimiser(_Part):
+class Optimiser(Part):
     """AdamW with warm-up and linear decay."""
 
     lr: float = Field(1e-4, gt=0)
@@ -107,7 +101,7 @@ class Optimiser(_Part):
     )
 
 
-class Distillation(_Part):
+class Distillation(Part):
     """Trained teachers whose opinions on every text are learned, of all heads that all have."""
 
     teacher: tuple[str, ...] = Field(
@@ -123,7 +117,7 @@ class Distillation(_Part):
         return (told,) if isinstance(told, str) else told
 
 
-class LexicalFit(_Part):
+class LexicalFit(Part):
     """Experts of words' forms whose logits are added to those of tag heads: `aegle.lm.lexical`."""
 
     heads: dict[str, float] = Field(
@@ -135,7 +129,7 @@ class LexicalFit(_Part):
     entries: int = Field(120_000, ge=1, description="weights that each keeps, of 2 bytes")
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """A named run."""
 
     name: str
@@ -222,60 +216,4 @@ def read_recipe(path: Path, *, changes: dict[str, Any] | None = None) -> Recipe:
     Raises:
         InputError: not YAML, an unknown key (with a suggestion), a value out of range.
     """
-    tree = _tree(path)
-    for name, value in (changes or {}).items():
-        _set(tree, name, value)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise InputError(f"{path}: {_explain(error)}") from error
-
-
-def _tree(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file's keys; with ``extends: FILE`` laid over those of another recipe beside it."""
-    try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} can't be read as YAML ({type(error).__name__})") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: a recipe is a table of keys; see recipes/tagger.yaml")
-    parent = tree.pop("extends", None)
-    if parent is None:
-        return tree
-    above = path.parent / str(parent)
-    if above in below:
-        raise InputError(f"{path} extends {parent}, which extends it in turn")
-    return _laid_over(_tree(above, (*below, path)), tree)
-
-
-def _laid_over(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Tables are joined key by key; any other value is replaced."""
-    joined = dict(under)
-    for key, value in over.items():
-        before = joined.get(key)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        joined[key] = _laid_over(before, value) if both else value  # type: ignore[arg-type]
-    return joined
-
-
-def _set(tree: dict[str, Any], name: str, value: Any) -> None:
-    *above, last = name.split(".")
-    for key in above:
-        tree = tree.setdefault(key, {})
-        if not isinstance(tree, dict):
-            raise InputError(f"{name}: {key} is no table")
-    tree[last] = value
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "recipe"
-    if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
-    known = {
-        name
-        for part in (Recipe, Task, Corpus, Unlabelled, Loss, Optimiser, Distillation, LexicalFit)
-        for name in part.model_fields
-    }
-    close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
-    return f"{where}: no such key" + (f"; did you mean {close[0]!r}?" if close else "")
+    return checked(Recipe, read_tree(path, changes=changes), path)

@@ -8,9 +8,20 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from aegle.core.examples import Example
+
+
+class Grouped(Protocol):
+    """What can be split: it says which document, patient or host it is of."""
+
+    @property
+    def group(self) -> str:
+        """Its name."""
+
+
+G = TypeVar("G", bound=Grouped)
 
 _SHINGLE: Final = 8
 """Words in a row that two texts of one origin share, and two others hardly ever."""
@@ -21,9 +32,7 @@ OVERLAP: Final = 0.3
 """The share of a text's shingles found on the other side above which it counts as seen there."""
 
 
-def split(
-    examples: Sequence[Example], *, shares: Mapping[str, float], seed: int
-) -> dict[str, list[Example]]:
+def split(examples: Sequence[G], *, shares: Mapping[str, float], seed: int) -> dict[str, list[G]]:
     """Examples by part; a group is wholly in one part, the same one whatever else is there.
 
     Args:
@@ -36,7 +45,7 @@ def split(
     """
     if abs(sum(shares.values()) - 1) > 1e-9:
         raise ValueError(f"the shares of a split sum to 1, got {dict(shares)}")
-    parts: dict[str, list[Example]] = {name: [] for name in shares}
+    parts: dict[str, list[G]] = {name: [] for name in shares}
     for one in examples:
         digest = hashlib.sha256(f"{seed}\0{one.group}".encode("utf-8", "surrogatepass")).digest()
         point = int.from_bytes(digest[:8], "big") / 2**64

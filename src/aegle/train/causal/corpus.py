@@ -1,0 +1,186 @@
+"""What a causal model learns from: records of JSON lines, checked, split by group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.core.errors import InputError
+from aegle.core.text import SafeText
+from aegle.train.causal.recipe import Recipe, Source
+from aegle.train.data.split import split
+
+ROLES: Final = ("system", "user", "assistant", "tool")
+SHAPES: Final = "messages; prompt and completion; or text"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A part of a conversation: who speaks, and what."""
+
+    role: str
+    text: SafeText
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing to learn.
+
+    Attributes:
+        place: file and line, for messages.
+        group: the patient, host or document that it is of; the record itself if none is named.
+        turns: a conversation whose answers are learned; a single turn of the role ``text`` is
+            learned whole.
+    """
+
+    place: str
+    group: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Records to learn from and to score on, and how many were dropped, by reason."""
+
+    train: tuple[Record, ...]
+    dev: tuple[Record, ...]
+    dropped: Mapping[str, int]
+
+
+def read_corpus(recipe: Recipe, data: Path) -> Corpus:
+    """All sources of a recipe; what dev holds is not among what is trained on.
+
+    Raises:
+        InputError: a file, a line or a record that isn't as it should be; records that say the
+            same, unless the recipe drops them; no records.
+    """
+    dropped = {"duplicates": 0, "held out": 0}
+    train: list[Record] = []
+    dev: list[Record] = []
+    for source in recipe.data:
+        mine, theirs = _parts(source, data, recipe.seed)
+        mine = _once(mine, recipe.duplicates, dropped)
+        train += mine * source.repeat
+        dev += theirs
+    dev = _once(dev, "drop", {"duplicates": 0})
+    held = {_said(one) for one in dev}
+    kept = [one for one in train if _said(one) not in held]
+    dropped["held out"] = len(train) - len(kept)
+    if not kept or not dev:
+        missing = "train" if not kept else "dev"
+        raise InputError(
+            f"nothing is left for {missing}: {len(train)} records to train on, {len(dev)} in dev, "
+            f"{dropped['held out']} in both; name more data, a dev file or another share"
+        )
+    return Corpus(tuple(kept), tuple(dev), dropped)
+
+
+def _parts(source: Source, data: Path, seed: int) -> tuple[list[Record], list[Record]]:
+    records = list(read_records(data / source.train, source))
+    if source.dev:
+        return records, list(read_records(data / source.dev, source))
+    shares = {"train": 1 - source.share, "dev": source.share}
+    parts = split(records, shares=shares, seed=seed)
+    return parts["train"], parts["dev"]
+
+
+def read_records(path: Path, source: Source) -> Iterator[Record]:
+    """The records of a file of JSON lines.
+
+    Raises:
+        InputError: it can't be read, a line is no record, an empty text; the line is named.
+    """
+    for place, told in lines(path):
+        turns = _turns(told, place, source)
+        for turn in turns:
+            if not turn.text.strip():
+                raise InputError(f"{place}: the text of the {turn.role} is empty; take it out")
+        group = told.get(source.group)
+        yield Record(place, place if group is None else str(group), turns)
+
+
+def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line's place and its JSON object.
+
+    Raises:
+        InputError: the file can't be read, or a line is no JSON object.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} can't be read as text ({type(error).__name__})") from error
+    found = False
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        found, place = True, f"{path.name}, line {number}"
+        try:
+            told = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{place} is not JSON; write one object a line") from error
+        if not isinstance(told, dict):
+            raise InputError(f"{place} is no object; write one object a line, with {SHAPES}")
+        yield place, told
+    if not found:
+        raise InputError(f"{path} is empty; write one object a line, with {SHAPES}")
+
+
+def _turns(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn, ...]:
+    if "messages" in told:
+        turns = _conversation(told["messages"], place, source.safe_because)
+    elif "prompt" in told or "completion" in told:
+        turns = tuple(
+            Turn(role, _text(told.get(key), place, key, source.safe_because))
+            for role, key in (("user", "prompt"), ("assistant", "completion"))
+        )
+    elif "text" in told:
+        return (Turn("text", _text(told["text"], place, "text", source.safe_because)),)
+    else:
+        keys = ", ".join(sorted(told)) or "nothing"
+        raise InputError(f"{place} has {keys}; a record has {SHAPES}")
+    if source.system and turns[0].role != "system":
+        turns = (Turn("system", SafeText(source.system, by="the recipe")), *turns)
+    return turns
+
+
+def _conversation(told: Any, place: str, because: str) -> tuple[Turn, ...]:
+    if not isinstance(told, list) or not told or not all(isinstance(one, dict) for one in told):
+        raise InputError(f"{place}: messages is a list of objects with role and content")
+    turns = []
+    for one in told:
+        if one.get("role") not in ROLES:
+            raise InputError(f"{place}: a message's role is one of {', '.join(ROLES)}")
+        turns.append(Turn(one["role"], _text(one.get("content"), place, "content", because)))
+    if not any(one.role == "assistant" for one in turns):
+        raise InputError(f"{place}: no message is the assistant's, so there is nothing to learn")
+    return tuple(turns)
+
+
+def _text(value: Any, place: str, key: str, because: str) -> SafeText:
+    if not isinstance(value, str):
+        raise InputError(f"{place}: {key} is a string, and has to be there")
+    return SafeText(value, by=because)
+
+
+def _said(one: Record) -> tuple[tuple[str, str], ...]:
+    return tuple((turn.role, str(turn.text)) for turn in one.turns)
+
+
+def _once(records: Sequence[Record], what: str, dropped: dict[str, int]) -> list[Record]:
+    seen: dict[tuple[tuple[str, str], ...], str] = {}
+    kept = []
+    for one in records:
+        said = _said(one)
+        if said not in seen:
+            seen[said] = one.place
+            kept.append(one)
+        elif what == "error":
+            raise InputError(
+                f"{one.place} says the same as {seen[said]}; take one out, or say duplicates: drop"
+            )
+        else:
+            dropped["duplicates"] += 1
+    return kept

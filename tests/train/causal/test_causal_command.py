@@ -1,0 +1,117 @@
+"""`aegle train` on a recipe with a kind: one object on stdout, stopped and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("peft", reason="training needs the extra 'train'")
+
+from tiny_causal import corpus, tiny
+
+from aegle.cli import main
+from aegle.core.artifacts import sha256_file
+from aegle.train.causal import run as running
+
+RECIPE = """
+kind: sft
+name: tiny
+base: path:{base}
+max_tokens: 64
+data: [{{train: train.jsonl, share: 0.3, licence: ours, safe_because: made here}}]
+adapter: {{method: lora, dropout: 0.1}}
+optimiser: {{lr: 0.02, epochs: 2}}
+batches: {{tokens: 128}}
+"""
+
+
+def aegle(*words: str) -> tuple[int, str, str]:
+    """The command line in this process: exit code, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["aegle", *words])
+        main()
+    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    tiny(folder / "base")
+    corpus(folder / "train.jsonl", count=30)
+    (folder / "tiny.yaml").write_text(RECIPE.format(base=folder / "base"))
+    return folder
+
+
+def words(made: Path, out: Path) -> tuple[str, ...]:
+    return ("train", str(made / "tiny.yaml"), "--data", str(made), "--out", str(out), "--no-track")
+
+
+def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, printed, told = aegle(*words(made, tmp_path / "whole"), "--json")
+    assert code == 0, told
+    whole: dict[str, Any] = json.loads(printed)
+    wanted = {"run_id", "artifact", "steps", "seconds", "tokens_per_s", "peak_memory_bytes"}
+    assert wanted | {"metrics"} <= set(whole)
+    assert "dev loss" in told
+    assert json.loads((tmp_path / "whole" / "tiny" / "result.json").read_text()) == whole
+
+    plain = running.Tuner.compute_loss
+
+    def killed(self: Any, *given: Any, **more: Any) -> Any:
+        if self.state.global_step == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return plain(self, *given, **more)
+
+    monkeypatch.setattr(running.Tuner, "compute_loss", killed)
+    code, printed, told = aegle(*words(made, tmp_path / "half"))
+    assert (code, printed) == (130, "")
+    assert "stopped at step 4" in told
+    assert "--resume" in told
+    monkeypatch.undo()
+    code, _, told = aegle(*words(made, tmp_path / "half"), "--resume", "--seed", "4")
+    assert (code, "another seed" in told) == (2, True)
+    code, printed, told = aegle(*words(made, tmp_path / "half"), "--resume", "--json")
+    assert code == 0, told
+    resumed = json.loads(printed)
+    assert resumed["metrics"] == whole["metrics"]
+    assert resumed["run_id"] == whole["run_id"], "by recipe and data, where no tracker names it"
+    files = [Path(one["artifact"]) / "adapter_model.safetensors" for one in (whole, resumed)]
+    assert len({sha256_file(file) for file in files}) == 1
+    code, _, told = aegle(*words(made, tmp_path / "half"))
+    assert (code, "finished run" in told) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (("--set", "adaptor=lora"), 4, "did you mean 'adapter'"),
+        (("--set", "kind=sfd"), 4, "did you mean 'sft'"),
+        (("--set", "base=path:nowhere"), 3, "no such file or folder"),
+        (("--search", "2"), 4, "can't be searched"),
+        (("--device", "cuda"), 4, "torch sees no GPU"),
+    ],
+)
+def test_errors_say_what_to_do(made: Path, tmp_path: Path, more: Any, code: int, says: str) -> None:
+    import torch
+
+    if "cuda" in more and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    given = [one for one in words(made, tmp_path) if "--search" not in more or one != "--no-track"]
+    found, printed, told = aegle(*given, *more)
+    assert (found, printed) == (code, ""), told
+    assert says in told

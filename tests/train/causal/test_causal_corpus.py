@@ -1,0 +1,152 @@
+"""Records, their tokens, and which of these are learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers", reason="training needs the extra 'train'")
+
+from tiny_causal import recipe, tiny
+
+from aegle.core.errors import InputError
+from aegle.core.text import SafeText
+from aegle.train.causal.chat import Encoder
+from aegle.train.causal.corpus import Record, Turn, read_corpus
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny(tmp_path_factory.mktemp("tiny")))
+
+
+def record(*turns: tuple[str, str]) -> Record:
+    return Record("here", "g", tuple(Turn(role, SafeText(text, by="test")) for role, text in turns))
+
+
+def encoder(tokenizer: Any, **told: Any) -> Encoder:
+    return Encoder(
+        tokenizer, **{"template": "auto", "max_tokens": 100, "overlong": "error", **told}
+    )
+
+
+def test_only_answers_are_learned_token_by_token(tokenizer: Any) -> None:
+    one = record(
+        ("system", "Be."), ("user", "hi?"), ("assistant", "yo"), ("user", "b"), ("assistant", "ok!")
+    )
+    (found,) = encoder(tokenizer)(one)
+    start, end = "<|im_start|>", "<|im_end|>"
+    wanted = [
+        (f"{start}system\nBe.{end}\n{start}user\nhi?{end}\n{start}assistant\n", False),
+        (f"yo{end}", True),
+        (f"\n{start}user\nb{end}\n{start}assistant\n", False),
+        (f"ok!{end}", True),
+    ]
+    ids, learned = [], []
+    for text, learns in wanted:
+        some = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert tokenizer.unk_token_id not in some
+        ids += some
+        learned += [learns] * len(some)
+    assert list(found.ids) == ids
+    assert list(found.learned) == learned
+
+
+def test_plain_and_text_end_with_the_end_of_text(tokenizer: Any) -> None:
+    (found,) = encoder(tokenizer, template="plain")(record(("user", "ab"), ("assistant", "cd")))
+    assert tokenizer.decode(found.ids) == "abcd<|endoftext|>"
+    assert found.learned == (False, False, True, True, True)
+    (found,) = encoder(tokenizer)(record(("text", "abc")))
+    assert tokenizer.decode(found.ids) == "abc<|endoftext|>"
+    assert found.learned == (False, True, True, True), "the first has nothing to be predicted from"
+
+
+def test_a_template_of_its_own_counts(tokenizer: Any) -> None:
+    own = "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + ' ' }}{% endfor %}"
+    own += "{% if add_generation_prompt %}a:{% endif %}"
+    tokenizer.chat_template = own
+    try:
+        (found,) = encoder(tokenizer)(record(("user", "x"), ("assistant", "y")))
+        assert tokenizer.decode(found.ids) == "u:x a:y"
+        assert found.learned == (False,) * 6 + (True,)
+        tokenizer.chat_template = "{{ messages | length }}"
+        with pytest.raises(InputError, match="in another way"):
+            list(encoder(tokenizer)(record(("user", "x"), ("assistant", "y"))))
+        tokenizer.chat_template = "{{ raise_exception('no') }}"
+        with pytest.raises(InputError, match="refuses it"):
+            list(encoder(tokenizer)(record(("user", "x"), ("assistant", "y"))))
+    finally:
+        tokenizer.chat_template = None
+
+
+def test_too_long_is_an_error_cut_or_split(tokenizer: Any) -> None:
+    one = record(("text", "abcdefgh"))
+    with pytest.raises(InputError, match=r"9 tokens, more than max_tokens \(4\)"):
+        list(encoder(tokenizer, max_tokens=4)(one))
+    cut = encoder(tokenizer, max_tokens=4, overlong="cut")
+    assert [len(some) for some in cut(one)] == [4]
+    assert cut.cut == 1
+    parts = list(encoder(tokenizer, max_tokens=4, overlong="split")(one))
+    assert [tokenizer.decode(some.ids) for some in parts] == ["abcd", "efgh"]
+    with pytest.raises(InputError, match="beyond max_tokens"):
+        list(
+            encoder(tokenizer, max_tokens=16, overlong="cut")(
+                record(("user", "a"), ("assistant", "b"))
+            )
+        )
+
+
+def lines(*told: Any) -> str:
+    return "\n".join(one if isinstance(one, str) else json.dumps(one) for one in told)
+
+
+GOOD = [{"prompt": f"q{n}", "completion": "a", "group": n} for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("{", "line 1 is not JSON"),
+        ("3", "is no object"),
+        (lines({"prompt": "a", "completion": " "}), "line 1: the text of the assistant is empty"),
+        (lines({"prompt": "a"}), "completion is a string"),
+        (lines({"words": "a"}), "has words; a record has messages"),
+        (lines({"messages": []}), "is a list of objects"),
+        (lines({"messages": [{"role": "me", "content": "a"}]}), "role is one of"),
+        (lines({"messages": [{"role": "user", "content": "a"}]}), "nothing to learn"),
+        (lines(*GOOD, *GOOD), "line 9 says the same as train.jsonl, line 1"),
+        (lines(GOOD[0]), "nothing is left for"),
+    ],
+)
+def test_bad_data_is_named_by_its_line(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "train.jsonl").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_corpus(recipe(tmp_path), tmp_path)
+    assert says in str(caught.value)
+
+
+def test_dev_is_of_other_groups_and_nothing_of_it_is_trained_on(tmp_path: Path) -> None:
+    told = [{"prompt": f"q{n}", "completion": "a", "group": n // 3} for n in range(60)]
+    (tmp_path / "train.jsonl").write_text(lines(*told, told[7]))
+    found = read_corpus(recipe(tmp_path, duplicates="drop"), tmp_path)
+    train, dev = ({one.group for one in part} for part in (found.train, found.dev))
+    assert train & dev == set()
+    assert len(found.train) + len(found.dev) == 60
+    (tmp_path / "dev.jsonl").write_text(lines(*told[:4]))
+    source = {"train": "train.jsonl", "dev": "dev.jsonl", "licence": "l", "safe_because": "s"}
+    found = read_corpus(recipe(tmp_path, duplicates="drop", data=[source]), tmp_path)
+    assert (len(found.train), len(found.dev)) == (56, 4)
+    assert found.dropped == {"duplicates": 1, "held out": 4}
+
+
+def test_a_system_message_is_put_in_front(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(lines(*GOOD))
+    source = {"train": "train.jsonl", "share": 0.5, "system": "Be.", "licence": "l"}
+    found = read_corpus(recipe(tmp_path, data=[{**source, "safe_because": "s"}]), tmp_path)
+    assert {one.turns[0].text for one in found.train} == {"Be."}
