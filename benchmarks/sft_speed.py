@@ -40,6 +40,7 @@ def main() -> None:
     add("--data", type=Path, required=True)
     add("--base", default="smollm2", help="a name of the catalog, or path:")
     add("--texts", type=int, default=96, help="learned from, once")
+    add("--dev", type=int, default=24, help="scored on")
     add("--max-tokens", type=int, default=1024)
     add("--rounds", type=int, default=2)
     add("--ablate", action="store_true", help="without packing, and without chunks, too")
@@ -58,7 +59,7 @@ def main() -> None:
 
 def compared(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Run all contenders; the last line's object."""
-    write(medquad(args.data), scratch, train=args.texts, dev=24)
+    write(medquad(args.data), scratch, train=args.texts, dev=args.dev)
     about = {"base": str(resolve(args.base)), "scratch": str(scratch), "tokens": args.max_tokens}
     given = scratch / "given.json"
     given.write_text(json.dumps(about))
@@ -134,7 +135,8 @@ def contend(name: str, about: dict[str, Any]) -> dict[str, Any]:
         trainer.train()
         seconds, steps = time.perf_counter() - began, trainer.state.global_step
     peak = peaks()
-    loss = sum(total for total, _, _ in trainer.scores()) / sum(n for _, _, n in trainer.scores())
+    scores = trainer.scores()
+    loss = sum(total for total, _, _ in scores) / sum(count for _, _, count in scores)
     trained = sum(one.numel() for one in adapters.trained(trainer.model).values())
     return {
         "tokens_per_s": round(tokens / seconds, 1),

@@ -50,6 +50,7 @@ EXTRAS: Final[dict[str, str]] = {
     "torch": "train",
     "transformers": "train",
     "scipy": "train",
+    "gguf": "train",
     "mlflow": "track",
     "optuna": "search",
     "lancedb": "lancedb",

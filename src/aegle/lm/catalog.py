@@ -40,7 +40,9 @@ _PACKAGE: Final = re.compile(
 _HUB: Final = re.compile(
     r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<path>.+))?"
 )
-_HUB_PATTERNS: Final = ["*.safetensors", "*.onnx", "*.gguf", "*.json", "*.txt", "*.md", "*.model"]
+_HUB_PATTERNS: Final = [
+    f"*.{end}" for end in ("safetensors", "onnx", "gguf", "json", "txt", "md", "model", "jinja")
+]
 
 
 def cache_folder() -> Path:

@@ -7,13 +7,16 @@ file only is turned into float weights once and kept in the cache.
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from gguf import GGUFReader
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -30,6 +33,11 @@ from aegle.core.artifacts import sha256_file
 from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.lm import fetch
 from aegle.lm.catalog import cache_folder
+from aegle.lm.decoder import AegleDecoder
+from aegle.lm.gguf_tokenizer import CUTS
+
+OWN: Final = AegleDecoder.config_class.model_type
+"""Importing the research decoder registers it, so that folders of this type load like any other."""
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -38,6 +46,8 @@ DTYPES: Final[Mapping[str, torch.dtype]] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+_WRITTEN: Final = 2
+"""Counted up when a GGUF file is turned into something else than before."""
 _PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 _FAULTS: Final = (
     OSError,
@@ -166,7 +176,7 @@ def trainable(file: Path, cache: Path) -> Path:
         InputError: no GGUF file, or one of an architecture that Transformers can't read.
         BackendError: another process has been at it for too long.
     """
-    target = cache / "trainable" / f"{file.stem}-{sha256_file(file)[:16]}"
+    target = cache / "trainable" / f"{file.stem}-{sha256_file(file)[:16]}-{_WRITTEN}"
     if not (target / "config.json").is_file():
         with fetch.lock(cache / "trainable.lock"):
             # Another process may have written it while this one waited.
@@ -177,16 +187,19 @@ def trainable(file: Path, cache: Path) -> Path:
 
 
 def _spread(file: Path, into: Path) -> None:
-    options = {"gguf_file": file.name, "local_files_only": True}
-    quiet = logging.get_verbosity()
-    logging.set_verbosity_error()
+    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    auto: Any = AutoModelForCausalLM  # its functions have no types
+    shown = logging.get_verbosity()
+    logging.set_verbosity(40)  # errors only; the package gives the number no name
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), **options)
-        read = AutoModelForCausalLM.from_pretrained(
-            str(file.parent), dtype=torch.float16, **options
+        read, about = auto.from_pretrained(
+            str(file.parent), dtype=torch.float16, output_loading_info=True, **options
         )
+        reader = GGUFReader(file)
+        lost = _lost(reader, read.config, about["missing_keys"]) or _cut(reader, tokenizer)
         # What came from GGUF refuses to be saved: its weights go into a model of the same shape.
-        made = AutoModelForCausalLM.from_config(read.config, dtype=torch.float16)
+        made = auto.from_config(read.config, dtype=torch.float16)
         made.load_state_dict(read.state_dict())
     except _FAULTS as error:
         raise InputError(
@@ -194,6 +207,41 @@ def _spread(file: Path, into: Path) -> None:
             "does not read its architecture or its quantisation, or it is damaged"
         ) from error
     finally:
-        logging.set_verbosity(quiet)
+        logging.set_verbosity(shown)
+    if lost:
+        raise InputError(
+            f"{file} can't be turned into float weights: Transformers leaves out its {lost}, and "
+            "what remains computes something else; train from the original safetensors"
+        )
     made.save_pretrained(str(into))
     tokenizer.save_pretrained(str(into))
+
+
+def _lost(reader: Any, config: Any, missing: Iterable[str]) -> str:
+    """What of a GGUF file did not arrive; Transformers says nothing of it."""
+    kind = str(reader.fields["general.architecture"].contents())
+    rope = getattr(config, "rope_parameters", None) or {}
+    scaling = reader.fields.get(f"{kind}.rope.scaling.type")
+    scaled = scaling is not None and scaling.contents() != "none"
+    scaled = scaled or any(one.name == "rope_freqs.weight" for one in reader.tensors)
+    if scaled and rope.get("rope_type", "default") == "default":
+        return "RoPE scaling"
+    missing = [name for name in missing if not name.startswith("lm_head.")]
+    experts = reader.fields.get(f"{kind}.expert_count")
+    if experts is not None and not hasattr(config, "num_experts_per_tok"):
+        return "experts"
+    return f"weights ({len(missing)}, as {sorted(missing)[0]})" if missing else ""
+
+
+def _cut(reader: Any, tokenizer: Any) -> str:
+    """Let a tokenizer cut text as the file's does, which Transformers takes no notice of."""
+    if reader.fields["tokenizer.ggml.model"].contents() != "gpt2":
+        return ""
+    field = reader.fields.get("tokenizer.ggml.pre")
+    name = "gpt-2" if field is None else str(field.contents())
+    if name not in CUTS:
+        return f"way of cutting text ({name})"
+    backend = tokenizer.backend_tokenizer
+    whole = {**json.loads(backend.to_str()), "pre_tokenizer": CUTS[name]}
+    backend.pre_tokenizer = Tokenizer.from_str(json.dumps(whole)).pre_tokenizer
+    return ""
