@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,10 @@ from transformers import TrainingArguments
 from aegle.core.errors import InputError
 from aegle.core.records import Measure
 from aegle.metrics.stats import mean
+from aegle.train import groups
 from aegle.train.causal import adapters, attention
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Corpus, read_corpus
+from aegle.train.causal.corpus import Corpus, Record, read_corpus
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head, listening, shifted
@@ -91,12 +92,16 @@ def run(
     check_length(recipe, model)
     fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
     encode = Encoder(tokenizer, template=recipe.template, **fit)
-    texts = {part: encoded(corpus, part, encode) for part in ("train", "dev")}
+    dev = [(record, one) for record in corpus.dev for one in encode(record)]
+    texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device)
     steps = trainer.run(resume=resume)
-    metrics = summary(trainer, texts["dev"])
+    rows = trainer.scores()
+    metrics = summary(trainer, texts["dev"], rows)
+    whole = recipe.overlong != "cut" or not encode.cut
+    groups.write(folder, by_group([record for record, _ in dev], rows, whole=whole))
     counts = {part: len(some) for part, some in texts.items()}
     metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
@@ -107,6 +112,44 @@ def run(
 def encoded(corpus: Corpus, part: str, encode: Encoder) -> list[Tokens]:
     """A part of a corpus as tokens."""
     return [one for record in getattr(corpus, part) for one in encode(record)]
+
+
+def by_group(
+    records: Sequence[Record], rows: Sequence[tuple[float, int, int]], *, whole: bool
+) -> dict[str, tuple[bool, groups.Sums]]:
+    """Dev's loss and right tokens as sums of each group, for `groups.write`.
+
+    Args:
+        records: of each row; a record that was split has several rows.
+        rows: (loss, right tokens, learned tokens).
+        whole: whether no text was cut off: bits per byte, too, which compare bases that cut texts
+            into other tokens.
+    """
+    keys = groups.keys_of([said(one) for one in records], [one.group for one in records])
+    losses, right, counts = zip(*rows, strict=True)
+    found = {
+        "loss": (False, groups.sums(keys, losses, counts)),
+        "token_accuracy": (True, groups.sums(keys, right, counts)),
+    }
+    if whole:
+        first = {id(one): number for number, one in reversed(list(enumerate(records)))}
+        bytes_ = [
+            learned_bytes(one) * math.log(2) if first[id(one)] == number else 0.0
+            for number, one in enumerate(records)
+        ]
+        found["bits_per_byte"] = (False, groups.sums(keys, losses, bytes_))
+    return found
+
+
+def said(record: Record) -> str:
+    """All of a record's turns as one string, whatever the base and its template."""
+    return "\n".join(f"{turn.role}\n{turn.text}" for turn in record.turns)
+
+
+def learned_bytes(record: Record) -> int:
+    """UTF-8 bytes of what is learned of a record."""
+    answers = [one for one in record.turns if one.role in ("assistant", "text")]
+    return sum(len(str(one.text).encode("utf-8", "surrogatepass")) for one in answers)
 
 
 def check_length(recipe: Common, model: Any) -> None:
@@ -282,12 +325,14 @@ def _router(core: Any, outputs: Any) -> Any:
     return 0.0 if aux is None else weight * aux
 
 
-def summary(trainer: Tuner, dev: list[Tokens]) -> dict[str, Any]:
+def summary(
+    trainer: Tuner, dev: list[Tokens], rows: Sequence[tuple[float, int, int]]
+) -> dict[str, Any]:
     """Dev's figures at the best weights, with 95% intervals by group, and how training went."""
-    rows, groups = trainer.scores(), [one.group for one in dev]
+    names = [one.group for one in dev]
     counts = [count for _, _, count in rows]
-    loss = mean([total / count for total, _, count in rows], groups=groups, weights=counts)
-    right = mean([hits / count for _, hits, count in rows], groups=groups, weights=counts)
+    loss = mean([total / count for total, _, count in rows], groups=names, weights=counts)
+    right = mean([hits / count for _, hits, count in rows], groups=names, weights=counts)
     value, low, high = (math.exp(min(one, 700)) for one in (loss.value, loss.low, loss.high))
     perplexity = Measure(value, low, high, loss.n)
     watch = trainer.watch
