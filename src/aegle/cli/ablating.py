@@ -89,6 +89,59 @@ def ablate(
         raise typer.Exit(1)
 
 
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Runs, models, adapters; two or more.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Held-out texts, JSON lines.")
+    ] = None,
+    against: Against = "",
+    metric: Metric = "",
+    max_tokens: Annotated[int, typer.Option(min=8, metavar="N", help="Of one text.")] = 1024,
+    out: Annotated[Path | None, typer.Option(metavar="HTML", help="Write a page, too.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
+    json_: Json = False,
+) -> None:
+    """Compare runs, models, adapters and quantisations on the same held-out texts, paired.
+
+    Without --data: finished runs of one recipe's data, by the dev scores that each left. With
+    --data: each generator reads the file (messages, prompt and completion, or text), one after the
+    other, each in a process of its own: perplexity, tokens/s, time of one text, memory. A system is
+    a run's folder, a folder of a model or an adapter, a GGUF file, or a name of `aegle models`;
+    @bf16, @fp16 or @nf4 behind it holds its weights so.
+
+    \b
+    Examples:
+      aegle compare runs/rank-4/wards runs/rank-8/wards
+      aegle compare smollm2 runs/wards --data held-out.jsonl --out compare.html
+      aegle compare runs/wards/merged runs/wards/merged@nf4 --data held-out.jsonl --json
+    """
+    from aegle.flows import comparing  # here: no other command of the shell needs it
+
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.parent} is no folder; --out names a file in one that exists")
+    try:
+        with stopping() as stop, show.bar() as report:
+            result = comparing.compare(
+                runs,
+                data=data,
+                against=against,
+                metric=metric,
+                max_tokens=max_tokens,
+                device=device.value,
+                progress=report,
+                tell=show.note,
+                stop=stop,
+            )
+    except StoppedError as stopped:
+        show.note(str(stopped))
+        raise typer.Exit(_INTERRUPTED) from stopped
+    if out is not None:
+        write: Any = plugins.load("aegle.core.artifacts:write_bytes")
+        write(out, comparing.page(result).encode())
+        result["page"] = str(out)
+    show.emit(result, json_, shown)
+
+
 def varied(pairs: Sequence[str]) -> dict[str, list[Any]]:
     """``["adapter.rank=4,8"]`` -> ``{"adapter.rank": [4, 8]}``; values as YAML reads them.
 
@@ -194,3 +247,4 @@ def _scaled(value: float | None, unit: float) -> str:
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command()(ablate)
+    app.command()(compare)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+import numpy as np
+
 from aegle.evaluate import plot
 from aegle.evaluate.ablate import COSTS
 
@@ -148,7 +150,7 @@ def _fronts(result: Mapping[str, Any]) -> list[str]:
         for name in COSTS
         if len(arms) > 1
         and all(name in arm["costs"] for arm in arms)
-        and len({arm["costs"][name] for arm in arms}) > 1
+        and _spread([arm["costs"][name] for arm in arms]) > 0.01
     ]
     if not there:
         return []
@@ -160,6 +162,11 @@ def _fronts(result: Mapping[str, Any]) -> list[str]:
         plot.legend([arm["label"] for arm in arms]),
         f'<div class="plots">{figures}</div>',
     ]
+
+
+def _spread(costs: Sequence[float]) -> float:
+    """How far they lie apart; a plot of what is (nearly) the same says nothing."""
+    return (max(costs) - min(costs)) / max(costs) if max(costs) else 0.0
 
 
 def _front(result: Mapping[str, Any], name: str, title: str) -> str:
@@ -213,12 +220,14 @@ def _curves(arms: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def mean_curve(curves: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, float]]:
-    """The mean at the places that all curves have."""
-    tables = [{one[0]: one[1] for one in curve} for curve in curves]
-    if not tables:
+    """The mean at each place of any curve that lies within all of them; straight lines between a
+    curve's own places."""
+    if not curves:
         return []
-    shared = sorted(set.intersection(*(set(one) for one in tables)))
-    return [(at, sum(one[at] for one in tables) / len(tables)) for at in shared]
+    low, high = max(one[0][0] for one in curves), min(one[-1][0] for one in curves)
+    places = sorted({p[0] for one in curves for p in one if low <= p[0] <= high})
+    values = [np.interp(places, [p[0] for p in one], [p[1] for p in one]) for one in curves]
+    return list(zip(places, np.mean(values, axis=0).tolist(), strict=True)) if places else []
 
 
 def _runs(arms: Sequence[Mapping[str, Any]]) -> str:
