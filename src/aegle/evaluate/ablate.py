@@ -19,7 +19,7 @@ COSTS: Final[Mapping[str, tuple[str, bool]]] = {
     "stored_bytes": ("stored size", False),
     "trained_parameters": ("trained parameters", False),
     "tokens_per_s": ("tokens a second", True),
-    "p50_ms": ("p50 of one text", False),
+    "p50_ms": ("p50 of one text, ms", False),
     "peak_memory_bytes": ("peak memory", False),
 }
 """What quality is weighed against: its name for people, and whether more of it is better."""
@@ -110,7 +110,11 @@ def report(
     notes += _doubts(done, scored, base, seeds)
     return {
         **about,
-        "measure": {"name": _title(names), "figures": list(names), "higher": higher},
+        "measure": {
+            "name": _title(names, "compared" in about),
+            "figures": list(names),
+            "higher": higher,
+        },
         "intervals": {"by": by, "rounds": ROUNDS if grouped else 0, "seeds": seeds},
         "against": base.label,
         "arms": rows,
@@ -258,10 +262,10 @@ def _doubts(arms: Sequence[Arm], scored: _Scored, base: Arm, seeds: int) -> list
         count = min(stats.groups_of(scored.of(one)) for one in arms)
         if count < FEW_GROUPS:
             told.append(
-                f"Dev has {count} groups only: intervals are too short, take them as hints."
+                f"{count} groups of texts are few: intervals are too short, take them as hints."
             )
     if seeds == 1:
-        told.append("One seed: the intervals don't tell how much training itself varies.")
+        told.append("One seed each: the intervals don't tell how much training itself varies.")
     elif seeds < FEW_SEEDS:
         told.append(f"{seeds} seeds tell little of how much training varies; five are better.")
     if any(run.about.get("resumed") for arm in arms for run in arm.runs):
@@ -291,11 +295,12 @@ def _higher(run: Run, name: str) -> bool:
     return run.higher.get(name, name not in LOWER)
 
 
-def _title(names: Sequence[str]) -> str:
-    known = {"loss": "dev loss, nats a token", "bits_per_byte": "dev bits per byte"}
+def _title(names: Sequence[str], compared: bool) -> str:
+    where = "held-out" if compared else "dev"
+    known = {"loss": "loss, nats a token", "bits_per_byte": "bits per byte"}
     if len(names) == 1:
-        return known.get(names[0], f"dev {names[0]}")
-    return f"mean dev F1 of {', '.join(names)}"
+        return f"{where} {known.get(names[0], names[0])}"
+    return f"mean {where} F1 of {', '.join(names)}"
 
 
 def _failures(arms: Sequence[Arm]) -> list[str]:

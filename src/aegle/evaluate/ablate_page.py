@@ -20,7 +20,8 @@ _UNITS: Final = {
 
 _CSS: Final = """
 body{font:15px/1.45 system-ui,sans-serif;color:#16232f;background:#fff;margin:2rem auto;
-max-width:76rem;padding:0 1rem}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2.2rem}
+max-width:76rem;padding:0 1rem}h1{font-size:1.4rem}h1,strong,.legend li{overflow-wrap:anywhere}
+h2{font-size:1.1rem;margin-top:2.2rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid #dfe6ec;white-space:nowrap}
 th.name,td.name{text-align:left;white-space:normal;min-width:9rem}tr.base{background:#f1f5f8}
@@ -62,7 +63,7 @@ def page(result: Mapping[str, Any]) -> str:
     if any(one["points"] for arm in arms for one in arm["curves"]):
         parts += ["<h2>Learning curves</h2>", _curves(arms, str(result.get("curve", "")))]
     parts += ["<h2>Costs</h2>", _costs(result), *_fronts(result)]
-    parts += ["<h2>Runs</h2>", _runs(arms), "</body></html>"]
+    parts += ["<h2>Runs</h2>", _runs(result), "</body></html>"]
     return "\n".join(part for part in parts if part) + "\n"
 
 
@@ -230,12 +231,16 @@ def mean_curve(curves: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float,
     return list(zip(places, np.mean(values, axis=0).tolist(), strict=True)) if places else []
 
 
-def _runs(arms: Sequence[Mapping[str, Any]]) -> str:
-    head = '<th class="name">arm</th><th>seed</th><th>value</th><th class="name">folder</th>'
+def _runs(result: Mapping[str, Any]) -> str:
+    """Where each run lies; a run that only read texts has no seed."""
+    seeds = "data" not in result
+    head = '<th class="name">arm</th>' + ("<th>seed</th>" if seeds else "")
+    head += '<th>value</th><th class="name">folder</th>'
     lines = [
-        f'<tr><td class="name">{escape(arm["label"])}</td><td>{run["seed"]}</td>'
-        f'<td>{value:.4f}</td><td class="folder">{escape(run.get("folder", ""))}</td></tr>'
-        for arm in arms
+        f'<tr><td class="name">{escape(arm["label"])}</td>'
+        + (f"<td>{run['seed']}</td>" if seeds else "")
+        + f'<td>{value:.4f}</td><td class="folder">{escape(run.get("folder", ""))}</td></tr>'
+        for arm in result["arms"]
         for run, value in zip(arm["runs"], arm["by_seed"], strict=True)
     ]
     return _table(head, lines)

@@ -90,7 +90,7 @@ def compare(
         raise UsageError("compare takes two or more systems, each once")
     if against and against not in names:
         raise UsageError(f"no {against!r} to compare with; there are: {', '.join(names)}")
-    about: dict[str, Any] = {"name": " and ".join(names), "compared": True, "curve": "loss"}
+    about: dict[str, Any] = {"name": f"{len(names)} systems", "compared": True, "curve": "loss"}
     if data is None:
         arms = _runs(names)
         _same_texts(arms)
@@ -125,8 +125,8 @@ def _runs(names: Sequence[str]) -> list[tables.Arm]:
         run = finished(folder, curve)
         if not run.groups:
             raise InputError(
-                f"{name} left no dev scores by group (dev.json): it is of an older version, or of a "
-                "kind that leaves none; name held-out texts with --data FILE"
+                f"{name} left no dev scores by group (dev.json): an older version trained it, or a "
+                "kind that leaves none did; name held-out texts with --data FILE"
             )
         arms.append(tables.Arm(name, {}, [run]))
     return arms
