@@ -58,35 +58,27 @@ def ablate(
       aegle ablate tagger --data data --vary optimiser.lr=5e-5,1e-4 --vary dropout=0,0.1
       aegle ablate sft-answers --data data --vary adapter.rank=4,8 --against rank=8 --json
     """
+    about: dict[str, Any] = {"data": data, "out": out, "seeds": seeds, "resume": resume}
+    about |= {"vary": varied(vary), "against": against, "metric": metric, "device": device.value}
+    about["changes"] = {name: _value(text) for name, text in parse_set(set_).items()}
+    result = _ablated(recipe, about)
+    show.emit(result, json_, shown)
+    if result["failed"]:
+        raise typer.Exit(1)
+
+
+def _ablated(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
     from aegle.flows import ablating, model  # here: no other command of the shell needs them
 
-    changes = {name: _value(text) for name, text in parse_set(set_).items()}
-    watch = _Watch()
     try:
-        with stopping() as stop, watch:
-            result = ablating.ablate(
-                model.recipe_file(recipe),
-                data=data,
-                out=out,
-                vary=varied(vary),
-                seeds=seeds,
-                against=against,
-                metric=metric,
-                changes=changes,
-                resume=resume,
-                device=device.value,
-                progress=watch.progress,
-                figures=watch.figure,
-                tell=watch.say,
-                stop=stop,
-            )
+        with stopping() as stop, _Watch() as watch:
+            told: dict[str, Any] = {"progress": watch.progress, "figures": watch.figure}
+            told["tell"] = watch.say
+            return ablating.ablate(model.recipe_file(recipe), **about, **told, stop=stop)
     except StoppedError as stopped:
         again = [one for one in sys.argv[1:] if one != "--restart"]
         show.note(f"{stopped}:\n  aegle {shlex.join(again)}")
         raise typer.Exit(_INTERRUPTED) from stopped
-    show.emit(result, json_, shown)
-    if result["failed"]:
-        raise typer.Exit(1)
 
 
 def compare(
@@ -115,23 +107,20 @@ def compare(
       aegle compare smollm2 runs/wards --data held-out.jsonl --out compare.html
       aegle compare runs/wards/merged runs/wards/merged@nf4 --data held-out.jsonl --json
     """
-    from aegle.flows import comparing  # here: no other command of the shell needs it
-
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent} is no folder; --out names a file in one that exists")
+    about: dict[str, Any] = {"data": data, "against": against, "metric": metric}
+    about |= {"max_tokens": max_tokens, "device": device.value}
+    show.emit(_compared(runs, out, about), json_, shown)
+
+
+def _compared(runs: list[str], out: Path | None, about: dict[str, Any]) -> dict[str, Any]:
+    from aegle.flows import comparing  # here: no other command of the shell needs it
+
     try:
         with stopping() as stop, show.bar() as report:
-            result = comparing.compare(
-                runs,
-                data=data,
-                against=against,
-                metric=metric,
-                max_tokens=max_tokens,
-                device=device.value,
-                progress=report,
-                tell=show.note,
-                stop=stop,
-            )
+            told: dict[str, Any] = {"progress": report, "tell": show.note, "stop": stop}
+            result = comparing.compare(runs, **about, **told)
     except StoppedError as stopped:
         show.note(str(stopped))
         raise typer.Exit(_INTERRUPTED) from stopped
@@ -139,7 +128,7 @@ def compare(
         write: Any = plugins.load("aegle.core.artifacts:write_bytes")
         write(out, comparing.page(result).encode())
         result["page"] = str(out)
-    show.emit(result, json_, shown)
+    return result
 
 
 def varied(pairs: Sequence[str]) -> dict[str, list[Any]]:

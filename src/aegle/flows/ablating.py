@@ -71,53 +71,44 @@ def ablate(
     """Train a recipe with every combination of values and every seed, and compare dev scores.
 
     A run lies in ``out/NAME-ablate/KEY``, by the key of its recipe and its data: what is finished
-    is not trained again, also by another ablation. Each run has a process of its own. A run that
-    fails is told of in the report, and the others go on.
+    is not trained again. One that fails is told of in the report, and the others go on.
 
     Args:
-        recipe: a YAML file, of an encoder or of a generator.
-        data: where its corpora's paths begin.
-        out: where ablations lie.
+        recipe, data, out, changes, device, progress, figures, stop: as for
+            `aegle.flows.model.train`.
         vary: dotted name of the recipe -> values, at least one.
         seeds: how many, from the recipe's own upwards.
-        against: label of the arm to compare with; "": the first.
-        metric: see `aegle.evaluate.ablate.report`.
-        changes: dotted names and values that all runs have.
+        against, metric: see `aegle.evaluate.ablate.report`.
         resume: go on with runs that were stopped; False: begin those again.
-        device: cpu, cuda or auto.
-        progress, figures, stop: as for `aegle.flows.model.train`.
         tell: takes a line for people as each run ends.
 
     Returns:
         The report (see docs/howto/compare.md), with ``page``, the path of its page.
 
     Raises:
-        UsageError: nothing is varied, or ``seed`` or ``name`` is; no such arm or figure.
-        InputError: a recipe or its data can't be read, or every run failed.
-        MissingExtraError: the extra ``train`` is not installed.
+        UsageError: nothing (or ``seed`` or ``name``) is varied; no such arm or figure.
+        InputError: a recipe or its data can't be read.
+        AegleError: what the first run raised, where every run failed.
         StoppedError: ``stop`` said so; the same call goes on.
     """
-    if not data.is_dir():
-        raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
     told, plans = _plans(recipe, data, out, vary, seeds, dict(changes or {}))
     _known_arm(plans, against)
-    home = out / f"{told.name}-ablate"
     kind = str(getattr(told, "kind", ""))
     work = _Work(recipe, data, device, resume, kind, (progress, figures, tell, stop))
+    curve = _curve_of(kind, metric)
+    about = {"name": told.name, "kind": kind or "encoder", "curve": curve, "vary": dict(vary)}
+    home = out / f"{told.name}-ablate"
     with locked(home):
-        failed = work.all(plans)
-        about = {
-            "name": told.name,
-            "kind": kind or "encoder",
-            "vary": {name: list(values) for name, values in vary.items()},
-            "curve": _curve_of(kind, metric),
-        }
-        arms = _arms(plans, failed, kind, metric)
-        found = tables.report(arms, against=against, metric=metric, about=about)
-        found["page"] = str(home / PAGE)
-        write_json(home / REPORT, found)
-        page = plugins.load("aegle.evaluate.ablate_page:page")(found)
-        write_bytes(home / PAGE, page.encode())
+        arms = _arms(plans, work.all(plans), curve)
+        return _kept(home, tables.report(arms, against=against, metric=metric, about=about))
+
+
+def _kept(home: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """The report, written as JSON and as a page."""
+    found["page"] = str(home / PAGE)
+    write_json(home / REPORT, found)
+    page: str = plugins.load("aegle.evaluate.ablate_page:page")(found)
+    write_bytes(home / PAGE, page.encode())
     return found
 
 
@@ -130,6 +121,8 @@ def _plans(
     changes: dict[str, Any],
 ) -> tuple[Any, list[_Plan]]:
     """(the recipe as it is, every run); all recipes are checked before the first is trained."""
+    if not data.is_dir():
+        raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
     if not vary or not all(vary.values()):
         raise UsageError("nothing to vary; say --vary KEY=A,B with a key of the recipe")
     if taken := {"seed", "name"} & {*vary}:
@@ -289,13 +282,11 @@ def _served(folder: Path, given: Mapping[str, Any]) -> dict[str, float]:
     return {f"p{q}_ms": percentile(times[len(times) // 20 :], q).value for q in (50, 95)}
 
 
-def _arms(
-    plans: Sequence[_Plan], failed: Mapping[int, str], kind: str, metric: str
-) -> list[tables.Arm]:
+def _arms(plans: Sequence[_Plan], failed: Mapping[int, str], curve: str) -> list[tables.Arm]:
     arms = []
     for label in dict.fromkeys(one.arm for one in plans):
         mine = [(n, one) for n, one in enumerate(plans) if one.arm == label]
-        runs = [finished(one.folder, _curve_of(kind, metric)) for n, one in mine if n not in failed]
+        runs = [finished(one.folder, curve) for n, one in mine if n not in failed]
         why = [failed[n] for n, _ in mine if n in failed]
         arms.append(tables.Arm(label, mine[0][1].values, runs, why))
     return arms

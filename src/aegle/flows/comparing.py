@@ -61,29 +61,23 @@ def compare(
 ) -> dict[str, Any]:
     """Compare two or more systems text by text.
 
-    Without ``data`` they are finished runs, of generators or of encoders, and what each left of its
-    dev scores is compared; that has to be of the same texts. With ``data`` each generator reads the
-    file in a process of its own.
+    Without ``data`` they are finished runs, of generators or of encoders, compared by the dev
+    scores that each left. With ``data`` each generator reads the file in a process of its own.
 
     Args:
-        names: a run's folder, a folder of a model or of an adapter, a GGUF file, or a name that
-            `aegle.lm.catalog.resolve` knows; ``@bf16``, ``@fp16`` or ``@nf4`` behind it says how
-            its weights are held.
+        names: as `system` takes them.
         data: JSON lines of messages, of prompt and completion, or of text.
         against: the name to compare with; "": the first.
         metric: see `aegle.evaluate.ablate.report`.
         max_tokens: of one text; a longer one is an error.
-        device: cpu, cuda or auto.
-        progress, tell, stop: as for `aegle.flows.ablating.ablate`.
+        device, progress, tell, stop: as for `aegle.flows.ablating.ablate`.
 
     Returns:
         The report of `aegle.evaluate.ablate.report`, whose arms are the systems.
 
     Raises:
         UsageError: fewer than two names, or one twice.
-        NotFoundError: a name that stands for nothing.
-        InputError: runs of other data or tasks (the message says what differs), or unreadable
-            weights or texts.
+        InputError: runs of other data or tasks (it says what differs), unreadable weights or texts.
         StoppedError: ``stop`` said so.
     """
     if len(names) < 2 or len(set(names)) < len(names):
@@ -97,19 +91,30 @@ def compare(
         return tables.report(arms, against=against, metric=metric, about=about)
     if not data.is_file():
         raise NotFoundError(f"{data} is no file; --data names JSON lines of held-out texts")
+    how = {"file": data, "max_tokens": max_tokens, "device": device}
+    arms, notes = _read_by_each(names, how, progress, tell, stop)
+    about |= {"costs": _COSTS, "data": str(data)}
+    report = tables.report(arms, against=against, metric=metric, about=about)
+    report["notes"] = [*notes, *report["notes"]]
+    return report
+
+
+def _read_by_each(
+    names: Sequence[str],
+    how: Mapping[str, Any],
+    progress: Progress,
+    tell: Callable[[str], None],
+    stop: Callable[[], bool],
+) -> tuple[list[tables.Arm], list[str]]:
+    """Each system's scores of the file, and what to say about them."""
     systems = [system(name, progress=progress) for name in names]
     arms, notes = [], []
-    how = {"file": data, "max_tokens": max_tokens, "device": device}
     for number, one in enumerate(systems):
         tell(f"{number + 1} of {len(systems)}: {one.name}")
         found = _rated(one, how, progress, stop)
         arms.append(_arm(one, found))
-        notes += _notes(one, found, data)
-    report = tables.report(
-        arms, against=against, metric=metric, about={**about, "costs": _COSTS, "data": str(data)}
-    )
-    report["notes"] = [*notes, *report["notes"]]
-    return report
+        notes += _notes(one, how["file"])
+    return arms, notes
 
 
 def _runs(names: Sequence[str]) -> list[tables.Arm]:
@@ -173,6 +178,12 @@ def _same_texts(arms: Sequence[tables.Arm]) -> None:
 def system(name: str, *, progress: Progress = quiet) -> System:
     """What a name stands for.
 
+    Args:
+        name: a run's folder, a folder of a model or of an adapter, a GGUF file, or what
+            `aegle.lm.catalog.resolve` knows; ``@bf16``, ``@fp16`` or ``@nf4`` behind it says how
+            its weights are held.
+        progress: of a download.
+
     Raises:
         NotFoundError: nothing.
         InputError: an encoder, whose label scores its run left.
@@ -235,7 +246,7 @@ def _arm(one: System, found: Mapping[str, Any]) -> tables.Arm:
     return tables.Arm(one.name, {}, [run])
 
 
-def _notes(one: System, found: Mapping[str, Any], data: Path) -> list[str]:
+def _notes(one: System, data: Path) -> list[str]:
     notes = []
     about = one.run / ABOUT if one.run else None
     if about and about.is_file() and sha256_file(data) in read_json(about)["hashes"].values():

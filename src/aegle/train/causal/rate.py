@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from aegle.core.errors import StoppedError
 from aegle.metrics.stats import percentile
 from aegle.train.causal import adapters, nf4
-from aegle.train.causal.chat import Encoder
+from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import read_records
 from aegle.train.causal.load import DTYPES, load_causal
 from aegle.train.causal.loss import Head, listening, shifted
@@ -50,14 +50,13 @@ def rate_file(
         held: how weights are held, one of `HELD`.
         file: the texts.
         template: auto or plain, as in a recipe.
-        max_tokens: of one text; a longer one is an error.
-        device: cpu, cuda or auto.
+        max_tokens, device: of one text, a longer one is an error; cpu, cuda or auto.
         progress, figures, stop: as for a training.
 
     Returns:
         ``measures`` as `aegle.train.groups.write` takes them; ``tokens_per_s`` (all tokens read),
         ``p50_ms`` of one text, ``stored_bytes`` (of the weights as they are held),
-        ``peak_memory_bytes`` (loading counted), ``texts``.
+        ``peak_memory_bytes`` (loading counted).
 
     Raises:
         InputError: the weights or the texts can't be read, or a text is too long.
@@ -70,27 +69,39 @@ def rate_file(
     model, core, tokenizer = _load(folder, base, held, where)
     encode = Encoder(tokenizer, template=template, max_tokens=max_tokens, overlong="error")
     pairs = [(record, one) for record in records for one in encode(record)]
-    head = Head.of(core, 512)
-    rows, times = [], []
-    _each(model, core, head, pairs[0][1], where)  # what the first call sets up isn't timed
-    for number, (_, one) in enumerate(pairs):
-        began = time.perf_counter()
-        losses, right = _each(model, core, head, one, where)
-        rows.append((float(losses.double().sum()), int(right.sum()), len(losses)))
-        times.append(time.perf_counter() - began)
-        progress("compare", number + 1, len(pairs))
-        if stop():
-            raise StoppedError("stopped; the same command begins anew", resumes=False)
+    texts = [one for _, one in pairs]
+    rows, times = _timed(model, core, texts, where, progress, stop)
     most = peaks()
     return {
         "measures": by_group([record for record, _ in pairs], rows, whole=True),
-        "tokens_per_s": sum(len(one) for _, one in pairs) / sum(times),
+        "tokens_per_s": sum(map(len, texts)) / sum(times),
         "p50_ms": percentile(times, 50).value * 1000,
         "stored_bytes": held_bytes(model),
         "peak_memory_bytes": most.get("device_peak_bytes", most["peak_bytes"]),
-        "template": encode.name,
-        "texts": len(records),
     }
+
+
+def _timed(
+    model: Any,
+    core: Any,
+    texts: Sequence[Tokens],
+    device: str,
+    progress: Callable[..., None],
+    stop: Callable[[], bool],
+) -> tuple[list[tuple[float, int, int]], list[float]]:
+    """(loss, right tokens, learned tokens) of each text, and its seconds."""
+    head = Head.of(core, 512)
+    rows, times = [], []
+    _each(model, core, head, texts[0], device)  # what the first call sets up isn't timed
+    for number, one in enumerate(texts):
+        began = time.perf_counter()
+        losses, right = _each(model, core, head, one, device)
+        rows.append((float(losses.double().sum()), int(right.sum()), len(losses)))
+        times.append(time.perf_counter() - began)
+        progress("compare", number + 1, len(texts))
+        if stop():
+            raise StoppedError("stopped; the same command begins anew", resumes=False)
+    return rows, times
 
 
 def _load(folder: Path, base: Path | None, held: str, device: str) -> tuple[Any, Any, Any]:

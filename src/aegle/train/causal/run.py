@@ -90,18 +90,14 @@ def run(
     corpus = read_corpus(recipe, data)  # before the model: it takes longer to load
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
-    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
-    encode = Encoder(tokenizer, template=recipe.template, **fit)
+    encode = encoder_of(recipe, tokenizer)
     dev = [(record, one) for record in corpus.dev for one in encode(record)]
     texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device)
     steps = trainer.run(resume=resume)
-    rows = trainer.scores()
-    metrics = summary(trainer, texts["dev"], rows)
-    whole = recipe.overlong != "cut" or not encode.cut
-    groups.write(folder, by_group([record for record, _ in dev], rows, whole=whole))
+    metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not encode.cut)
     counts = {part: len(some) for part, some in texts.items()}
     metrics["data"] = {**counts, "dropped": dict(corpus.dropped), "cut": encode.cut}
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
@@ -109,9 +105,24 @@ def run(
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
 
 
+def encoder_of(recipe: Recipe, tokenizer: Any) -> Encoder:
+    """What turns a recipe's records into tokens."""
+    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
+    return Encoder(tokenizer, template=recipe.template, **fit)
+
+
 def encoded(corpus: Corpus, part: str, encode: Encoder) -> list[Tokens]:
     """A part of a corpus as tokens."""
     return [one for record in getattr(corpus, part) for one in encode(record)]
+
+
+def scored(
+    trainer: Tuner, dev: Sequence[tuple[Record, Tokens]], folder: Path, *, whole: bool
+) -> dict[str, Any]:
+    """`summary` of dev; what each group scored goes into the folder, for comparing runs."""
+    rows = trainer.scores()
+    groups.write(folder, by_group([record for record, _ in dev], rows, whole=whole))
+    return summary(trainer, [one for _, one in dev], rows)
 
 
 def by_group(
