@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from aegle.cli import (
+    ablating,
     asking,
     assessing,
     filling,
@@ -72,6 +73,7 @@ instructing.register(app)
 reviewing.register(app)
 retrievers.register(app)
 tuning.register(app)
+ablating.register(app)
 
 
 def main() -> None:

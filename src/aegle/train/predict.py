@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -49,8 +50,27 @@ def word_starts(data: TagData) -> Ints:
     return np.concatenate([[0], np.cumsum([len(text.first_W) for text in data.texts])])
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is there and what was found, row by row, and the text that each row is of."""
+
+    gold: Sequence[set[Any]]
+    found: Sequence[set[Any]]
+    texts: Sequence[int]
+
+    def scores(self, data: TagData) -> Scores:
+        """Micro scores with intervals by the corpus's groups."""
+        return scores(
+            self.gold, self.found, groups=[data.examples[one].group for one in self.texts]
+        )
+
+
 def tag_scores(logits: Sequence[Floats], data: TagData, *, bias: float = 0.0) -> Scores:
     """Exact-span micro scores of a corpus's word logits; ``bias``: see `aegle.lm.spans.decode`."""
+    return _judged_tags(logits, data, bias).scores(data)
+
+
+def _judged_tags(logits: Sequence[Floats], data: TagData, bias: float = 0.0) -> Judged:
     found = [
         {
             (start, end, data.labels[label])
@@ -59,18 +79,23 @@ def tag_scores(logits: Sequence[Floats], data: TagData, *, bias: float = 0.0) ->
         for rows, text in zip(logits, data.texts, strict=True)
     ]
     gold = [{(one.start, one.end, one.label) for one in ex.labels} for ex in data.examples]
-    return scores(gold, found, groups=[one.group for one in data.examples])
+    return Judged(gold, found, range(len(data.examples)))
 
 
 def score(net: Network, data: TagData, *, size: int) -> dict[str, Scores]:
     """Scores of every head that a corpus tells of: its own, and its pairs'."""
+    return {name: one.scores(data) for name, one in judge(net, data, size=size).items()}
+
+
+def judge(net: Network, data: TagData, *, size: int) -> dict[str, Judged]:
+    """What `score` counts, of every head that a corpus tells of."""
     found = {}
     if data.kind == "tags":
-        found[data.task] = tag_scores(word_logits(net, data, size=size)[data.task], data)
+        found[data.task] = _judged_tags(word_logits(net, data, size=size)[data.task], data)
     else:
-        found[data.task] = class_scores(class_logits(net, data, size=size), data)
+        found[data.task] = _judged_classes(class_logits(net, data, size=size), data)
     if data.pairs:
-        found[data.pairs] = pair_scores(pair_logits(net, data, size=size), data)
+        found[data.pairs] = _judged_pairs(pair_logits(net, data, size=size), data)
     return found
 
 
@@ -99,14 +124,18 @@ def class_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
 
 def class_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Scores:
     """Micro scores of a span head's classes but the first, or of a text head's, by group."""
+    return _judged_classes(told, data, bias).scores(data)
+
+
+def _judged_classes(told: Sequence[Told], data: TagData, bias: float = 0.0) -> Judged:
     first = 1 if data.kind == "span" else 0
-    groups, gold, found = [], [], []
+    texts, gold, found = [], [], []
     for text, number, target, row in told:
-        groups.append(data.examples[text].group)
+        texts.append(text)
         best = int((row + bias * (np.arange(len(row)) == 0)).argmax())
         gold.append({(number, target)} if target >= first else set())
         found.append({(number, best)} if best >= first else set())
-    return scores(gold, found, groups=groups)
+    return Judged(gold, found, texts)
 
 
 def pair_logits(net: Network, data: TagData, *, size: int) -> list[Told]:
@@ -141,6 +170,10 @@ def pair_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Sc
 
     Of a pair that shares several windows the surest decision counts.
     """
+    return _judged_pairs(told, data, bias).scores(data)
+
+
+def _judged_pairs(told: Sequence[Told], data: TagData, bias: float = 0.0) -> Judged:
     found: list[dict[int, tuple[float, int]]] = [{} for _ in data.examples]
     for text, key, _, row in told:
         shifted = row + bias * (np.arange(len(row)) == 0)
@@ -153,7 +186,7 @@ def pair_scores(told: Sequence[Told], data: TagData, *, bias: float = 0.0) -> Sc
         for one in data.told
     ]
     said = [{(key, best) for key, (_, best) in some.items() if best} for some in found]
-    return scores(gold, said, groups=[one.group for one in data.examples])
+    return Judged(gold, said, range(len(data.examples)))
 
 
 def _states(net: Network, data: TagData, size: int) -> Iterator[tuple[Batch, Tensor]]:

@@ -14,7 +14,7 @@ from aegle.lm.bert import Shape
 from aegle.lm.encoder import read_tokenizer
 from aegle.lm.tagger import GRAPH
 from aegle.metrics.extraction import Scores
-from aegle.train import former
+from aegle.train import former, groups
 from aegle.train.batches import TagData
 from aegle.train.calibrate import calibrate
 from aegle.train.export import export, plain
@@ -24,7 +24,7 @@ from aegle.train.lexical import add, experts, run_lexical
 from aegle.train.network import Network
 from aegle.train.onto import run_onto
 from aegle.train.parts import PARTS, Parts, plain_data, read_parts, read_unlabelled, tag_data
-from aegle.train.predict import score
+from aegle.train.predict import judge, score
 from aegle.train.recipe import Recipe
 from aegle.train.refit import fit_heads
 from aegle.train.teach import Teacher
@@ -102,7 +102,7 @@ def _finish(
     """Score, calibrate, export; the test scores."""
     train, dev, test = texts
     size = recipe.optimiser.batch_words * 4
-    scored = {"dev": _scores(net, dev, size), "test": _scores(net, test, size)}
+    scored = {"dev": _dev_scores(net, dev, size, folder), "test": _scores(net, test, size)}
     write_json(folder / SCORES, plain(scored))
     if recipe.serve:
         made = {
@@ -127,6 +127,24 @@ def _scores(net: Network, parts: Mapping[str, TagData], size: int) -> dict[str, 
     found: dict[str, Scores] = {}
     for one in parts.values():
         found |= score(net, one, size=size)
+    return found
+
+
+def _dev_scores(
+    net: Network, parts: Mapping[str, TagData], size: int, folder: Path
+) -> dict[str, Scores]:
+    """Dev's scores; F1 of each group as sums into the folder, for comparing runs."""
+    found: dict[str, Scores] = {}
+    sums: dict[str, tuple[bool, groups.Sums]] = {}
+    for data in parts.values():
+        texts = data.examples
+        keys = groups.keys_of([one.text for one in texts], [one.group for one in texts])
+        for name, one in judge(net, data, size=size).items():
+            found[name] = one.scores(data)
+            right = [2 * len(a & b) for a, b in zip(one.gold, one.found, strict=True)]
+            both = [len(a) + len(b) for a, b in zip(one.gold, one.found, strict=True)]
+            sums[name] = (True, groups.sums([keys[text] for text in one.texts], right, both))
+    groups.write(folder, sums)
     return found
 
 

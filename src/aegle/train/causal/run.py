@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.core.records import Measure
-from aegle.metrics.stats import mean
 from aegle.train.causal import adapters, attention, distil
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Corpus
+from aegle.train.causal.corpus import Corpus, Record
+from aegle.train.causal.figures import scored
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head, heard, listening, shifted
@@ -95,19 +94,15 @@ def run(
         corpus = distil.taught(recipe, corpus, folder, lambda: load_causal(teacher))
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
-    encode = _encoder(recipe, tokenizer)
-    texts = {part: encoded(corpus, part, encode) for part in ("train", "dev")}
+    encode = encoder_of(recipe, tokenizer)
+    dev = [(record, one) for record in corpus.dev for one in encode(record)]
+    texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
     counts: dict[str, Any] = {part: len(some) for part, some in texts.items()}
     counts |= {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
-    return _learned(recipe, trainer, encode, read, counts, resume)
-
-
-def _encoder(recipe: Recipe, tokenizer: Any) -> Encoder:
-    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
-    return Encoder(tokenizer, template=recipe.template, **fit)
+    return _learned(recipe, trainer, encode, read, dev, counts, resume)
 
 
 def _learned(
@@ -115,6 +110,7 @@ def _learned(
     trainer: Tuner,
     encode: Encoder,
     read: Mixed,
+    dev: list[tuple[Record, Tokens]],
     counts: dict[str, Any],
     resume: bool,
 ) -> Done:
@@ -124,7 +120,7 @@ def _learned(
     before = {name: trainer.losses(some) for name, some in old.items()}
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
-    metrics = summary(trainer)
+    metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not cut)
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
@@ -132,6 +128,12 @@ def _learned(
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
     return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
+
+
+def encoder_of(recipe: Recipe, tokenizer: Any) -> Encoder:
+    """What turns a recipe's records into tokens."""
+    fit: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
+    return Encoder(tokenizer, template=recipe.template, **fit)
 
 
 def encoded(corpus: Corpus, part: str, encode: Encoder) -> list[Tokens]:
@@ -323,30 +325,6 @@ def _router(core: Any, outputs: Any) -> Any:
     aux = getattr(outputs, "aux_loss", None)
     weight = getattr(core.config, "router_aux_loss_coef", 0.0)
     return 0.0 if aux is None else weight * aux
-
-
-def summary(trainer: Tuner) -> dict[str, Any]:
-    """Dev's figures at the best weights, with 95% intervals by group, and how training went."""
-    rows, groups = trainer.scores(), [one.group for one in trainer.eval_dataset.texts]
-    counts = [count for _, _, count in rows]
-    loss = mean([total / count for total, _, count in rows], groups=groups, weights=counts)
-    right = mean([hits / count for _, hits, count in rows], groups=groups, weights=counts)
-    value, low, high = (math.exp(min(one, 700)) for one in (loss.value, loss.low, loss.high))
-    perplexity = Measure(value, low, high, loss.n)
-    watch = trainer.watch
-    return {
-        "dev": {
-            name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
-            for name, one in (
-                ("loss", loss),
-                ("perplexity", perplexity),
-                ("token_accuracy", right),
-            )
-        },
-        "best_step": int(watch.best.get("step", 0)),
-        "history": watch.history,
-        "trained_parameters": sum(one.numel() for one in adapters.trained(trainer.model).values()),
-    }
 
 
 def ran(trainer: Any) -> dict[str, Any]:
