@@ -100,8 +100,7 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
-    counts: dict[str, Any] = {part: len(some) for part, some in texts.items()}
-    counts |= {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
+    counts = {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
     return _learned(recipe, trainer, encode, read, dev, counts, resume)
 
 
@@ -124,7 +123,8 @@ def _learned(
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
-    metrics["data"] = {**counts, "cut": cut}
+    sizes = {"train": len(trainer.train_dataset.texts), "dev": len(dev)}
+    metrics["data"] = {**sizes, **counts, "cut": cut}
     about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
     return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
