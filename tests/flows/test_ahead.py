@@ -55,3 +55,40 @@ def test_an_error_reaches_who_asks() -> None:
     with pytest.raises(BackendError, match="the encoder failed"):
         ahead.embed(["what pump"])
     ahead.close()
+
+
+def test_an_error_that_nobody_asked_for_is_not_told_to_the_next() -> None:
+    faults = [BackendError("the disk hiccups")]
+
+    def recovering(texts: Sequence[str]) -> Vectors:
+        if faults:
+            raise faults.pop()
+        return np.ones((len(texts), 2), np.float32)
+
+    ahead = Ahead(recovering)
+    ahead.begin("what pump")
+    while faults:
+        pass
+    ahead.begin("other")  # waits for the thread, so that the former is done
+    ahead.embed(["other"])
+    ahead.begin("what pump")
+    assert ahead.embed(["what pump"]).tolist() == [[1.0, 1.0]]
+    ahead.close()
+
+
+def test_what_was_given_up_is_not_waited_for() -> None:
+    encoder = Encoder()
+    ahead = Ahead(encoder.embed)
+    for text in ("one", "two", "three"):
+        ahead.begin(text)
+    encoder.free.set()
+    ahead.embed(["three"])
+    assert ("two",) not in encoder.calls, "it waited in line, and was taken out"
+    ahead.close()
+
+
+def test_closed_it_says_so() -> None:
+    ahead = Ahead(Encoder().embed)
+    ahead.close()
+    with pytest.raises(BackendError, match="closed"):
+        ahead.begin("what pump")

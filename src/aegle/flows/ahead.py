@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from aegle.core.errors import BackendError
 from aegle.core.ports import Vectors
 
 Embed = Callable[[Sequence[str]], Vectors]
 
 
 class Ahead:
-    """An `Encoder.embed` that can be told beforehand what it will be asked.
+    """An `Encoder.embed` that is told beforehand what it will be asked; for one asker at a time.
 
     Args:
         embed: texts -> unit vectors.
@@ -23,20 +24,39 @@ class Ahead:
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
-        self._begun: dict[str, Future[Vectors]] = {}
+        self._text = ""
+        self._coming: Future[Vectors] | None = None
+        self._closed = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="aegle-embed")
 
     def begin(self, text: str) -> None:
-        """Begin with a text that will be asked for alone; once begun, it is not begun again."""
-        if text not in self._begun:
-            self._begun = {text: self._pool.submit(self._embed, [text])}
+        """Begin with a text that will be asked for alone; once begun, it is not begun again.
+
+        What was begun before and not asked for is given up: its question came to nothing.
+
+        Raises:
+            BackendError: closed.
+        """
+        if self._closed:
+            raise BackendError("the encoder is closed; open it again")
+        if self._coming is not None and self._text == text and not _failed(self._coming):
+            return
+        if self._coming is not None:
+            self._coming.cancel()
+        self._text, self._coming = text, self._pool.submit(self._embed, [text])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of texts, in their order; the errors of `Encoder.embed`."""
-        if len(texts) == 1 and (coming := self._begun.pop(texts[0], None)) is not None:
+        if self._coming is not None and list(texts) == [self._text]:
+            coming, self._coming = self._coming, None
             return coming.result()
         return self._embed(texts)
 
     def close(self) -> None:
-        """End the thread, after what it has begun."""
-        self._pool.shutdown()
+        """End the thread, after what it is at."""
+        self._closed = True
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _failed(coming: Future[Vectors]) -> bool:
+    return coming.done() and (coming.cancelled() or coming.exception() is not None)
