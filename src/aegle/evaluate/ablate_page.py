@@ -216,7 +216,11 @@ def _curves(arms: Sequence[Mapping[str, Any]], name: str) -> str:
     return (
         plot.legend([arm["label"] for arm in arms])
         + f"<figure>{plot.svg(parts, f'dev {name} as training goes on')}</figure>"
-        + '<p class="soft">Thick: the mean over seeds; thin: each seed.</p>'
+        + (
+            '<p class="soft">Thick: the mean over seeds; thin: each seed.</p>'
+            if any(len(arm["curves"]) > 1 for arm in arms)
+            else ""
+        )
     )
 
 

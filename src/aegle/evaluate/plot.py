@@ -84,7 +84,7 @@ def human(value: float, unit: str) -> str:
             if abs(value) >= size:
                 return f"{value / size:.3g}{name}"
         return f"{value:.3g}{' B' if unit == 'bytes' else ''}"
-    return f"{value:,.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def frame(x: Axis, y: Axis, titles: tuple[str, str], unit: str = "") -> list[str]:
