@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -102,6 +103,51 @@ def test_padded_and_generated_texts_are_attended_to_as_before() -> None:
         torch.testing.assert_close(net(**batch).logits, before)
         assert torch.equal(net.generate(batch["input_ids"][:1, :5]), written)
     assert (labels != IGNORED).sum() == sum(len(one) - 1 for one in some)
+
+
+def small(name: str) -> Any:
+    """Models of other families, most of which don't honour positions that start anew."""
+    import transformers
+
+    shape: dict[str, dict[str, Any]] = {
+        "GPTBigCode": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64},
+        "GPTNeoX": {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+        },
+        "Bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+        "Mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64},
+    }
+    torch.manual_seed(1)
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=60, initializer_range=0.2, bos_token_id=0, eos_token_id=0, **shape[name]
+    )
+    return transformers.AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("name", ["GPTBigCode", "GPTNeoX", "Bloom", "Mpt"])
+def test_a_model_whose_packed_texts_see_each_other_is_told_from_others(name: str) -> None:
+    some, net = texts(), small(name)
+    before = net.config._attn_implementation
+    if not attention.use(net):
+        assert net.config._attn_implementation == before
+    batch = row(some)
+    batch.pop("labels")
+    apart = 9.0
+    with torch.no_grad(), contextlib.suppress(TypeError):
+        alone = torch.cat([net(torch.tensor([one.ids])).logits[0] for one in some])
+        apart = float((net(**batch, use_cache=False).logits[0] - alone).abs().max())
+    assert attention.separates(net) is (apart < 1e-4)
+    assert attention.separates(net) is (name.startswith("GPT"))
+    assert not net.training
+
+
+def test_it_depends_on_the_device_of_the_run() -> None:
+    net = model("llama")
+    assert not attention.use(net, "cuda")
+    assert attention.use(net, "cpu")
 
 
 def test_a_batch_tells_what_is_learned() -> None:

@@ -55,6 +55,7 @@ def test_a_written_recipe_is_read_again_as_it_was(file: Path) -> None:
         ({"adapter": "prefix", "batches.packing": "on"}, "can't each have the learned tokens"),
         ({"adapter": "prompt", "merge": True}, "can't be merged"),
         ({"adapter": "bottleneck", "merge": True}, "isn't linear"),
+        ({"adapter.targets": ["lm_head"]}, "name others, or set loss_chunk to 0"),
         ({"overlong": "split"}, "only a text of pretrain"),
         ({"optimiser.lr": 0}, "greater than 0"),
         ({"data": [{"train": "a", "safe_because": "x"}]}, "data.0.licence: this key is missing"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,39 @@ def test_accumulated_batches_are_one_step(made: Path, tmp_path: Path) -> None:
     found = [go(one, made, tmp_path / str(n)) for n, one in enumerate((big, small))]
     for name, one in weights(found[0]).items():
         torch.testing.assert_close(one, weights(found[1])[name], rtol=1e-3, atol=2e-3)
+
+
+def test_what_a_method_adds_counts_once_a_step(made: Path, tmp_path: Path) -> None:
+    losses: list[float] = []
+
+    def log(name: str, value: float, step: int) -> None:
+        losses.extend([value] * (name == "loss/train"))
+
+    for accumulation, tokens in ((1, 4096), (99, 70)):
+        told = recipe(
+            made / "base",
+            adapter={"method": "adalora", "start_rank": 12},
+            optimiser={"max_steps": 1, "accumulation": accumulation},
+            batches={"tokens": tokens},
+        )
+        go(told, made, tmp_path / str(tokens), log=log)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_an_output_layer_is_adapted_where_the_loss_is_not_in_chunks(
+    made: Path, tmp_path: Path
+) -> None:
+    told = recipe(
+        made / "base",
+        adapter={"method": "lora", "targets": ["lm_head"]},
+        loss_chunk=0,
+        optimiser={"lr": 0.02, "max_steps": 2},
+    )
+    ups = [one for name, one in weights(go(told, made, tmp_path)).items() if "lora_B" in name]
+    assert ups and all(one.any() for one in ups)
+    hidden = told.model_copy(update={"loss_chunk": 64})  # a name that no recipe can know of
+    with pytest.raises(InputError, match="without the adapter"):
+        go(hidden, made, tmp_path / "chunks")
 
 
 def test_chunked_or_not_packed_or_not_the_loss_is_the_same(made: Path, tmp_path: Path) -> None:
@@ -205,3 +239,16 @@ def test_texts_are_learned_whole(made: Path, tmp_path: Path) -> None:
     assert done.metrics["data"]["cut"] > 0
     history = done.metrics["history"]
     assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_a_base_whose_packed_texts_see_each_other_gets_padded_batches(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.attention, "separates", lambda model: False)
+    with pytest.raises(InputError, match="packing is on, but in LlamaForCausalLM a text sees"):
+        go(recipe(made / "base", batches={"tokens": 128, "packing": "on"}), made, tmp_path)
+    done = go(recipe(made / "base", optimiser={"max_steps": 1}), made, tmp_path)
+    how = json.loads((done.artifact / "card.json").read_text())["how"]
+    assert how["packed"] is False
+    assert how["attention"] == "masked"
+    assert "see the one before" in how["padded"]

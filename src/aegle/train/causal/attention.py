@@ -1,6 +1,6 @@
 """Attention over packed rows, text by text: nothing is computed only to be masked.
 
-Transformers masks packed rows correctly, but computes the square of the whole row; on a processor
+Transformers masks packed rows, but computes the square of the whole row; on a processor
 without kernels for texts of varying length that is most of the attention's time.
 """
 
@@ -16,12 +16,22 @@ from transformers.masking_utils import sdpa_mask
 
 NAME: Final = "aegle_packed"
 
+_FIRST, _SECOND = 5, 4
+"""Tokens of the texts that `separates` asks with."""
 
-def use(model: PreTrainedModel) -> bool:
+_TOLERANCE: Final = {torch.float64: 1e-6, torch.float32: 2e-3}
+"""How far logits may be apart, in their standard deviations; 0.1 in 16 bits."""
+
+
+def use(model: PreTrainedModel, device: str = "cpu") -> bool:
     """Let a model attend so where it can; whether it does.
 
-    It can't where layers look through a window or attention is not that of Transformers: there
-    Transformers' own mask of packed rows holds, which gives the same.
+    It can't where layers look through a window, attention is not that of Transformers, or layers
+    aren't told positions: there Transformers' own mask is left, which `separates` asks about.
+
+    Args:
+        model: causal; it is asked where its weights lie.
+        device: cpu or cuda, where it will run; it may not be there yet.
     """
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ())
@@ -30,12 +40,43 @@ def use(model: PreTrainedModel) -> bool:
     able = getattr(model, "_supports_attention_backend", False) and getattr(
         model, "_supports_sdpa", False
     )
-    if windowed or capped or not able or next(model.parameters()).device.type != "cpu":
+    here = device == "cpu" and next(model.parameters()).device.type == "cpu"
+    if windowed or capped or not able or not here:
         return False
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, _mask)
+    before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
-    return True
+    if separates(model):
+        return True
+    model.set_attn_implementation(before)
+    return False
+
+
+@torch.no_grad()
+def separates(model: PreTrainedModel) -> bool:
+    """Whether a text that stands in a row behind another is read as if it were alone.
+
+    Many don't: some count positions themselves, in some a state or a convolution runs on. So it is
+    asked: the logits of a short text in a row are compared with those of it alone.
+    """
+    words, where = model.config.get_text_config().vocab_size, next(model.parameters()).device
+    ids = ((torch.arange(_FIRST + _SECOND, device=where) * 37 + 11) % words)[None]
+    places = torch.cat([torch.arange(_FIRST), torch.arange(_SECOND)]).to(where)[None]
+    was_training = model.training
+    model.eval()
+    try:
+        row, alone = (
+            model(input_ids=ids[:, at:], position_ids=places[:, at:], use_cache=False).logits
+            for at in (0, _FIRST)
+        )
+    except TypeError:  # it takes no positions
+        return False
+    finally:
+        model.train(was_training)
+    apart = (row[:, _FIRST:] - alone).float().abs().max()
+    spread = alone.float().std()
+    return bool(apart <= _TOLERANCE.get(row.dtype, 0.1) * spread)
 
 
 def _mask(*given: Any, **told: Any) -> Tensor | None:

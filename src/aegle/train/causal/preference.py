@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
-from aegle.train.causal.recipe import PROMPTS, Common, Source
+from aegle.train.causal.recipe import OUTPUTS, PROMPTS, Common, Source
 from aegle.train.keys import Part, checked, read_tree
 from aegle.train.rewards import Rewards, check_schema
 
@@ -44,7 +44,7 @@ class _Compared(Common):
             raise ValueError(
                 "batches.packing: compared answers stand in rows of their own; leave it out"
             )
-        head = {"lm_head", "embed_out", "output"} & set(self.adapter.targets)
+        head = OUTPUTS & set(self.adapter.targets)
         if head:
             raise ValueError(
                 f"adapter.targets: {min(head)} is the output layer, which is computed with as it "

@@ -14,6 +14,9 @@ LOW_RANK: Final = ("lora", "rslora", "dora", "pissa", "qlora")
 PROMPTS: Final = ("prefix", "prompt", "ptuning")
 """Methods that put learned tokens in front of a text: texts can't be packed, nor weights merged."""
 
+OUTPUTS: Final = frozenset({"lm_head", "embed_out", "output"})
+"""Names of output layers, which are computed with as they are where losses are."""
+
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(LOW_RANK, ("rank", "alpha", "dropout", "targets")),
     "adalora": ("rank", "start_rank", "alpha", "dropout", "targets"),
@@ -250,6 +253,12 @@ class Recipe(Common):
             raise ValueError("distillation.kind: sequence needs prompts, which pretrain hasn't")
         if told and told.kind != "sequence" and not self.loss_chunk:
             raise ValueError("loss_chunk: distillation computes in chunks; set it above 0")
+        head = OUTPUTS & set(self.adapter.targets)
+        if head and self.loss_chunk:
+            raise ValueError(
+                f"adapter.targets: {min(head)} is the output layer, which isn't trained where its "
+                "loss is computed in chunks; name others, or set loss_chunk to 0"
+            )
         return self
 
     @model_validator(mode="after")

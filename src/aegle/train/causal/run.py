@@ -125,7 +125,10 @@ def _learned(
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
     sizes = {"train": len(trainer.train_dataset.texts), "dev": len(dev)}
     metrics["data"] = {**sizes, **counts, "cut": cut}
-    about = {"template": encode.name, "packed": recipe.packed, **ran(trainer)}
+    packed = trainer.train_dataset.packed
+    about = {"template": encode.name, "packed": packed, **ran(trainer)}
+    if recipe.packed and not packed:
+        about["padded"] = "in a packed row the base would let a text see the one before it"
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
     return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
 
@@ -168,17 +171,23 @@ def prepare(
 ) -> Tuner:
     """A trainer that is ready to run."""
     pad = int(tokenizer.pad_token_id or 0)
-    how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": recipe.packed, "pad": pad}
+    place = "cpu" if on_device(device, "fp32")["use_cpu"] else "cuda"
+    lesson, core = None, model
+    if teacher and recipe.distillation and recipe.distillation.kind != "sequence":
+        lesson = distil.lesson(recipe, core, tokenizer, *load_causal(teacher), place)
+    by_text = recipe.packed and attention.use(model, place)
+    packed = recipe.packed and _separate(recipe, [model, *([lesson.teacher] if lesson else [])])
+    how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed, "pad": pad}
     sets = {part: Batches.of(some, **how) for part, some in texts.items()}
     per_epoch = math.ceil(len(sets["train"]) / recipe.optimiser.accumulation)
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
-    ran_packed = recipe.packed and attention.use(model)
-    lesson, core = None, model
-    if teacher and recipe.distillation and recipe.distillation.kind != "sequence":
-        place = "cpu" if on_device(device, "fp32")["use_cpu"] else "cuda"
-        lesson = distil.lesson(recipe, core, tokenizer, *load_causal(teacher), place)
     model = adapters.attach(model, recipe.adapter, steps=steps, seed=recipe.seed)
+    if head and core.get_output_embeddings() is not head.layer:
+        raise InputError(
+            "adapter.targets: one of them is the output layer, whose loss is computed in chunks "
+            "without the adapter; name others, or set loss_chunk to 0"
+        )
     if lesson:
         lesson.join(model, core)
     if recipe.gradient_checkpointing:
@@ -192,9 +201,24 @@ def prepare(
         data_collator=only,
         watch=watch,
     )
-    trainer.core, trainer.head, trainer.by_text = core, head, ran_packed
+    trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     return trainer
+
+
+def _separate(recipe: Recipe, models: Sequence[Any]) -> bool:
+    """Whether texts can stand in one row: what a recipe means by packing on or auto.
+
+    Raises:
+        InputError: packing is on, and they would see each other.
+    """
+    mixing = [type(one).__name__ for one in models if not attention.separates(one)]
+    if mixing and recipe.batches.packing == "on":
+        raise InputError(
+            f"batches.packing is on, but in {mixing[0]} a text sees the one before it in its row; "
+            "set batches.packing to auto or off"
+        )
+    return not mixing
 
 
 def training_arguments(recipe: Common, folder: Path, device: str, per_epoch: int) -> dict[str, Any]:
@@ -268,9 +292,12 @@ class Tuner(Steady):
             outputs = model(**told, use_cache=False)
             logits, wanted = shifted(outputs.logits, labels)
             total = nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
-        loss = total / count + _router(self.core, outputs) + adapters.penalty(self.model)
-        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-            loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
+        loss, more = total / count, _router(self.core, outputs) + adapters.penalty(self.model)
+        if num_items_in_batch is not None:
+            if self.args.average_tokens_across_devices:
+                loss = loss * self.accelerator.num_processes  # gradients are averaged over them
+            more = more / self.current_gradient_accumulation_steps  # each batch adds it
+        loss = loss + more
         return (loss, outputs) if return_outputs else loss
 
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
