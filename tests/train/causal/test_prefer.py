@@ -229,7 +229,12 @@ def test_a_prompt_of_dev_is_not_trained_on(tmp_path: Path, made: Path) -> None:
     lines(tmp_path / "dev.jsonl", [{**one, "rejected": "never"} for one in rows[:5]])
     source = {"train": "train.jsonl", "dev": "dev.jsonl", "licence": "l", "safe_because": "s"}
     found = read_all(recipe("dpo", made / "base", data=[source]), tmp_path)
-    assert (len(found.train), len(found.dev), found.dropped["held out"]) == (19, 5, 5)
+    assert (len(found.train), len(found.dev), found.dropped["held out"]) == (18, 5, 6)
+    assert not {one.group for one in found.train} & {one.group for one in found.dev}
+    again = [source, {**source, "train": "again.jsonl"}]
+    lines(tmp_path / "again.jsonl", rows[20:21])
+    with pytest.raises(InputError, match=r"again.jsonl, line 1 says the same as train.jsonl"):
+        read_all(recipe("dpo", made / "base", data=again), tmp_path)
 
 
 def test_a_prompt_may_be_a_conversation(tmp_path: Path, made: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Record, lines, turns_of
+from aegle.train.causal.corpus import Record, free, lines, turns_of
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
 from aegle.train.data.split import split
@@ -69,29 +69,30 @@ class Examples:
 
 
 def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
-    """All sources of a recipe; no prompt of dev is among those that are trained on.
+    """All sources of a recipe; no prompt of dev, and nothing of a group that dev names, is among
+    what is trained on.
 
     Raises:
         InputError: a file, a line or an example that isn't as it should be; two that say the same,
-            unless the recipe drops them; none.
+            in one source or in two, unless the recipe drops them; none.
     """
     dropped = {"duplicates": 0, "held out": 0}
+    seen: dict[Any, str] = {}
     train: list[Example] = []
     dev: list[Example] = []
     for source in recipe.data:
         mine, theirs = _parts(source, data, recipe)
-        train += _once(mine, recipe.duplicates, dropped) * source.repeat
+        train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
-    dev = _once(dev, "drop", {"duplicates": 0})
-    held = {one.asked for one in dev}
-    kept = [one for one in train if one.asked not in held]
+    dev = _once(dev, "drop", {"duplicates": 0}, {})
+    kept = free(train, dev, lambda one: one.asked)
     dropped["held out"] = len(train) - len(kept)
     if not kept or not dev:
         missing = "train" if not kept else "dev"
         raise InputError(
             f"nothing is left for {missing}: {len(train)} examples to train on, {len(dev)} in dev, "
-            f"{dropped['held out']} whose prompt is in both; name more data, a dev file, another "
-            "share, or the key that groups examples of one prompt"
+            f"{dropped['held out']} whose prompt or group is in both; name more data, a dev file, "
+            "another share, or the key that groups examples of one prompt"
         )
     if recipe.kind == "kto" and len({one.good for one in kept}) < 2:
         raise InputError("label: kto needs good answers and bad ones, and all are of one kind")
@@ -150,8 +151,10 @@ def _answer(prompt: Any, text: Any, place: str, group: str, source: Source) -> R
     return Record(place, group, turns)
 
 
-def _once(some: Sequence[Example], what: str, dropped: dict[str, int]) -> list[Example]:
-    seen: dict[tuple[Any, ...], str] = {}
+def _once(
+    some: Sequence[Example], what: str, dropped: dict[str, int], seen: dict[Any, str]
+) -> list[Example]:
+    """Each once; ``seen`` has the place of what other sources say, and takes what these do."""
     kept = []
     for one in some:
         said = one.said()
