@@ -128,6 +128,15 @@ def lines(path: Path, shapes: str = SHAPES) -> Iterator[tuple[str, dict[str, Any
         raise InputError(f"{path} is empty; write one object a line, with {shapes}")
 
 
+def named(told: Mapping[str, Any], known: Iterable[str]) -> str:
+    """The keys of a line for a message: those known by name, others, which may be text, counted."""
+    found = [key for key in dict.fromkeys(known) if key in told]
+    more = len(told) - len(found)
+    if more:
+        found.append(f"{more} other key{'s' if more > 1 else ''}")
+    return " and ".join(found) or "nothing"
+
+
 def turns_of(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn, ...]:
     """A record's turns, the source's system message in front.
 
@@ -144,7 +153,7 @@ def turns_of(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn,
     elif "text" in told:
         return (Turn("text", _text(told["text"], place, "text", source.safe_because)),)
     else:
-        keys = ", ".join(sorted(told)) or "nothing"
+        keys = named(told, ("role", "content", source.group))
         raise InputError(f"{place} has {keys}; a record has {SHAPES}")
     if source.system and turns[0].role != "system":
         turns = (Turn("system", SafeText(source.system, by="the recipe")), *turns)

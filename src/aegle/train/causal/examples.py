@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Record, free, lines, turns_of
+from aegle.train.causal.corpus import Record, free, lines, named, turns_of
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
 from aegle.train.data.split import split
@@ -120,7 +120,7 @@ def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:
     for place, told in lines(path, " and ".join(keys)):
         missing = [key for key in keys if key not in told]
         if missing:
-            has = ", ".join(sorted(told)) or "nothing"
+            has = named(told, (*PAIR, *JUDGED, source.group))
             raise InputError(f"{place} has no {missing[0]}; a record of {kind} has "
                              f"{', '.join(keys)}, and this one {has}")  # fmt: skip
         group = told.get(source.group)
@@ -174,13 +174,23 @@ def last_answer(encode: Encoder, record: Record) -> Tokens:
     """A conversation as tokens, of which its last answer alone is learned.
 
     Raises:
-        InputError: as `Encoder` does.
+        InputError: as `Encoder` does, or nothing of the last answer is left where it was cut.
     """
     (found,) = encode(record)
-    start = len(found)
-    while start and found.learned[start - 1]:
-        start -= 1
+    start = max(1, len(_prompt_ids(encode, record)))
+    if start >= len(found):
+        raise InputError(
+            f"{record.place}: the last answer begins at token {start + 1}, beyond max_tokens "
+            f"({encode.max_tokens}); raise max_tokens, or take it out"
+        )
     return Tokens(found.ids, tuple(at >= start for at in range(len(found))), found.group)
+
+
+def _prompt_ids(encode: Encoder, record: Record) -> list[int]:
+    ids: list[int] = []
+    for text, _ in encode.pieces(record)[:-1]:
+        ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def record_prompt(encode: Encoder, record: Record) -> tuple[int, ...]:
@@ -189,10 +199,7 @@ def record_prompt(encode: Encoder, record: Record) -> tuple[int, ...]:
     Raises:
         InputError: as `Encoder` does, or there are too many.
     """
-    pieces = encode.pieces(record)[:-1]
-    ids: list[int] = []
-    for text, _ in pieces:
-        ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = _prompt_ids(encode, record)
     if len(ids) > encode.max_tokens:
         raise InputError(
             f"{record.place}: the prompt has {len(ids)} tokens, more than max_tokens "
