@@ -116,7 +116,8 @@ GOOD = [{"prompt": f"q{n}", "completion": "a", "group": n} for n in range(8)]
         ("3", "is no object"),
         (lines({"prompt": "a", "completion": " "}), "line 1: the text of the assistant is empty"),
         (lines({"prompt": "a"}), "completion is a string"),
-        (lines({"words": "a"}), "has words; a record has messages"),
+        (lines({"words": "a"}), "has 1 other key; a record has messages"),
+        (lines({"Jane Roe, 41": 1, "b": 2, "group": 3}), "has group and 2 other keys; a record"),
         (lines({"messages": []}), "is a list of objects"),
         (lines({"messages": [{"role": "me", "content": "a"}]}), "role is one of"),
         (lines({"messages": [{"role": "user", "content": "a"}]}), "nothing to learn"),
@@ -141,8 +142,23 @@ def test_dev_is_of_other_groups_and_nothing_of_it_is_trained_on(tmp_path: Path) 
     (tmp_path / "dev.jsonl").write_text(lines(*told[:4]))
     source = {"train": "train.jsonl", "dev": "dev.jsonl", "licence": "l", "safe_because": "s"}
     found = read_corpus(recipe(tmp_path, duplicates="drop", data=[source]), tmp_path)
-    assert (len(found.train), len(found.dev)) == (56, 4)
-    assert found.dropped == {"duplicates": 1, "held out": 4}
+    assert (len(found.train), len(found.dev)) == (54, 4)
+    assert found.dropped == {"duplicates": 1, "held out": 6}, "all of the groups 0 and 1"
+
+
+def test_no_group_of_dev_is_trained_on_from_another_file(tmp_path: Path) -> None:
+    some = [{"prompt": f"q{n}", "completion": "a", "group": n % 9} for n in range(36)]
+    more = [{"prompt": f"r{n}", "completion": "a", "group": n % 9} for n in range(36)]
+    (tmp_path / "a.jsonl").write_text(lines(*some))
+    (tmp_path / "b.jsonl").write_text(lines(*more))
+    about = {"licence": "l", "safe_because": "s"}
+    sources = [{"train": f"{n}.jsonl", "share": s, **about} for n, s in (("a", 0.1), ("b", 0.6))]
+    found = read_corpus(recipe(tmp_path, data=sources), tmp_path)
+    assert not {one.group for one in found.train} & {one.group for one in found.dev}
+    assert found.dropped["held out"] > 0
+    (tmp_path / "b.jsonl").write_text(lines(*more, some[0]))
+    with pytest.raises(InputError, match=r"b.jsonl, line 37 says the same as a.jsonl, line 1"):
+        read_corpus(recipe(tmp_path, data=[{**one, "share": 1e-9} for one in sources]), tmp_path)
 
 
 def test_a_system_message_is_put_in_front(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 from tiny_causal import recipe, tiny
 
+from aegle.core.errors import InputError
 from aegle.train.causal.mix import read_mixed
 from aegle.train.causal.run import run
 
@@ -20,7 +21,8 @@ ABOUT = {"licence": "ours", "safe_because": "made here"}
 
 def write(path: Path, count: int, answer: str, asked: str) -> None:
     rows = [
-        {"prompt": f"{asked}{n}?", "completion": answer, "group": f"g{n}"} for n in range(count)
+        {"prompt": f"{asked}{n}?", "completion": answer, "group": f"{asked}{n}"}
+        for n in range(count)
     ]
     path.write_text("\n".join(json.dumps(one) for one in rows))
 
@@ -74,6 +76,19 @@ def test_dev_of_an_old_corpus_is_not_trained_on_as_new(made: Path) -> None:
     one = told(made, "small", "large", replay={"data": [source], "share": 0.1})
     found = read_mixed(one, made)
     assert share(found.corpus.train, "a") == 0
+
+
+def test_corpora_share_no_group_with_dev_and_no_record(made: Path, tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl", 40, "yes", "a")
+    write(tmp_path / "y.jsonl", 40, "no", "a")
+    sources = [{"train": f"{n}.jsonl", "share": s, **ABOUT} for n, s in (("x", 0.1), ("y", 0.5))]
+    found = read_mixed(recipe(made, data=sources, mixing={"temperature": 1}), tmp_path).corpus
+    assert not {one.group for one in found.train} & {one.group for one in found.dev}
+    write(tmp_path / "y.jsonl", 41, "yes", "a")
+    with pytest.raises(InputError, match=r"y.jsonl, line \d+ says the same as x.jsonl, line"):
+        read_mixed(recipe(made, data=sources, mixing={"temperature": 1}), tmp_path)
+    told = recipe(made, data=sources, mixing={"temperature": 1}, duplicates="drop")
+    assert read_mixed(told, tmp_path).corpus.dropped["duplicates"] > 0
 
 
 def test_without_replay_it_is_forgotten_and_said(made: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from aegle.core.errors import InputError, StoppedError
 from aegle.train.causal import adapters, margin
 from aegle.train.causal.chat import Encoder
 from aegle.train.causal.compared import Item, items_of
-from aegle.train.causal.examples import read_all
+from aegle.train.causal.examples import read_all, read_examples
 from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.prefer import prepare, run
 from aegle.train.causal.scoring import text_scores
@@ -204,6 +204,7 @@ PAIR = {"prompt": "a?", "chosen": "yes", "rejected": "no"}
     ("kind", "rows", "says"),
     [
         ("dpo", [{"prompt": "a?", "chosen": "yes"}], "line 1 has no rejected; a record of dpo has"),
+        ("dpo", [{"prompt": "a", "Jane": "b"}], "and this one prompt and 1 other key"),
         ("dpo", [{**PAIR, "rejected": "yes"}], "chosen and rejected are the same"),
         ("dpo", [{**PAIR, "rejected": " "}], "the text of the assistant is empty"),
         ("orpo", [{**PAIR, "chosen": 3}], "completion is a string"),
@@ -229,7 +230,39 @@ def test_a_prompt_of_dev_is_not_trained_on(tmp_path: Path, made: Path) -> None:
     lines(tmp_path / "dev.jsonl", [{**one, "rejected": "never"} for one in rows[:5]])
     source = {"train": "train.jsonl", "dev": "dev.jsonl", "licence": "l", "safe_because": "s"}
     found = read_all(recipe("dpo", made / "base", data=[source]), tmp_path)
-    assert (len(found.train), len(found.dev), found.dropped["held out"]) == (19, 5, 5)
+    assert (len(found.train), len(found.dev), found.dropped["held out"]) == (18, 5, 6)
+    assert not {one.group for one in found.train} & {one.group for one in found.dev}
+    again = [source, {**source, "train": "again.jsonl"}]
+    lines(tmp_path / "again.jsonl", rows[20:21])
+    with pytest.raises(InputError, match=r"again.jsonl, line 1 says the same as train.jsonl"):
+        read_all(recipe("dpo", made / "base", data=again), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sides", "most", "says"),
+    [
+        ("abcd", ("yes" * 9, "yes" * 8), 24, r"line 1: chosen and rejected are the same in"),
+        (
+            [{"role": r, "content": "ab"} for r in ("user", "assistant", "user")],
+            ("yes", "no"),
+            5,
+            r"line 1: the last answer begins at token \d+, beyond max_tokens",
+        ),
+    ],
+)
+@pytest.mark.parametrize("template", ["plain", "auto"])
+def test_a_cut_leaves_two_answers_that_differ(
+    tmp_path: Path, made: Path, template: str, prompt: Any, sides: Any, most: int, says: str
+) -> None:
+    row = {"prompt": prompt, "chosen": sides[0], "rejected": sides[1]}
+    lines(tmp_path / "train.jsonl", [row])
+    source = recipe("dpo", made / "base").data[0]
+    found = list(read_examples(tmp_path / "train.jsonl", source, "dpo"))
+    _, tokenizer = load_causal(made / "base")
+    most = 40 if template == "auto" else most  # ChatML has words of its own
+    encode = Encoder(tokenizer, template=template, max_tokens=most, overlong="cut")
+    with pytest.raises(InputError, match=says):
+        items_of(found, encode, judged=False)
 
 
 def test_a_prompt_may_be_a_conversation(tmp_path: Path, made: Path) -> None:

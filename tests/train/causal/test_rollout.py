@@ -14,8 +14,11 @@ from tiny_causal import tiny
 from tiny_preference import lines, prompts, recipe
 
 from aegle.core.errors import InputError, StoppedError
+from aegle.core.text import SafeText
 from aegle.train.causal import adapters
-from aegle.train.causal.rollout import Repeats, run
+from aegle.train.causal.corpus import Record, Turn
+from aegle.train.causal.examples import Example
+from aegle.train.causal.rollout import Repeats, check_known, run
 
 REWARDS = {"weights": {"length": 1}, "least": 6, "most": 12}
 SAMPLING = {"prompts": 2, "group": 8, "max_new_tokens": 10}
@@ -85,6 +88,14 @@ def test_the_distance_to_the_base_counts(made: Path, tmp_path: Path, method: str
     ]
     first, second = (adapters.trained(one.model) for one in found)
     assert any(not torch.equal(one, second[name]) for name, one in first.items())
+
+
+def test_other_keys_of_a_record_are_not_given_to_rewards(made: Path) -> None:
+    answer = Record("here", "g", (Turn("user", SafeText("q", by="test")),) * 2)
+    keys = {"answerable": True, "completion": "a", "reply": 1, "self": 2}
+    one = Example("here", "g", (answer,), known=keys)
+    small = {**SAMPLING, "prompts": 1}
+    check_known(told("grpo", made, rewards={"weights": {"refusal": 1}}, sampling=small), [one])
 
 
 def test_an_epoch_asks_each_prompt_as_often_as_it_is_answered() -> None:

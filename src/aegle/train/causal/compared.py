@@ -14,6 +14,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference as Pairs
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference as Judged
 from trl.trainer.reward_trainer import DataCollatorForPreference as Scored
 
+from aegle.core.errors import InputError
 from aegle.train.causal import adapters
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.examples import Example, last_answer
@@ -54,11 +55,16 @@ def items_of(examples: Sequence[Example], encode: Encoder, *, judged: bool) -> l
     """Examples as tokens.
 
     Raises:
-        InputError: as `Encoder` does.
+        InputError: as `last_answer` does, or a pair whose answers differ only beyond the cut.
     """
     found = []
     for one in examples:
         answers = tuple(last_answer(encode, answer) for answer in one.answers)
+        if len(answers) == 2 and answers[0].ids == answers[1].ids:
+            raise InputError(
+                f"{one.place}: chosen and rejected are the same in their first "
+                f"{encode.max_tokens} tokens (max_tokens); raise it, or take it out"
+            )
         found.append(Item(answers, one.good, one.group))
     if judged:
         for at, item in enumerate(found):

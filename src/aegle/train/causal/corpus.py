@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from aegle.core.errors import InputError
 from aegle.core.text import SafeText
@@ -51,23 +51,23 @@ class Corpus:
 
 
 def read_corpus(recipe: Recipe, data: Path) -> Corpus:
-    """All sources of a recipe; what dev holds is not among what is trained on.
+    """All sources of a recipe; what dev holds of any source, and what is of a group that it names,
+    is not among what is trained on.
 
     Raises:
         InputError: a file, a line or a record that isn't as it should be; records that say the
-            same, unless the recipe drops them; no records.
+            same, in one source or in two, unless the recipe drops them; no records.
     """
     dropped = {"duplicates": 0, "held out": 0}
+    seen: dict[Any, str] = {}
     train: list[Record] = []
     dev: list[Record] = []
     for source in recipe.data:
         mine, theirs = _parts(source, data, recipe.seed)
-        mine = _once(mine, recipe.duplicates, dropped)
-        train += mine * source.repeat
+        train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
-    dev = _once(dev, "drop", {"duplicates": 0})
-    held = {_said(one) for one in dev}
-    kept = [one for one in train if _said(one) not in held]
+    dev = _once(dev, "drop", {"duplicates": 0}, {})
+    kept = free(train, dev, said)
     dropped["held out"] = len(train) - len(kept)
     if not kept or not dev:
         missing = "train" if not kept else "dev"
@@ -128,6 +128,15 @@ def lines(path: Path, shapes: str = SHAPES) -> Iterator[tuple[str, dict[str, Any
         raise InputError(f"{path} is empty; write one object a line, with {shapes}")
 
 
+def named(told: Mapping[str, Any], known: Iterable[str]) -> str:
+    """The keys of a line for a message: those known by name, others, which may be text, counted."""
+    found = [key for key in dict.fromkeys(known) if key in told]
+    more = len(told) - len(found)
+    if more:
+        found.append(f"{more} other key{'s' if more > 1 else ''}")
+    return " and ".join(found) or "nothing"
+
+
 def turns_of(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn, ...]:
     """A record's turns, the source's system message in front.
 
@@ -144,7 +153,7 @@ def turns_of(told: Mapping[str, Any], place: str, source: Source) -> tuple[Turn,
     elif "text" in told:
         return (Turn("text", _text(told["text"], place, "text", source.safe_because)),)
     else:
-        keys = ", ".join(sorted(told)) or "nothing"
+        keys = named(told, ("role", "content", source.group))
         raise InputError(f"{place} has {keys}; a record has {SHAPES}")
     if source.system and turns[0].role != "system":
         turns = (Turn("system", SafeText(source.system, by="the recipe")), *turns)
@@ -170,21 +179,52 @@ def _text(value: Any, place: str, key: str, because: str) -> SafeText:
     return SafeText(value, by=because)
 
 
-def _said(one: Record) -> tuple[tuple[str, str], ...]:
+class Placed(Protocol):
+    """What stands in a line of a file and is of a group, its place where it names none."""
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+
+    @property
+    def group(self) -> str:
+        """Its name."""
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def free(train: Iterable[P], dev: Iterable[P], says: Callable[[P], Any]) -> list[P]:
+    """What may be trained on: nothing that dev holds, and nothing of a group that dev names,
+    whichever file either is from.
+
+    Args:
+        train, dev: of all sources.
+        says: what must not be in both.
+    """
+    dev = list(dev)
+    held, groups = {says(one) for one in dev}, {o.group for o in dev if o.group != o.place}
+    return [one for one in train if one.group not in groups and says(one) not in held]
+
+
+def said(one: Record) -> tuple[tuple[str, str], ...]:
+    """Who says what in a record."""
     return tuple((turn.role, str(turn.text)) for turn in one.turns)
 
 
-def _once(records: Sequence[Record], what: str, dropped: dict[str, int]) -> list[Record]:
-    seen: dict[tuple[tuple[str, str], ...], str] = {}
+def _once(
+    records: Sequence[Record], what: str, dropped: dict[str, int], seen: dict[Any, str]
+) -> list[Record]:
+    """Each once; ``seen`` has the place of what other sources say, and takes what these do."""
     kept = []
     for one in records:
-        said = _said(one)
-        if said not in seen:
-            seen[said] = one.place
+        mine = said(one)
+        if mine not in seen:
+            seen[mine] = one.place
             kept.append(one)
         elif what == "error":
             raise InputError(
-                f"{one.place} says the same as {seen[said]}; take one out, or say duplicates: drop"
+                f"{one.place} says the same as {seen[mine]}; take one out, or say duplicates: drop"
             )
         else:
             dropped["duplicates"] += 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Record, lines, turns_of
+from aegle.train.causal.corpus import Record, free, lines, named, turns_of
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
 from aegle.train.data.split import split
@@ -69,29 +69,30 @@ class Examples:
 
 
 def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
-    """All sources of a recipe; no prompt of dev is among those that are trained on.
+    """All sources of a recipe; no prompt of dev, and nothing of a group that dev names, is among
+    what is trained on.
 
     Raises:
         InputError: a file, a line or an example that isn't as it should be; two that say the same,
-            unless the recipe drops them; none.
+            in one source or in two, unless the recipe drops them; none.
     """
     dropped = {"duplicates": 0, "held out": 0}
+    seen: dict[Any, str] = {}
     train: list[Example] = []
     dev: list[Example] = []
     for source in recipe.data:
         mine, theirs = _parts(source, data, recipe)
-        train += _once(mine, recipe.duplicates, dropped) * source.repeat
+        train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
-    dev = _once(dev, "drop", {"duplicates": 0})
-    held = {one.asked for one in dev}
-    kept = [one for one in train if one.asked not in held]
+    dev = _once(dev, "drop", {"duplicates": 0}, {})
+    kept = free(train, dev, lambda one: one.asked)
     dropped["held out"] = len(train) - len(kept)
     if not kept or not dev:
         missing = "train" if not kept else "dev"
         raise InputError(
             f"nothing is left for {missing}: {len(train)} examples to train on, {len(dev)} in dev, "
-            f"{dropped['held out']} whose prompt is in both; name more data, a dev file, another "
-            "share, or the key that groups examples of one prompt"
+            f"{dropped['held out']} whose prompt or group is in both; name more data, a dev file, "
+            "another share, or the key that groups examples of one prompt"
         )
     if recipe.kind == "kto" and len({one.good for one in kept}) < 2:
         raise InputError("label: kto needs good answers and bad ones, and all are of one kind")
@@ -119,7 +120,7 @@ def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:
     for place, told in lines(path, " and ".join(keys)):
         missing = [key for key in keys if key not in told]
         if missing:
-            has = ", ".join(sorted(told)) or "nothing"
+            has = named(told, (*PAIR, *JUDGED, source.group))
             raise InputError(f"{place} has no {missing[0]}; a record of {kind} has "
                              f"{', '.join(keys)}, and this one {has}")  # fmt: skip
         group = told.get(source.group)
@@ -150,8 +151,10 @@ def _answer(prompt: Any, text: Any, place: str, group: str, source: Source) -> R
     return Record(place, group, turns)
 
 
-def _once(some: Sequence[Example], what: str, dropped: dict[str, int]) -> list[Example]:
-    seen: dict[tuple[Any, ...], str] = {}
+def _once(
+    some: Sequence[Example], what: str, dropped: dict[str, int], seen: dict[Any, str]
+) -> list[Example]:
+    """Each once; ``seen`` has the place of what other sources say, and takes what these do."""
     kept = []
     for one in some:
         said = one.said()
@@ -171,13 +174,23 @@ def last_answer(encode: Encoder, record: Record) -> Tokens:
     """A conversation as tokens, of which its last answer alone is learned.
 
     Raises:
-        InputError: as `Encoder` does.
+        InputError: as `Encoder` does, or nothing of the last answer is left where it was cut.
     """
     (found,) = encode(record)
-    start = len(found)
-    while start and found.learned[start - 1]:
-        start -= 1
+    start = max(1, len(_prompt_ids(encode, record)))
+    if start >= len(found):
+        raise InputError(
+            f"{record.place}: the last answer begins at token {start + 1}, beyond max_tokens "
+            f"({encode.max_tokens}); raise max_tokens, or take it out"
+        )
     return Tokens(found.ids, tuple(at >= start for at in range(len(found))), found.group)
+
+
+def _prompt_ids(encode: Encoder, record: Record) -> list[int]:
+    ids: list[int] = []
+    for text, _ in encode.pieces(record)[:-1]:
+        ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def record_prompt(encode: Encoder, record: Record) -> tuple[int, ...]:
@@ -186,10 +199,7 @@ def record_prompt(encode: Encoder, record: Record) -> tuple[int, ...]:
     Raises:
         InputError: as `Encoder` does, or there are too many.
     """
-    pieces = encode.pieces(record)[:-1]
-    ids: list[int] = []
-    for text, _ in pieces:
-        ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = _prompt_ids(encode, record)
     if len(ids) > encode.max_tokens:
         raise InputError(
             f"{record.place}: the prompt has {len(ids)} tokens, more than max_tokens "

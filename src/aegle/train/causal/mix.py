@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from aegle.core.errors import InputError
 from aegle.train import guards
 from aegle.train.causal.chat import Tokens
-from aegle.train.causal.corpus import Corpus, Record, read_corpus
+from aegle.train.causal.corpus import Corpus, Record, free, read_corpus, said
 from aegle.train.causal.recipe import Recipe, Source
 from aegle.train.mixing import mixed, with_replay
 
@@ -44,12 +45,14 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
     whole = None if recipe.mixing else read_corpus(recipe, data)
     old = _read(recipe, recipe.replay.data if recipe.replay else (), data)
     every = [*parts.values(), *old.values(), *([whole] if whole else [])]
-    held = {_said(one) for part in every for one in part.dev}
+    held = [one for part in every for one in part.dev]
     dropped: dict[str, int] = {}
     for part in every:
         for why, count in part.dropped.items():
             dropped[why] = dropped.get(why, 0) + count
-    new = {name: _free(part.train, held, dropped) for name, part in parts.items()}
+    new = _apart(
+        {n: _free(part.train, held, dropped) for n, part in parts.items()}, recipe, dropped
+    )
     drawn: dict[str, int] = {}
     if whole:
         train = _free(whole.train, held, dropped)
@@ -57,7 +60,8 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
         train, drawn = _drawn(new, recipe)
     for name, some in _replayed(recipe, len(train), old, held, dropped).items():
         train, drawn = [*train, *some], {**drawn, name: len(some)}
-    dev = whole.dev if whole else tuple(one for part in parts.values() for one in part.dev)
+    once = {said(one): one for part in parts.values() for one in part.dev}
+    dev = whole.dev if whole else tuple(once.values())
     return Mixed(
         Corpus(tuple(train), dev, dropped), {name: one.dev for name, one in old.items()}, drawn
     )
@@ -72,14 +76,31 @@ def _read(recipe: Recipe, sources: Sequence[Source], data: Path) -> dict[str, Co
     return found
 
 
-def _said(one: Record) -> tuple[str, ...]:
-    return tuple(str(turn.text) for turn in one.turns)
+def _apart(
+    parts: Mapping[str, list[Record]], recipe: Recipe, dropped: dict[str, int]
+) -> dict[str, list[Record]]:
+    """The corpora without what an earlier one says already.
+
+    Raises:
+        InputError: there is such, and the recipe doesn't drop it.
+    """
+    seen: dict[Any, str] = {}
+    found: dict[str, list[Record]] = {}
+    for name, some in parts.items():
+        again = [one for one in some if said(one) in seen]
+        if again and recipe.duplicates == "error":
+            raise InputError(
+                f"{again[0].place} says the same as {seen[said(again[0])]}; take one out, or say "
+                "duplicates: drop"
+            )
+        found[name] = [one for one in some if said(one) not in seen] if again else some
+        dropped["duplicates"] = dropped.get("duplicates", 0) + len(again)
+        seen |= {said(one): one.place for one in some}
+    return found
 
 
-def _free(
-    some: Sequence[Record], held: set[tuple[str, ...]], dropped: dict[str, int]
-) -> list[Record]:
-    kept = [one for one in some if _said(one) not in held]
+def _free(some: Sequence[Record], held: Sequence[Record], dropped: dict[str, int]) -> list[Record]:
+    kept = free(some, held, said)
     dropped["held out"] = dropped.get("held out", 0) + len(some) - len(kept)
     return kept
 
@@ -101,7 +122,7 @@ def _replayed(
     recipe: Recipe,
     new: int,
     old: Mapping[str, Corpus],
-    held: set[tuple[str, ...]],
+    held: Sequence[Record],
     dropped: dict[str, int],
 ) -> dict[str, list[Record]]:
     """So many records of each old corpus that all of them are the share that the recipe says."""

@@ -36,6 +36,9 @@ from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
 from aegle.train.rewards import Rewards
 
+KNOWN: Final = ("answerable",)
+"""The keys of an example that rewards take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -45,7 +48,7 @@ class Prompt:
         ids: tokens, up to where the answer begins.
         text: of the last message, for rewards.
         group: of the example.
-        known: its other keys.
+        known: of its other keys those of `KNOWN`.
     """
 
     ids: tuple[int, ...]
@@ -164,6 +167,11 @@ def _parts(rewards: Rewards, prompt: Prompt, reply: str) -> dict[str, float]:
     return rewards.parts(prompt.text, reply, **prompt.known)
 
 
+def _known(one: Example) -> dict[str, Any]:
+    """What rewards take of an example; its other keys may have the names of their arguments."""
+    return {name: one.known[name] for name in KNOWN if name in one.known}
+
+
 def _joined(rewards: Rewards, parts: Mapping[str, float]) -> float:
     total = sum(rewards.weights.values())
     return sum(rewards.weights[name] * one for name, one in parts.items()) / total
@@ -230,7 +238,7 @@ def run(
 
 
 def _prompt(encode: Encoder, one: Example) -> Prompt:
-    return Prompt(record_prompt(encode, one.answers[0]), one.asked[-1], one.group, one.known)
+    return Prompt(record_prompt(encode, one.answers[0]), one.asked[-1], one.group, _known(one))
 
 
 def check_known(recipe: Rollout, examples: Sequence[Example]) -> None:
@@ -244,7 +252,7 @@ def check_known(recipe: Rollout, examples: Sequence[Example]) -> None:
         if not isinstance(one.known.get("answerable", True), bool):
             raise InputError(f"{one.place}: answerable is true or false")
         try:
-            rewards.parts(one.asked[-1], "", **one.known)
+            rewards.parts(one.asked[-1], "", **_known(one))
         except ValueError as error:
             raise InputError(f"{one.place}: {error}") from error
     if recipe.max_tokens <= recipe.sampling.max_new_tokens:
