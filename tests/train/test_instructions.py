@@ -18,7 +18,7 @@ from aegle.core.errors import InputError, NotFoundError
 from aegle.core.text import SafeText
 from aegle.train.data.instructions import published, security, shape
 from aegle.train.data.instructions.against import Guard, read
-from aegle.train.data.instructions.build import part_of
+from aegle.train.data.instructions.build import Built, _varied, part_of
 from aegle.train.data.instructions.ground import Grounded, Served
 from aegle.train.data.instructions.reading import as_json, said
 from aegle.train.data.instructions.reword import reworded, same
@@ -115,6 +115,14 @@ def test_leaks_are_found_by_group_document_question_and_text(tmp_path: Path) -> 
     held = "She will continue aspirin 81 mg daily and see her again in two weeks or so."
     assert why({"messages": [{"role": "user", "content": held}]}) == "text"
     assert why({"id": "g", "question": "What dose of warfarin does he take?"}) == ""
+    assert why({"document": 7}) == ""
+    assert read([tmp_path / "held.jsonl"]).documents == {"7"}
+    row = json.dumps({"question": "a\u2028b\x85c\u2029d"}, ensure_ascii=False)
+    (tmp_path / "ends.jsonl").write_text(f"{row}\n{row}\n", "utf-8")
+    assert read([tmp_path / "ends.jsonl"]).texts == {"a\u2028b\x85c\u2029d"}
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="too deeply"):
+        read([tmp_path / "deep.json"])
     plain_text = tmp_path / "q.txt"
     plain_text.write_text("What is it?\nWhat dose of aspirin is ordered?\n")
     assert Guard(read([plain_text])).why(example()) == "question"
@@ -149,6 +157,20 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
     assert told.answer == one.answer
     served = prompt.messages(safe(other), [one.passages[0].text])
     assert [text for _, text in told.messages[:2]] == [text["content"] for text in served]
+
+
+def test_a_rewording_that_is_held_out_is_not_taken(tmp_path: Path) -> None:
+    held = tmp_path / "held.json"
+    held.write_text(json.dumps({"question": "At which dose is aspirin ordered?"}))
+    told: dict[bool, Built] = {}
+    for kept in (False, True):
+        told[kept] = Built()
+        guard = Guard(read([held])) if kept else None
+        some = _varied([example()] * 9, lambda messages: "At which dose is aspirin ordered?",
+                       random.Random(0), guard, told[kept])  # fmt: skip
+        assert len(some) == 9
+        assert any(one.question != example().question for one in some) != kept
+    assert told[False].reworded == told[True].unsafe > 0
 
 
 def test_templates_take_what_they_are_given() -> None:
