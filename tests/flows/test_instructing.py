@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from typer.testing import CliRunner
 from aegle.answer import prompt
 from aegle.cli.app import app
 from aegle.core.errors import NotFoundError, UsageError
+from aegle.corpus import asked
+from aegle.corpus.vault import Vault, natural, normal
 from aegle.flows import commands, workspace
-from aegle.flows.instructing import CARD
+from aegle.flows.instructing import CARD, MARKER
 from aegle.flows.kit import open_kit
+from aegle.flows.withheld import withheld
 from aegle.lm.chat import request
 from aegle.train.data.instructions.unique import NEAR, jaccard, shingles
 
@@ -102,8 +106,53 @@ def test_what_measures_is_not_learned(small_hospital: Path, tmp_path: Path) -> N
         assert group not in one["groups"]
         assert document not in {source["document"] for source in one["sources"]}
         assert asked not in one["messages"][1]["content"]
-    assert list(card["against"]) == ["held.jsonl"]
+    ((name, told),) = card["against"].items()
+    assert name == f"held.jsonl {told['sha256'][:12]}"
+    assert (told["groups"], told["documents"]) == (1, 1)
     assert any(why.startswith("held out") for why in card["left_out"])
+
+
+def test_what_is_forgotten_does_not_stay(tmp_path: Path) -> None:
+    root, out = workspace.create(tmp_path / "w").root, tmp_path / "x"
+    out.mkdir()
+    for name in (CARD, "train.jsonl", "test.jsonl"):
+        (out / name).write_text("{}")
+    with pytest.raises(UsageError, match="nothing can be made"):
+        made(root, out)  # all that the files were made of is gone
+    assert [one.name for one in out.iterdir()] == [MARKER]
+    (out / "train.jsonl").write_text("a run that was killed")
+    with pytest.raises(UsageError, match="nothing can be made"):
+        made(root, out)
+    assert not (out / "train.jsonl").exists()
+
+
+def test_real_names_and_paths_are_held_out(tmp_path: Path) -> None:
+    vault = Vault(b"k" * 32)
+    own, name = vault.group("patient/77"), natural("Okonkwo, Ada")
+    digest = vault.pseudonym(normal(name))
+    ledger = SimpleNamespace(
+        lookup=lambda digests: {one: [(own, "Jane Roe")] for one in digests if one in known},
+        documents_of=lambda path: ["d1"] if path.endswith("a.txt") else [],
+    )
+    known = {digest, *(one.digest for one in asked._tries(name, vault))}
+    kit: Any = SimpleNamespace(vault=vault, ledger=ledger)
+    groups = {"d1": "document:d1", "d2": own, "d3": vault.group("host/pump-1")}
+    path = tmp_path / "gold.json"
+
+    def told(row: Any) -> tuple[Any, dict[str, Any]]:
+        path.write_text(json.dumps(row))
+        held, counts = withheld(kit, [str(path)], groups)
+        (count,) = counts.values()
+        return held, count
+
+    held, count = told({"question": f"What does {name} take?", "path": "a.txt"})
+    assert "What does Jane Roe take?" in held.texts
+    assert {own, "document:d1"} <= held.groups
+    assert (count["groups"], count["documents"]) == (1, 1)
+    assert own in told({"patient": 77})[0].groups
+    assert groups["d3"] in told({"host": "pump-1"})[0].groups
+    with pytest.raises(UsageError, match="names 1 documents by path"):
+        told({"path": "none.txt"})
 
 
 def test_bad_input(small_hospital: Path, tmp_path: Path) -> None:

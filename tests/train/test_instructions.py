@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,10 @@ from hypothesis import strategies as st
 from aegle.answer import prompt
 from aegle.core.errors import InputError, NotFoundError
 from aegle.core.text import SafeText
-from aegle.train.data.instructions import published, shape
+from aegle.train.data.instructions import published, security, shape
 from aegle.train.data.instructions.against import Guard, read
-from aegle.train.data.instructions.build import part_of
-from aegle.train.data.instructions.ground import Served
+from aegle.train.data.instructions.build import Built, _varied, part_of
+from aegle.train.data.instructions.ground import Grounded, Served
 from aegle.train.data.instructions.reading import as_json, said
 from aegle.train.data.instructions.reword import reworded, same
 from aegle.train.data.instructions.saying import listed, plain
@@ -113,6 +115,14 @@ def test_leaks_are_found_by_group_document_question_and_text(tmp_path: Path) -> 
     held = "She will continue aspirin 81 mg daily and see her again in two weeks or so."
     assert why({"messages": [{"role": "user", "content": held}]}) == "text"
     assert why({"id": "g", "question": "What dose of warfarin does he take?"}) == ""
+    assert why({"document": 7}) == ""
+    assert read([tmp_path / "held.jsonl"]).documents == {"7"}
+    row = json.dumps({"question": "a\u2028b\x85c\u2029d"}, ensure_ascii=False)
+    (tmp_path / "ends.jsonl").write_text(f"{row}\n{row}\n", "utf-8")
+    assert read([tmp_path / "ends.jsonl"]).texts == {"a\u2028b\x85c\u2029d"}
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="too deeply"):
+        read([tmp_path / "deep.json"])
     plain_text = tmp_path / "q.txt"
     plain_text.write_text("What is it?\nWhat dose of aspirin is ordered?\n")
     assert Guard(read([plain_text])).why(example()) == "question"
@@ -149,6 +159,20 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
     assert [text for _, text in told.messages[:2]] == [text["content"] for text in served]
 
 
+def test_a_rewording_that_is_held_out_is_not_taken(tmp_path: Path) -> None:
+    held = tmp_path / "held.json"
+    held.write_text(json.dumps({"question": "At which dose is aspirin ordered?"}))
+    told: dict[bool, Built] = {}
+    for kept in (False, True):
+        told[kept] = Built()
+        guard = Guard(read([held])) if kept else None
+        some = _varied([example()] * 9, lambda messages: "At which dose is aspirin ordered?",
+                       random.Random(0), guard, told[kept])  # fmt: skip
+        assert len(some) == 9
+        assert any(one.question != example().question for one in some) != kept
+    assert told[False].reworded == told[True].unsafe > 0
+
+
 def test_templates_take_what_they_are_given() -> None:
     names = {"head", "tail", "patient", "name", "value"}
     given_to = dict.fromkeys(names, safe("x"))
@@ -161,6 +185,41 @@ def test_templates_take_what_they_are_given() -> None:
     for chain in CHAINS:
         assert all(fill(one, start=safe("x")) for one in chain.questions)
         assert all(fill(one, **given_to) for one in chain.answers)
+
+
+def test_another_chart_answers_no_question_about_a_patient() -> None:
+    asking = next(one for one in HEALTH if one.relation == "has_dose")
+    for one in HEALTH:  # what depends on the patient is asked with the patient's name
+        assert all("{patient}" in q or one.head == "patient" for q in one.questions)
+
+    def fact(group: str, dose: str) -> Any:
+        drug = SimpleNamespace(key="drug:a", type="medication", text=safe("aspirin"), start=0)
+        tail = SimpleNamespace(key=dose, type="dose", text=safe(dose), start=8)
+        page = SimpleNamespace(group=group, facts=[])
+        relation = SimpleNamespace(type="has_dose")
+        passage = SimpleNamespace(text=safe(f"aspirin {dose}"))
+        told = {"head": drug, "tail": tail, "page": page, "relation": relation}
+        page.facts.append(SimpleNamespace(first=0, after=1, passage=passage, **told))
+        return page.facts[0]
+
+    own, again, other = fact("a", "81 mg"), fact("a", "100 mg"), fact("b", "325 mg")
+    shelf: Any = SimpleNamespace(by_head={("has_dose", "drug:a"): [own, again, other]})
+    need: Any = SimpleNamespace(asking=asking, fact=own)
+    found = [Grounded(shelf, SERVED)._others(need, random.Random(n)) for n in range(20)]
+    assert {one.tail.key for some in found for one in some} == {"81 mg", "100 mg"}
+
+
+def test_that_nothing_is_known_is_an_answer_of_triage() -> None:
+    def line(text: str) -> Any:
+        passage = Passage(safe(text), text, 0, len(text), "h")
+        return SimpleNamespace(inside={}, passage=lambda first, after: passage)
+
+    lines = [(line(text), 0, None) for text in ("job done", "link up", "disk ok")]
+    known: Any = {"domain:x": SimpleNamespace(passage=line("x.example is bad").passage(0, 1))}
+    one = security._triaged(*lines[0], known, lines, random.Random(1))
+    assert one is not None
+    assert "no known indicator" in one.answer
+    assert one.answerable
 
 
 def test_names_in_sentences() -> None:

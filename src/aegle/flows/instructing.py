@@ -15,14 +15,16 @@ from aegle.core.artifacts import sha256_file, write_bytes, write_json
 from aegle.core.errors import UsageError
 from aegle.core.ports import Progress
 from aegle.core.records import Concept, Stored, content_id
-from aegle.flows.assess import files_of
 from aegle.flows.kit import Kit
-from aegle.train.data.instructions import against as held
-from aegle.train.data.instructions.build import Built, build
+from aegle.flows.withheld import withheld
+from aegle.train.data.instructions.against import Guard
+from aegle.train.data.instructions.build import SHARES, Built, build
 from aegle.train.data.instructions.ground import Served
 from aegle.train.data.instructions.shape import Instruction
 
 CARD: Final = "card.json"
+MARKER: Final = "unfinished"
+"""Stands in the folder until the card does: what a run that was killed left may be replaced."""
 SERVED: Final = Served(prompt.messages, prompt.REFUSAL, prompt.cited_sentences)
 """How `aegle ask` asks its generator: what is trained is what is served."""
 _DE_IDENTIFIED: Final = "de-identified by aegle ingest: {counts} identifiers were replaced"
@@ -53,18 +55,21 @@ def instruct(
         reword: let the generator say half of the questions in other words, each one checked.
 
     Raises:
-        UsageError: no such task; the folder holds something else; nothing can be made.
+        UsageError: no such task; the folder holds something else; nothing can be made; a file of
+            ``against`` names documents by path and none is in the workspace.
         NotFoundError, InputError: a file of ``against`` that can't be read.
     """
     folder = _folder(Path(out))
     chosen = kit.settings.seed if seed is None else seed
-    guard = held.Guard(_held(kit, against))
     with kit.lock:
         stored = list(kit.corpus.scan())
+        held, counts = withheld(kit, against, _groups(stored))
+        guard = Guard(held)
         how: dict[str, Any] = {"guard": guard, "progress": progress, "seed": chosen}
         how["name"] = partial(_name, kit)
         how["generate"] = _writer(kit, chosen) if reword else None
         built = build(stored, served=SERVED, tasks=tasks, per_task=per_task, **how)
+    _clear(folder)
     _some(built, len(stored))
     files = _write(folder, built)
     card = {
@@ -72,7 +77,7 @@ def instruct(
         "seed": chosen,
         "per_task": per_task,
         "licence": licence or "not stated: ask who owns the texts of the workspace",
-        "against": {Path(one).name: sha256_file(Path(one)) for one in against},
+        "against": counts,
         "files": files,
         **_counts(built),
     }
@@ -81,6 +86,7 @@ def instruct(
 
 def _carded(kit: Kit, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
     write_json(folder / CARD, card)
+    (folder / MARKER).unlink()
     examples = sum(one["examples"] for one in card["files"].values())
     kit.ledger.audit("instruct", examples=examples)
     return {"folder": str(folder), **card}
@@ -109,19 +115,23 @@ def _made_of(kit: Kit, built: Built, stored: Sequence[Stored]) -> dict[str, Any]
 
 def _folder(folder: Path) -> Path:
     others = list(folder.iterdir()) if folder.is_dir() else []
-    if folder.is_file() or (others and not (folder / CARD).is_file()):
+    ours = (folder / CARD).is_file() or (folder / MARKER).is_file()
+    if folder.is_file() or (others and not ours):
         raise UsageError(f"{folder} holds something else; name a new or empty folder")
     return folder
 
 
-def _held(kit: Kit, paths: Sequence[str]) -> held.Held:
-    """What the files hold, with the documents that they name by path as ids of the workspace."""
-    told = held.read(Path(one) for one in paths)
-    for one in paths:
-        base = files_of(Path(one))
-        for name in sorted(told.documents):
-            told.documents.update(kit.ledger.documents_of(str((base / name).absolute())))
-    return told
+def _clear(folder: Path) -> None:
+    """Take away what an earlier call wrote: it may hold what was forgotten since."""
+    others = folder.is_dir() and any(folder.iterdir())
+    write_bytes(folder / MARKER, b"")
+    if others:
+        for name in (CARD, *(f"{part}.jsonl" for part in SHARES)):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _groups(stored: Sequence[Stored]) -> dict[str, str]:
+    return {one.document.id: one.document.group or f"document:{one.document.id}" for one in stored}
 
 
 def _name(kit: Kit, concept: Concept) -> str:

@@ -80,8 +80,8 @@ def _records(path: Path) -> Iterator[Any]:
         if text.lstrip().startswith("["):
             yield from json.loads(text)
             return
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.strip():
                 yield json.loads(line)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is neither JSON lines nor a JSON list") from error

@@ -51,6 +51,6 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
         if text.lstrip().startswith("["):
             yield from json.loads(text)
         else:
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
-    except (ValueError, UnicodeDecodeError, csv.Error) as error:
+            yield from (json.loads(line) for line in text.split("\n") if line.strip())
+    except (ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"{path.name} is no table of rows ({type(error).__name__})") from error

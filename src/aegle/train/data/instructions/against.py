@@ -23,7 +23,7 @@ _RUN: Final = 8
 _QUESTION: Final = 0.7
 """Similarity of two questions by runs of three words from which they ask the same."""
 _LEAST_WORDS: Final = 4
-_GROUPS: Final = ("group", "groups", "patient", "host")
+_GROUPS: Final = ("group", "groups", "patient", "patient_id", "mrn", "host")
 _DOCUMENTS: Final = ("document", "document_id", "path", "documents")
 _NO_TEXT: Final = frozenset({"id", "type", "kind", "task", "role", *_GROUPS, *_DOCUMENTS})
 
@@ -47,7 +47,7 @@ def read(paths: Iterable[Path]) -> Held:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it is no text.
+        InputError: it is no text, or nested too deeply.
     """
     held = Held()
     for path in paths:
@@ -59,8 +59,11 @@ def read(paths: Iterable[Path]) -> Held:
             raise InputError(
                 f"{path} is no text in UTF-8; name JSON, JSON lines or text"
             ) from error
-        for value in _values(text):
-            _walk(value, "", held)
+        try:
+            for value in _values(text):
+                _walk(value, "", held)
+        except RecursionError as error:
+            raise InputError(f"{path.name} is nested too deeply; name a flatter file") from error
     return held
 
 
@@ -70,7 +73,7 @@ def _values(text: str) -> Iterator[Any]:
         return
     except ValueError:
         pass
-    for line in text.splitlines():
+    for line in text.split("\n"):  # JSON strings may hold other ends of lines as they are
         if line.strip():
             try:
                 yield json.loads(line)
@@ -85,6 +88,9 @@ def _walk(value: Any, key: str, held: Held) -> None:
     elif isinstance(value, list):
         for one in value:
             _walk(one, key, held)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        if key in (*_GROUPS, *_DOCUMENTS):  # an id by number
+            _walk(str(value), key, held)
     elif isinstance(value, str) and value.strip():
         if key in _GROUPS:
             held.groups.add(value)

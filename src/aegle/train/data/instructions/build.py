@@ -115,7 +115,7 @@ def build(
             most = max(1, round(per_task * shares[part]))
             rng = random.Random(f"{seed} {part} {task}")
             picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built)
-            made += _varied(picked, generate, rng, built) if generate else picked
+            made += _varied(picked, generate, rng, guard, built) if generate else picked
             progress("instructions", number * len(wanted) + place + 1, len(shares) * len(wanted))
         random.Random(f"{seed} {part}").shuffle(made)
         built.parts[part] = made
@@ -187,7 +187,11 @@ def _fresh(one: Instruction, seen: Unique, guard: Guard | None, built: Built) ->
 
 
 def _varied(
-    some: Sequence[Instruction], generate: Generate, rng: random.Random, built: Built
+    some: Sequence[Instruction],
+    generate: Generate,
+    rng: random.Random,
+    guard: Guard | None,
+    built: Built,
 ) -> list[Instruction]:
     """Every second question in a generator's words, where its words ask the same."""
     found = []
@@ -195,6 +199,8 @@ def _varied(
         other = None
         if one.names and rng.random() < 0.5:
             other = reworded(one, generate)
+            if other is not None and guard and guard.why(other):
+                other = None  # other words may be those of a question that is held out
             built.reworded += other is not None
             built.unsafe += other is None
         found.append(other or one)

@@ -177,6 +177,8 @@ class Grounded:
             fits = fact.head.type == asking.head and fact.tail.type in asking.tails
             same = fact.page is own.page and fact.first == own.first
             new = self._targets(asking, fact) - told
+            if asking.about_patient and fact.page.group != own.page.group:
+                continue  # the dose of a drug in another's chart is no answer about this patient
             if fits and new and not same and asking.fits(fact.passage.text):
                 told |= new
                 found.append(fact)

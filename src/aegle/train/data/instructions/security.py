@@ -175,8 +175,7 @@ def _triaged(
         told["evidence"] = list(cited)
     kind = str(told["verdict"])
     return Instruction(
-        "triage", kind, chat(TRIAGE, user, as_json(told)), user, tuple(shown), cited,
-        answerable=hit is not None,
+        "triage", kind, chat(TRIAGE, user, as_json(told)), user, tuple(shown), cited
     )  # fmt: skip
 
 

@@ -79,6 +79,7 @@ class Instruction:
         passages: what the user's message shows, numbered from 1 as they stand here.
         cited: numbers that the answer cites.
         names: what a rewording of the question must keep to the letter.
+        answerable: whether the right answer is no refusal; that nothing is known is an answer.
     """
 
     task: str

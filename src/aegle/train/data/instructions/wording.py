@@ -75,7 +75,7 @@ HEALTH: Final = (
     Asking(
         "has_dose", "medication", ("dose",),
         ("What dose of {head} does {patient} take?", "How much {head} is ordered for {patient}?",
-         "At which dose is {patient} given {head}?", "What is the dose of {head}?"),
+         "At which dose is {patient} given {head}?"),
         ("The dose of {head} is {tail}", "{head} is given at {tail}", "{head} {tail} is ordered"),
     ),
     Asking(
@@ -127,7 +127,7 @@ HEALTH: Final = (
     ),
     Asking(
         "causes", "allergy", ("symptom",),
-        ("How does {patient} react to {head}?", "Which reaction does {head} cause?",
+        ("How does {patient} react to {head}?", "Which reaction does {head} cause in {patient}?",
          "What happens when {patient} gets {head}?"),
         ("{head} causes {tail}", "The reaction to {head} is {tail}"), bars=r"allerg|react",
     ),
