@@ -64,8 +64,7 @@ def instruct(
     with kit.lock:
         stored = list(kit.corpus.scan())
         held, counts = withheld(kit, against, _groups(stored))
-        guard = Guard(held)
-        how: dict[str, Any] = {"guard": guard, "progress": progress, "seed": chosen}
+        how: dict[str, Any] = {"guard": Guard(held), "progress": progress, "seed": chosen}
         how["name"] = partial(_name, kit)
         how["generate"] = _writer(kit, chosen) if reword else None
         built = build(stored, served=SERVED, tasks=tasks, per_task=per_task, **how)
