@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegle.answer import prompt
+from aegle.core.errors import UsageError
 from aegle.core.text import SafeText
 from aegle.train import rewards
 from aegle.train.rewards import Rewards
@@ -79,8 +80,11 @@ def test_a_citation_is_judged_by_its_own_passage() -> None:
         seen.append((sentence, list(cited)))
         return 0.9
 
-    assert rewards.citations(evidence, "It is there [2, 1].", supports=verifier) == 1
-    assert seen == [("It is there.", ["The pump is in ICU-3.", "Aspirin 81 mg daily."])]
+    assert rewards.citations(evidence, "It is there [2].", supports=verifier) == 1
+    assert seen == [("It is there.", ["The pump is in ICU-3."])]
+    assert rewards.citations(evidence, "It is there [2, 1].", supports=verifier) == 0
+    assert rewards.citations(evidence, "She takes aspirin 81 mg [1, 2].") == 0  # 2 adds nothing
+    assert rewards.citations(evidence, "Aspirin 81 mg and the pump in ICU-3 [1, 2].") == 1
 
 
 @given(st.sampled_from(["not stated", "Not stated.", ' "not stated." ']), st.booleans())
@@ -158,7 +162,32 @@ def test_trainers_can_call_it() -> None:
         joined(prompts, replies)
     with pytest.raises(ValueError, match="2 prompts, but 1"):
         joined(prompts, replies[:1])
-    with pytest.raises(ValueError, match="'citation'"):
-        Rewards({"citation": 1})
-    with pytest.raises(ValueError, match="above 0"):
-        Rewards({"length": 0})
+    told: list[tuple[dict[str, Any], str]] = [
+        ({"weights": {"citation": 1}}, "'citation'"),
+        ({"weights": {"length": 0}}, "above 0"),
+        ({"weights": {"length": float("nan")}}, "finite"),
+        ({"weights": {"length": float("inf")}}, "finite"),
+        ({"weights": {"schema": 1}}, "needs a schema"),
+        ({"weights": {"schema": 1}, "schema": {"oneOf": []}}, "'oneOf'"),
+        ({"weights": {"length": 1}, "least": 9, "most": 3}, "least <= most"),
+    ]
+    for wrong, match in told:
+        with pytest.raises(UsageError, match=match):
+            Rewards(**wrong)
+
+
+def test_odd_replies_are_wrong_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = asked(["Aspirin 81 mg daily."])
+    long = f"Aspirin [{'9' * 5000}]."
+    assert rewards.citations(evidence, long) == 0
+    assert rewards.passages_of(f'[{"9" * 5000}] "x"') == []
+    assert all(marks == () for _, marks in prompt.cited_sentences(long, 1))
+    assert rewards.schema("null", schema={"type": "null"}) == 1
+    assert rewards.schema("nul", schema={"type": "null"}) == 0
+    assert rewards.schema("NaN", schema={}) == 0
+
+    def deep(*_: object) -> bool:
+        raise RecursionError
+
+    monkeypatch.setattr(rewards, "fits", deep)
+    assert rewards.schema("[]", schema={"const": 1}) == 0

@@ -16,7 +16,7 @@ SYSTEM: Final = (
     f"answer the question, write: {REFUSAL}"
 )
 
-_CITED: Final = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
+_CITED: Final = re.compile(r"\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
 _MARKED: Final = re.compile(r".*?(?:\[[\d,\s]+\][.!?]?|[.!?])(?=\s|$)|.+$", re.DOTALL)
 
 

@@ -11,10 +11,13 @@ References:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from aegle.core.errors import UsageError
 
 Message = Mapping[str, str]
 Text = str | Sequence[Message]
@@ -23,8 +26,8 @@ Text = str | Sequence[Message]
 Supports = Callable[[str, Sequence[str]], float]
 """A sentence and the passages that it cites -> how surely they bear it out, in [0, 1]."""
 
-_PASSAGE: Final = re.compile(r'^\[(\d+)\] "?(.*?)"?$', re.MULTILINE)
-_MARK: Final = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
+_PASSAGE: Final = re.compile(r'^\[(\d{1,4})\] "?(.*?)"?$', re.MULTILINE)
+_MARK: Final = re.compile(r"\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
 _SENTENCE: Final = re.compile(r".*?(?:\[[\d,\s]+\][.!?]?|[.!?])(?=\s|$)|.+$", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W_]+(?:[.,-][^\W_]+)*")
 _COMMON: Final = frozenset(
@@ -84,6 +87,9 @@ def citations(
 ) -> float:
     """The share of a reply's sentences that cite, cite what is there, and are borne out by it.
 
+    Of several passages each must be needed: a sentence is wrong when it is borne out as surely
+    without one of them, or citing every number would be as good as knowing which.
+
     A reply without a sentence has 0. A number that the prompt does not have makes its sentence
     wrong, whatever else it cites.
 
@@ -97,10 +103,18 @@ def citations(
     told = sentences_of(reply)
     right = 0
     for text, numbers in told:
-        there = bool(numbers) and all(1 <= n <= len(passages) for n in numbers)
-        if there and supports(text, [passages[n - 1] for n in dict.fromkeys(numbers)]) >= least:
-            right += 1
+        if numbers and all(1 <= n <= len(passages) for n in numbers):
+            cited = [passages[n - 1] for n in dict.fromkeys(numbers)]
+            right += _borne_out(text, cited, supports, least)
     return right / len(told) if told else 0.0
+
+
+def _borne_out(text: str, cited: Sequence[str], supports: Supports, least: float) -> bool:
+    whole = supports(text, cited)
+    if not whole >= least:
+        return False
+    fewer = ([*cited[:n], *cited[n + 1 :]] for n in range(len(cited)))
+    return len(cited) == 1 or all(supports(text, some) < whole for some in fewer)
 
 
 def refusal(reply: str, *, answerable: bool, words: str = REFUSAL) -> float:
@@ -122,12 +136,15 @@ def length(reply: str, *, least: int = 1, most: int = 80) -> float:
     return max(0.0, 1.0 - max(0, words - most) / most)
 
 
+def _bare(reply: str) -> str:
+    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", reply.strip(), re.DOTALL)
+    return fenced[1] if fenced else reply.strip()
+
+
 def parsed(reply: str) -> Any:
     """The JSON value that a reply is, alone or in a fence; None where it is none."""
-    text = reply.strip()
-    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL)
     try:
-        return json.loads(fenced[1] if fenced else text, parse_constant=_no_number)
+        return json.loads(_bare(reply), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
 
@@ -147,7 +164,10 @@ def schema(reply: str, *, schema: Mapping[str, Any]) -> float:
     """
     value = parsed(reply)
     check_schema(schema)
-    return float(value is not None and fits(value, schema))
+    try:
+        return float((value is not None or _bare(reply) == "null") and fits(value, schema))
+    except RecursionError:  # nested too deeply to be looked through
+        return 0.0
 
 
 _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
@@ -239,6 +259,10 @@ def _fits_array(value: Sequence[Any], schema: Mapping[str, Any]) -> bool:
     return "items" not in schema or all(fits(one, schema["items"]) for one in value)
 
 
+class RewardsError(UsageError, ValueError):
+    """Rewards that can't be meant so; recipes report it as a value that is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rewards:
     """A weighted mean of rewards, callable as TRL's trainers call one.
@@ -251,6 +275,10 @@ class Rewards:
         supports: judges a sentence by what it cites; by words where none is given.
         schema: of replies, for the reward of that name.
         least, most: words of a reply.
+
+    Raises:
+        RewardsError: an unknown reward, a weight that is no number, a schema that is missing or
+            says more than is read, or not 1 <= least <= most.
     """
 
     weights: Mapping[str, float]
@@ -265,10 +293,21 @@ class Rewards:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.weights) - set(self.KINDS))
         if unknown:
-            raise ValueError(f"rewards are {', '.join(self.KINDS)}; got {unknown[0]!r}")
-        if any(one < 0 for one in self.weights.values()) or not any(self.weights.values()):
-            raise ValueError("weights are 0 or more, and one of them is above 0")
-        check_schema(self.schema)
+            raise RewardsError(f"rewards are {', '.join(self.KINDS)}; got {unknown[0]!r}")
+        weights = self.weights.values()
+        if not all(0 <= one < math.inf for one in weights) or not any(weights):
+            raise RewardsError(
+                f"weights are finite and 0 or more, and one is above 0; got {dict(self.weights)}"
+            )
+        if self.weights.get("schema") and not self.schema:
+            raise RewardsError("a reward named schema needs a schema, or any JSON would be right")
+        if not 1 <= self.least <= self.most:
+            told = f"got {self.least} and {self.most}"
+            raise RewardsError(f"1 <= least <= most words are needed, {told}")
+        try:
+            check_schema(self.schema)
+        except ValueError as error:
+            raise RewardsError(str(error)) from error
 
     @property
     def __name__(self) -> str:

@@ -88,7 +88,7 @@ def build(
 ) -> Built:
     """Instruction examples of a workspace, split by group before anything is made of it.
 
-    What an example shows is all of one part, so that no patient, host or document stands in two;
+    What an example shows is all of one part, so that no group or document stands in two;
     test is made first, and what is near an example of an earlier part is left out of a later one.
 
     Args:
