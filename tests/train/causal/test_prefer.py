@@ -159,6 +159,12 @@ def test_before_the_first_step_nothing_is_better(made: Path, tmp_path: Path, met
     assert any(one is not None and bool(one.abs().sum() > 0) for one in grads)
 
 
+def test_before_is_the_base_s_without_learned_tokens(made: Path, tmp_path: Path) -> None:
+    few = {"lr": 0.01, "max_steps": 1, "accumulation": 1}
+    done = go(told("dpo", made, adapter="prompt", optimiser=few), made, tmp_path)
+    assert done.metrics["before"]["margin"] == pytest.approx(0, abs=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["dpo", "kto"])
 def test_stopped_and_resumed_it_ends_at_the_same_bits(
     made: Path, tmp_path: Path, kind: str

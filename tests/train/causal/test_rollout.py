@@ -98,6 +98,15 @@ def test_other_keys_of_a_record_are_not_given_to_rewards(made: Path) -> None:
     check_known(told("grpo", made, rewards={"weights": {"refusal": 1}}, sampling=small), [one])
 
 
+def test_before_is_the_base_s_without_learned_tokens(made: Path, tmp_path: Path) -> None:
+    optimiser = {"lr": 0.01, "max_steps": 1, "accumulation": 1}
+    found = [
+        go(told("grpo", made, optimiser=optimiser, adapter=one), made, tmp_path / one)
+        for one in ("prompt", "lora")
+    ]
+    assert found[0].metrics["before"] == found[1].metrics["before"]
+
+
 def test_an_epoch_asks_each_prompt_as_often_as_it_is_answered() -> None:
     order = Repeats(7, seed=1, step=2, group=3, batches=2)
     found = list(order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.loss import Head
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Preference
+from aegle.train.causal.recipe import PROMPTS
 from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
 from aegle.train.causal.scoring import text_scores, token_losses
 from aegle.train.causal.steady import Steady, Watch, quieten
@@ -206,7 +208,10 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, items, watch, device)
-    before = trainer.rows()
+    # Learned tokens in front are drawn at random: with them it isn't the base that is measured.
+    prompts_it = recipe.adapter.method in PROMPTS
+    with adapters.without(trainer.model) if prompts_it else nullcontext():
+        before = trainer.rows()
     steps = trainer.run(resume=resume)
     metrics = summary(trainer, before)
     metrics["data"] = {
