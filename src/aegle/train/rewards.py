@@ -297,7 +297,8 @@ class Rewards:
         weights = self.weights.values()
         if not all(0 <= one < math.inf for one in weights) or not any(weights):
             raise RewardsError(
-                f"weights are finite and 0 or more, and one is above 0; got {dict(self.weights)}"
+                "weights are finite and 0 or more, and one of them is above 0; got "
+                f"{dict(self.weights)}"
             )
         if self.weights.get("schema") and not self.schema:
             raise RewardsError("a reward named schema needs a schema, or any JSON would be right")
