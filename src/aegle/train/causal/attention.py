@@ -64,7 +64,7 @@ def separates(model: PreTrainedModel) -> bool:
     ids = ((torch.arange(_FIRST + _SECOND, device=where) * 37 + 11) % words)[None]
     places = torch.cat([torch.arange(_FIRST), torch.arange(_SECOND)]).to(where)[None]
     was_training = model.training
-    model.eval()  # type: ignore[no-untyped-call]
+    model.train(False)
     try:
         row, alone = (
             model(input_ids=ids[:, at:], position_ids=places[:, at:], use_cache=False).logits
