@@ -84,6 +84,29 @@ def test_a_template_of_its_own_counts(tokenizer: Any) -> None:
         tokenizer.chat_template = None
 
 
+def test_without_a_token_for_the_end_of_a_turn_the_end_of_text_is_learned(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = tiny(tmp_path)
+    kept = json.loads((folder / "tokenizer.json").read_text())
+    kept["added_tokens"] = [one for one in kept["added_tokens"] if "im_" not in one["content"]]
+    for name in ("<|im_start|>", "<|im_end|>"):
+        kept["model"]["vocab"].pop(name)
+    (folder / "tokenizer.json").write_text(json.dumps(kept))
+    about = json.loads((folder / "tokenizer_config.json").read_text())
+    for key in ("additional_special_tokens", "extra_special_tokens", "added_tokens_decoder"):
+        about.pop(key, None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(about))
+    bare = AutoTokenizer.from_pretrained(str(folder))
+    made = encoder(bare)
+    (found,) = made(record(("user", "ab"), ("assistant", "cd")))
+    assert found.ids[-1] == bare.eos_token_id
+    assert found.learned[-1]
+    assert made.name == encoder(bare).name == "ChatML", "also where it was set before"
+    bare.save_pretrained(tmp_path / "kept")
+    assert AutoTokenizer.from_pretrained(str(tmp_path / "kept")).chat_template == made.template
+
+
 def test_too_long_is_an_error_cut_or_split(tokenizer: Any) -> None:
     one = record(("text", "abcdefgh"))
     with pytest.raises(InputError, match=r"9 tokens, more than max_tokens \(4\)"):

@@ -54,6 +54,7 @@ def test_a_written_recipe_is_read_again_as_it_was(file: Path) -> None:
         ({"adapter.method": "adalora", "adapter.rank": 20}, "start_rank > rank"),
         ({"adapter": "prefix", "batches.packing": "on"}, "can't each have the learned tokens"),
         ({"adapter": "prompt", "merge": True}, "can't be merged"),
+        ({"adapter": "prefix", "gradient_checkpointing": True}, "computed twice"),
         ({"adapter": "bottleneck", "merge": True}, "isn't linear"),
         ({"adapter.targets": ["lm_head"]}, "name others, or set loss_chunk to 0"),
         ({"overlong": "split"}, "only a text of pretrain"),

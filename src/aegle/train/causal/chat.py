@@ -18,6 +18,13 @@ CHATML: Final = (
 """What is used where a tokenizer has no template: ChatML without a system message of its own."""
 
 
+def chatml(tokenizer: Any) -> str:
+    """ChatML for a tokenizer; where its end of a turn isn't one token, the end of text ends one."""
+    end = tokenizer("<|im_end|>", add_special_tokens=False)["input_ids"]
+    whole = len(end) == 1 and end[0] != tokenizer.unk_token_id
+    return CHATML if whole else CHATML.replace("'<|im_end|>'", "eos_token")
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """A record as tokens.
@@ -52,8 +59,11 @@ class Encoder:
     def __init__(self, tokenizer: Any, *, template: str, max_tokens: int, overlong: str) -> None:
         self.tokenizer, self.max_tokens, self.overlong = tokenizer, max_tokens, overlong
         self.plain = template == "plain"
-        self.template = tokenizer.chat_template or CHATML
-        own = "the tokenizer's own" if tokenizer.chat_template else "ChatML"
+        fallback = chatml(tokenizer)
+        if not self.plain and not tokenizer.chat_template:
+            tokenizer.chat_template = fallback  # it is saved with what was trained on it
+        self.template = tokenizer.chat_template or fallback
+        own = "ChatML" if self.template == fallback else "the tokenizer's own"
         self.name = "plain" if self.plain else own
         self.cut = 0
 

@@ -16,7 +16,7 @@ def endings(encode: Encoder) -> tuple[int, ...]:
     """The tokens that end an answer: the tokenizer's own, and that of the template in use."""
     tokenizer = encode.tokenizer
     found = [tokenizer.eos_token_id]
-    if not encode.plain and encode.name != "own":
+    if not encode.plain:
         end = tokenizer.convert_tokens_to_ids("<|im_end|>")  # of ChatML
         if end is not None and end != tokenizer.unk_token_id:
             found.append(end)

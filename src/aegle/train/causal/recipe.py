@@ -211,6 +211,11 @@ class Common(Part):
                     f"batches.packing: texts in one row can't each have the learned tokens of "
                     f"{self.adapter.method} in front; set batches.packing to auto or off"
                 )
+            if self.gradient_checkpointing and self.adapter.method == "prefix":
+                raise ValueError(
+                    "gradient_checkpointing: layers that a prefix stands in can't be computed "
+                    "twice; set it to false, or take another adapter"
+                )
             if self.merge:
                 raise ValueError(
                     f"merge: the learned tokens of {self.adapter.method} can't be merged into "
