@@ -23,7 +23,7 @@ from aegle.train.causal.chat import Encoder
 from aegle.train.causal.corpus import Corpus, Record, lines, turns_of
 from aegle.train.causal.examples import record_prompt
 from aegle.train.causal.generate import endings, replies
-from aegle.train.causal.loss import Head, heard, listening, logits_of, shifted
+from aegle.train.causal.loss import Gradients, Head, heard, listening, logits_of, shifted
 from aegle.train.causal.recipe import Distillation, Recipe
 
 TAUGHT: Final = "taught.jsonl"
@@ -53,10 +53,7 @@ class _Distilled(torch.autograd.Function):
         share: float,
     ) -> Tensor:
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
-        needs = ctx.needs_input_grad[:3]
-        d_hidden = torch.empty_like(hidden_ND) if needs[0] else None
-        d_weight = torch.zeros_like(weight_VD) if needs[1] else None
-        d_bias = torch.zeros_like(bias_V) if bias_V is not None and needs[2] else None
+        gradients = Gradients(ctx, hidden_ND, weight_VD, bias_V)
         for at in range(0, len(hidden_ND), student.chunk):
             end = at + student.chunk
             part, labels = hidden_ND[at:end], labels_N[at:end]
@@ -67,27 +64,19 @@ class _Distilled(torch.autograd.Function):
             rows = torch.arange(len(labels), device=labels.device)
             apart = (told.exp() * (told - says)).sum() * temperature**2
             total += share * apart - (1 - share) * log_p[rows, labels].sum()
-            if not any(needs):
+            if not gradients.wanted:
                 continue
             grad = log_p.exp_() * (1 - share)
             grad[rows, labels] -= 1 - share
             grad += (says.exp_() - told.exp_()) * (share * temperature)
             grad = (grad * slope if cap else grad).mul_(scale).to(part.dtype)
-            if d_hidden is not None:
-                d_hidden[at:end] = grad @ weight_VD.to(grad.dtype)
-            if d_weight is not None:
-                d_weight += (grad.T @ part).to(d_weight.dtype)
-            if d_bias is not None:
-                d_bias += grad.sum(0).to(d_bias.dtype)
-        ctx.save_for_backward(*(one for one in (d_hidden, d_weight, d_bias) if one is not None))
-        ctx.has = [one is not None for one in (d_hidden, d_weight, d_bias)]
+            gradients.add(at, part, grad)
+        gradients.keep()
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        kept = iter(ctx.saved_tensors)
-        found = [next(kept) * grads[0] if has else None for has in ctx.has]
-        return (*found, None, None, None, None, None)
+        return (*Gradients.kept(ctx, grads[0]), None, None, None, None, None)
 
 
 def _softened(logits: Tensor, temperature: float) -> Tensor:

@@ -19,6 +19,45 @@ from aegle.core.errors import InputError
 from aegle.train.causal.packing import IGNORED
 
 
+class Gradients:
+    """Of a loss by what a head reads and by the head's weights, computed with the loss itself.
+
+    Args:
+        ctx: of the function that computes the loss; its first three inputs are these.
+        hidden_ND, weight_VD, bias_V: N positions, D wide, V words.
+    """
+
+    def __init__(
+        self, ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None
+    ) -> None:
+        needs = ctx.needs_input_grad[:3]
+        self.wanted, self._ctx, self._weight = any(needs), ctx, weight_VD
+        self._hidden = torch.empty_like(hidden_ND) if needs[0] else None
+        self._d_weight = torch.zeros_like(weight_VD) if needs[1] else None
+        self._bias = torch.zeros_like(bias_V) if bias_V is not None and needs[2] else None
+
+    def add(self, at: int, part_CD: Tensor, grad_CV: Tensor) -> None:
+        """The gradient by the logits of the C positions that begin at ``at``."""
+        if self._hidden is not None:
+            self._hidden[at : at + len(part_CD)] = grad_CV @ self._weight.to(grad_CV.dtype)
+        if self._d_weight is not None:
+            self._d_weight += (grad_CV.T @ part_CD).to(self._d_weight.dtype)
+        if self._bias is not None:
+            self._bias += grad_CV.sum(0).to(self._bias.dtype)
+
+    def keep(self) -> None:
+        """Save them for the way back."""
+        all_ = (self._hidden, self._d_weight, self._bias)
+        self._ctx.save_for_backward(*(one for one in all_ if one is not None))
+        self._ctx.has = [one is not None for one in all_]
+
+    @staticmethod
+    def kept(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """What was saved, times the gradient by the loss."""
+        kept = iter(ctx.saved_tensors)
+        return tuple(next(kept) * grad if has else None for has in ctx.has)
+
+
 class _Chunked(torch.autograd.Function):
     """The sum of the losses; N positions, D wide, V words."""
 
@@ -34,35 +73,24 @@ class _Chunked(torch.autograd.Function):
         cap: float,
     ) -> Tensor:
         total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
-        needs = ctx.needs_input_grad[:3]
-        d_hidden = torch.empty_like(hidden_ND) if needs[0] else None
-        d_weight = torch.zeros_like(weight_VD) if needs[1] else None
-        d_bias = torch.zeros_like(bias_V) if bias_V is not None and needs[2] else None
+        gradients = Gradients(ctx, hidden_ND, weight_VD, bias_V)
         for at in range(0, len(hidden_ND), chunk):
             part, labels = hidden_ND[at : at + chunk], labels_N[at : at + chunk]
             logits, slope = logits_of(part, weight_VD, bias_V, scale, cap)
             norm = logits.logsumexp(1, keepdim=True)
             total += (norm[:, 0] - logits.gather(1, labels[:, None])[:, 0]).sum()
-            if not any(needs):
+            if not gradients.wanted:
                 continue
             grad = logits.sub_(norm).exp_()
             grad[torch.arange(len(labels), device=grad.device), labels] -= 1
             grad = (grad * slope if cap else grad).mul_(scale).to(part.dtype)
-            if d_hidden is not None:
-                d_hidden[at : at + chunk] = grad @ weight_VD.to(grad.dtype)
-            if d_weight is not None:
-                d_weight += (grad.T @ part).to(d_weight.dtype)
-            if d_bias is not None:
-                d_bias += grad.sum(0).to(d_bias.dtype)
-        ctx.save_for_backward(*(one for one in (d_hidden, d_weight, d_bias) if one is not None))
-        ctx.has = [one is not None for one in (d_hidden, d_weight, d_bias)]
+            gradients.add(at, part, grad)
+        gradients.keep()
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        kept = iter(ctx.saved_tensors)
-        found = [next(kept) * grads[0] if has else None for has in ctx.has]
-        return (*found, None, None, None, None)
+        return (*Gradients.kept(ctx, grads[0]), None, None, None, None)
 
 
 def logits_of(
