@@ -64,7 +64,7 @@ def test_the_front_of_each_cost() -> None:
 def test_what_is_to_be_doubted_is_said() -> None:
     assert any("2 seeds" in one for one in report(arms(), about=ABOUT)["notes"])
     few = report([Arm(a.label, a.values, a.runs[:1]) for a in arms(groups=5)], about=ABOUT)
-    assert any("5 groups" in one for one in few["notes"])
+    assert any("groups of texts (5)" in one for one in few["notes"])
     assert any("One seed" in one for one in few["notes"])
     assert few["intervals"]["by"] == "groups"
     other = Run(1, {"loss": {"else": (3.0, 1.0)}}, {"loss": False}, {"loss": 3.0})

@@ -131,3 +131,11 @@ def test_figures_are_averaged_and_groups_without_anything_count_nothing() -> Non
     assert not math.isnan(float(stats.drawn([scored]).sum()))
     with pytest.raises(ValueError, match="same figures"):
         stats.drawn([scored, {"a": scored["a"]}])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_few_groups_are_no_proof(count: int) -> None:
+    """However clear the difference is in each: the sign test knows no more."""
+    groups = [f"g{number}" for number in range(count)]
+    old, new = ([{"loss": dict.fromkeys(groups, (value, 1.0))}] for value in (2.0, 1.0))
+    assert stats.difference(new, old).p == pytest.approx(2.0 ** (1 - count))

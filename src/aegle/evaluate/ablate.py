@@ -262,7 +262,7 @@ def _doubts(arms: Sequence[Arm], scored: _Scored, base: Arm, seeds: int) -> list
         count = min(stats.groups_of(scored.of(one)) for one in arms)
         if count < FEW_GROUPS:
             told.append(
-                f"{count} groups of texts are few: intervals are too short, take them as hints."
+                f"Few groups of texts ({count}): intervals are too short, take them as hints."
             )
     if seeds == 1:
         told.append("One seed each: the intervals don't tell how much training itself varies.")

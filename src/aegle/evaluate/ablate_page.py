@@ -76,7 +76,8 @@ def _best(result: Mapping[str, Any]) -> str:
     if best["p_holm"] is None:
         return f"{said}; whether by chance can't be told."
     sure = "more than chance" if best["p_holm"] < 0.05 else "which may be chance"
-    return f"{said}, over {escape(result['against'])}: {sure} (corrected p = {best['p_holm']:.3f})."
+    p = "p &lt; 0.001" if best["p_holm"] < 0.001 else f"p = {best['p_holm']:.3f}"
+    return f"{said}, over {escape(result['against'])}: {sure} (corrected {p})."
 
 
 def _how(result: Mapping[str, Any]) -> str:

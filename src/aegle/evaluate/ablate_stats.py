@@ -108,7 +108,8 @@ def difference(
     """An arm's mean less another's, paired where they were scored on the same groups.
 
     ``p`` is twice the smaller share of bootstrap differences on one side of 0, so that it is below
-    0.05 where the interval leaves 0 out; Efron & Tibshirani (1993), chapter 15.
+    0.05 where the interval leaves 0 out; Efron & Tibshirani (1993), chapter 15. Drawing few groups
+    again says no more than they do: p is at least that of the sign test when all G agree, 2^(1-G).
 
     Raises:
         ValueError: as `drawn`.
@@ -117,7 +118,7 @@ def difference(
     value = float(np.mean([value_of(one) for one in new]) - np.mean([value_of(o) for o in old]))
     least = min(int((gains_R <= 1e-12).sum()), int((gains_R >= -1e-12).sum()))
     size = measure(value, gains_R, min(groups_of(new), groups_of(old)))
-    return Difference(size, min(1.0, (1 + 2 * least) / (1 + rounds)))
+    return Difference(size, min(1.0, max((1 + 2 * least) / (1 + rounds), 2.0 ** (1 - size.n))))
 
 
 def groups_of(seeds: Sequence[Scored]) -> int:
