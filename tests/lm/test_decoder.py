@@ -299,10 +299,12 @@ def test_the_loss_holds_the_routers_losses_in_proportion() -> None:
     with torch.no_grad():
         whole = made(ids(), labels=ids())
         out = made.model(ids())
-        balance, weighted = made._routing(out.router_logits, None, out.last_hidden_state)
+        balance, size = made._routing(out.router_logits, None, out.last_hidden_state)
         plain = made.loss_function(whole.logits, ids(), 97)
-        assert float(whole.loss) == pytest.approx(float(plain + weighted), rel=1e-5)
-        assert whole.aux_loss == balance
+        config = made.config
+        added = config.router_aux_loss_coef * balance + config.router_z_loss_coef * size
+        assert float(whole.loss) == pytest.approx(float(plain + added), rel=1e-5)
+        assert (whole.aux_loss, whole.z_loss) == (balance, size)
         halves = [
             made(half, labels=half, num_items_in_batch=torch.tensor(40)).loss
             for half in ids().split(1)

@@ -9,6 +9,7 @@ Letters: B sequences of a batch, Q tokens, C width, V vocabulary.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +32,13 @@ from aegle.lm.decoder_experts import RoutedExperts, SwiGLU, balance_loss, z_loss
 from aegle.lm.shape import ALIBI, Shape
 
 __all__ = ["AegleDecoder", "AegleDecoderConfig", "AegleDecoderModel", "build"]
+
+
+@dataclass
+class Predicted(MoeCausalLMOutputWithPast):
+    """As Mixtral's: ``aux_loss`` is the load balance; and how large the routers' logits are."""
+
+    z_loss: Tensor | None = None
 
 
 class DecoderLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
@@ -190,10 +198,10 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
         logits_to_keep: int | Tensor = 0,
         return_dict: bool | None = None,
         **more: Any,
-    ) -> MoeCausalLMOutputWithPast | tuple[Any, ...]:
+    ) -> Predicted | tuple[Any, ...]:
         """Logits (B, Q, V), and the loss where labels are given (-100 is left out).
 
-        With experts the loss has the router's two losses in it; ``aux_loss`` is the load balance.
+        With experts the loss has the router's two losses in it, by their weights.
         """
         out = self.model(
             input_ids,
@@ -206,17 +214,21 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
             more.pop("output_attentions", None),
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(out.last_hidden_state[:, kept, :])
-        loss = aux = None
+        states = out.last_hidden_state
+        logits = self.lm_head(states[:, kept, :])
+        loss = balance = size = None
         if labels is not None:
             loss = self.loss_function(logits, labels, self.vocab_size, **more)
         if out.router_logits is not None:
-            aux, whole = self._routing(out.router_logits, attention_mask, out.last_hidden_state)
+            balance, size = self._routing(out.router_logits, attention_mask, states)
             if loss is not None:
+                weights = self.config.router_aux_loss_coef, self.config.router_z_loss_coef
+                whole = weights[0] * balance + weights[1] * size
                 loss = loss + whole * _share(labels, more.get("num_items_in_batch"))
-        result = MoeCausalLMOutputWithPast(
+        result = Predicted(
             loss=loss,
-            aux_loss=aux,
+            aux_loss=balance,
+            z_loss=size,
             logits=logits,
             past_key_values=out.past_key_values,
             hidden_states=out.hidden_states,
@@ -229,16 +241,11 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
     def _routing(
         self, routed: tuple[Tensor, ...], attention_mask: Tensor | None, states: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The load-balance loss, and both losses by their weights."""
-        config = self.config
+        """The load-balance loss, and that of the size of the routers' logits."""
         kept = None
         if attention_mask is not None:
             kept = attention_mask[:, -states.shape[1] :].reshape(-1)
-        balance = balance_loss(routed, config.num_experts_per_tok, kept)
-        whole = config.router_aux_loss_coef * balance
-        if config.router_z_loss_coef:
-            whole = whole + config.router_z_loss_coef * z_loss(routed, kept)
-        return balance, whole
+        return balance_loss(routed, self.config.num_experts_per_tok, kept), z_loss(routed, kept)
 
 
 def _share(labels: Tensor | None, items: Tensor | int | None) -> Tensor | float:

@@ -189,3 +189,65 @@ def test_a_system_message_is_put_in_front(tmp_path: Path) -> None:
     source = {"train": "train.jsonl", "share": 0.5, "system": "Be.", "licence": "l"}
     found = read_corpus(recipe(tmp_path, data=[{**source, "safe_because": "s"}]), tmp_path)
     assert {one.turns[0].text for one in found.train} == {"Be."}
+
+
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tokenizer that puts a token in front of each text, as Llama's and Gemma's do."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    found = AutoTokenizer.from_pretrained(tiny(tmp_path_factory.mktemp("beginning")))
+    found.bos_token = "<|im_start|>"
+    special = [("<|im_start|>", found.bos_token_id)]
+    found.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=special
+    )
+    assert found("ab")["input_ids"][0] == found.bos_token_id
+    return found
+
+
+@pytest.mark.parametrize("template", ["auto", "plain"])
+def test_a_text_begins_as_the_tokenizer_begins_it(beginning: Any, template: str) -> None:
+    (found,) = encoder(beginning, template=template)(record(("text", "ab c")))
+    assert list(found.ids) == [*beginning("ab c")["input_ids"], beginning.eos_token_id]
+    assert found.learned == (False, *[True] * 5)
+
+
+def test_each_part_of_a_text_begins_so(beginning: Any) -> None:
+    parts = list(encoder(beginning, max_tokens=4, overlong="split")(record(("text", "abcdefg"))))
+    first = beginning.bos_token_id
+    assert [one.ids[0] for one in parts] == [first] * 3
+    assert [len(one) for one in parts] == [4, 4, 3]
+    ids = [token for one in parts for token in one.ids[1:]]
+    assert ids == [*beginning("abcdefg")["input_ids"][1:], beginning.eos_token_id]
+    assert all(one.learned == (False, *[True] * (len(one) - 1)) for one in parts)
+
+
+def test_a_plain_prompt_begins_so_whether_it_is_learned_from_or_asked(beginning: Any) -> None:
+    from aegle.train.causal.examples import last_answer, record_prompt
+
+    encode = encoder(beginning, template="plain")
+    one = record(("user", "a?"), ("assistant", "b"))
+    prompt = record_prompt(encode, one)
+    assert list(prompt) == beginning("a?")["input_ids"]
+    assert last_answer(encode, one).ids[: len(prompt)] == prompt
+    assert last_answer(encode, one).learned.index(True) == len(prompt)
+
+
+def test_chatml_of_such_a_tokenizer_begins_so_once(beginning: Any) -> None:
+    beginning.chat_template = None
+    beginning.bos_token = "Z"  # a token that ChatML doesn't write itself
+    try:
+        from tokenizers.processors import TemplateProcessing
+
+        single = TemplateProcessing(single="Z $A", special_tokens=[("Z", beginning.bos_token_id)])
+        beginning.backend_tokenizer.post_processor = single
+        (found,) = encoder(beginning)(record(("user", "b"), ("assistant", "c")))
+        assert list(found.ids[:2]) == beginning.convert_tokens_to_ids(["Z", "<|im_start|>"])
+        own = beginning.apply_chat_template(
+            [{"role": "user", "content": "b"}], add_generation_prompt=True, return_dict=False
+        )
+        assert list(found.ids[: len(own)]) == list(own)
+    finally:
+        beginning.chat_template = None

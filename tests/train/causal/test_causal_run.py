@@ -12,13 +12,19 @@ import pytest
 pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 import torch
+from torch import nn
+from transformers import TrainingArguments
 from tiny_causal import corpus, recipe, tiny
 
 from aegle.core.errors import BackendError, InputError, StoppedError, WorkspaceError
 from aegle.train import checkpoint
-from aegle.train.causal import adapters
+from aegle.train.causal import adapters, steady
 from aegle.train.causal import run as running
-from aegle.train.causal.run import run
+from aegle.train.causal.chat import Tokens
+from aegle.train.causal.load import load_causal
+from aegle.train.causal.packing import Batches, only
+from aegle.train.causal.run import Tuner, run
+from aegle.train.causal.steady import Watch
 
 
 @pytest.fixture(scope="module")
@@ -252,3 +258,20 @@ def test_a_base_whose_packed_texts_see_each_other_gets_padded_batches(
     assert how["packed"] is False
     assert how["attention"] == "masked"
     assert "see the one before" in how["padded"]
+
+
+def test_one_device_computes_where_there_are_several_and_no_launcher(
+    made: Path, tmp_path: Path
+) -> None:
+    """Transformers would give each a part of a batch, and a packed row has no parts."""
+    model, _ = load_causal(made / "base")
+    args = TrainingArguments(**steady.arguments(tmp_path, use_cpu=True))
+    args._n_gpu = 2  # what Transformers counts on a machine with two
+    data = Batches.of(
+        [Tokens((5, 6, 7), (False, True, True), "g")], size=8, packed=True, pad=0
+    )
+    given: dict[str, Any] = {"train_dataset": data, "eval_dataset": data, "data_collator": only}
+    trainer = Tuner(model=model, args=args, watch=Watch(tmp_path), **given)
+    assert trainer.args.n_gpu == 1
+    assert trainer._train_batch_size == args.per_device_train_batch_size
+    assert not isinstance(trainer._wrap_model(trainer.model), nn.DataParallel)

@@ -17,8 +17,8 @@ from tiny_causal import corpus, recipe, tiny
 from torch import nn
 
 from aegle.core.errors import InputError, StoppedError
-from aegle.train.causal import steady
-from aegle.train.causal.distil import PROJECTIONS, TAUGHT, distilled_cross_entropy
+from aegle.train.causal import attention, steady
+from aegle.train.causal.distil import PROJECTIONS, TAUGHT, distilled_cross_entropy, lesson
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head
 from aegle.train.causal.run import run
@@ -194,3 +194,15 @@ def test_a_layer_that_is_not_there_is_refused(made: Path, tmp_path: Path) -> Non
 def test_wrong_keys_are_named(told: Any, more: Any, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         recipe(Path("x"), distillation=told, **more)
+
+
+def test_a_teacher_attends_as_it_can_where_it_will_stand(made: Path) -> None:
+    """Attention of a processor isn't chosen for a teacher that goes to another device."""
+    found = []
+    for device in ("cpu", "meta"):
+        student, tokenizer = load_causal(made / "base")
+        teacher, theirs = load_causal(made / "wide")
+        lesson(taught(made), student, tokenizer, teacher, theirs, device)
+        found.append(teacher.config._attn_implementation)
+    assert found[0] == attention.NAME
+    assert found[1] != attention.NAME

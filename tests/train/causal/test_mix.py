@@ -112,3 +112,18 @@ def test_without_replay_it_is_forgotten_and_said(made: Path, tmp_path: Path) -> 
     assert replayed["loss_after"] < 0.5 * without["loss_after"]
     card = json.loads((tmp_path / "1" / "model" / "card.json").read_text())
     assert [one["train"] for one in card["data"]] == ["large.jsonl", "old.jsonl"]
+
+
+@pytest.mark.parametrize("method", ["prompt", "prefix"])
+def test_before_is_the_base_s_without_learned_tokens(
+    made: Path, tmp_path: Path, method: str
+) -> None:
+    source = {"train": "old.jsonl", "share": 0.3, **ABOUT}
+    found = []
+    for one in ("lora", method):
+        few = {"lr": 0.01, "max_steps": 1, "accumulation": 1}
+        more: dict[str, Any] = {"replay": {"data": [source], "share": 0.1}, "optimiser": few}
+        recipe_ = told(made, "small", adapter=one, batches={"packing": "off"}, **more)
+        done = run(recipe_, base=made / "base", data=made, folder=tmp_path / one, device="cpu")
+        found.append(done.metrics["forgetting"]["tasks"]["old.jsonl"]["loss_before"])
+    assert found[1] == pytest.approx(found[0], rel=1e-4)

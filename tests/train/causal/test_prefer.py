@@ -291,3 +291,34 @@ def test_a_prompt_may_be_a_conversation(tmp_path: Path, made: Path) -> None:
     )
     assert (chosen.replace(" ", "")[:3], rejected.replace(" ", "")[:2]) == ("yes", "no")
     assert "b" not in chosen
+
+
+@pytest.mark.parametrize("kind", ["dpo", "reward", "kto"])
+def test_each_example_counts_the_same_in_batches_of_any_size(
+    made: Path, tmp_path: Path, kind: str
+) -> None:
+    """The gradient of three batches, of which the last makes a step alone, is that of all examples
+    in one batch; KTO's pull to the base, which is of a batch, is 0 at the base."""
+
+    def gradient(name: str, tokens: int, steps: list[int]) -> list[torch.Tensor]:
+        few = {"lr": 0.01, "epochs": 1, "accumulation": steps[0]}
+        one = told(kind, made, batches={"tokens": tokens}, optimiser=few)
+        trainer, items = ready(one, made, tmp_path / name)
+        data = trainer.train_dataset
+        if name == "parts":
+            whole = list(range(len(items["train"])))
+            data.plan = [whole[:8], whole[8:9], whole[9:]]
+        at = iter(range(len(data)))
+        for step in steps:
+            trainer.current_gradient_accumulation_steps = step
+            for number in (next(at) for _ in range(step)):
+                loss = trainer.training_step(trainer.model, trainer.data_collator([data[number]]))
+                assert torch.isfinite(loss)
+        scale = len(data) / steps[0]  # a step of the usual number of batches counts as a step
+        grads = [one.grad for one in adapters.trained(trainer.model).values()]
+        return [one / scale for one in grads if one is not None]
+
+    whole, parts = gradient("whole", 100_000, [1]), gradient("parts", 100_000, [2, 1])
+    assert any(bool(one.abs().max() > 0) for one in whole)
+    for mine, wanted in zip(parts, whole, strict=True):
+        torch.testing.assert_close(mine, wanted, rtol=1e-3, atol=1e-6)

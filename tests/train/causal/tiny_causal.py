@@ -84,6 +84,7 @@ def recipe(base: Path, **more: Any) -> Any:
             {"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}
         ],
         "optimiser": {"lr": 0.02, "epochs": 2, "accumulation": 1},
+        "precision": "fp32",  # whatever this processor computes in: tests compare to the digit
         "batches": {"tokens": 128},
         **more,
     }

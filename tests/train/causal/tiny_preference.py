@@ -50,6 +50,7 @@ def recipe(kind: str, base: Path, **more: Any) -> Any:
             {"train": "train.jsonl", "share": 0.3, "licence": "ours", "safe_because": "made here"}
         ],
         "optimiser": {"lr": 0.01, "epochs": 2, "accumulation": 1},
+        "precision": "fp32",  # whatever this processor computes in: tests compare to the digit
         "batches": {"tokens": 256},
         **more,
     }

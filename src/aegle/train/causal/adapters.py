@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -334,6 +334,12 @@ def _fill(model: Any, part: str) -> None:
         if part in name and isinstance(layer, nn.Linear) and layer.bias is None:
             zeros = torch.zeros(layer.out_features).to(layer.weight)
             layer.bias = nn.Parameter(zeros, requires_grad=False)
+
+
+def begun(model: Any, adapter: Adapter) -> AbstractContextManager[None]:
+    """The model as it says before the first step what the base says. Learned tokens in front are
+    drawn at random: with them it isn't the base that is measured, so they are left out."""
+    return without(model) if adapter.method in PROMPTS else nullcontext()
 
 
 @contextmanager

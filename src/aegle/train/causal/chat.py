@@ -17,12 +17,26 @@ CHATML: Final = (
 )
 """What is used where a tokenizer has no template: ChatML without a system message of its own."""
 
+_BEGINS: Final = "{{ bos_token }}"
+
 
 def chatml(tokenizer: Any) -> str:
-    """ChatML for a tokenizer; where its end of a turn isn't one token, the end of text ends one."""
+    """ChatML for a tokenizer; where its end of a turn isn't one token, the end of text ends one.
+    It begins as the tokenizer begins a text."""
     end = tokenizer("<|im_end|>", add_special_tokens=False)["input_ids"]
     whole = len(end) == 1 and end[0] != tokenizer.unk_token_id
-    return CHATML if whole else CHATML.replace("'<|im_end|>'", "eos_token")
+    found = CHATML if whole else CHATML.replace("'<|im_end|>'", "eos_token")
+    return _BEGINS + found if opening(tokenizer) == (tokenizer.bos_token_id,) else found
+
+
+def opening(tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that a tokenizer itself puts in front of a text: Llama's and Gemma's token of a
+    beginning, without which they have never read one; of others none."""
+    bare, whole = (
+        tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True)
+    )
+    starts = range(len(whole) - len(bare) + 1)
+    return tuple(whole[: next((at for at in starts if whole[at : at + len(bare)] == bare), 0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,9 @@ class Encoder:
     """Turns records into tokens.
 
     Pieces that are learned and pieces that aren't are tokenised apart, as they are when the model
-    answers: its prompt is tokenised before there is an answer.
+    answers: its prompt is tokenised before there is an answer. What isn't written by a template
+    begins as the tokenizer begins a text, and ends with the end of text; each part of a text that
+    is split begins so, too.
 
     Args:
         tokenizer: of the base, of Transformers.
@@ -66,6 +82,7 @@ class Encoder:
         own = "ChatML" if self.template == fallback else "the tokenizer's own"
         self.name = "plain" if self.plain else own
         self.cut = 0
+        self._opening = opening(tokenizer)
 
     def __call__(self, record: Record) -> Iterator[Tokens]:
         """A record's tokens; several of a text that is split.
@@ -73,16 +90,20 @@ class Encoder:
         Raises:
             InputError: too many tokens, a template that refuses, or an answer that was cut off.
         """
-        ids: list[int] = []
-        learned: list[bool] = []
+        ids = [*self.begins(record)]
+        learned = [False] * len(ids)
         for text, learns in self.pieces(record):
             found = self.tokenizer(text, add_special_tokens=False)["input_ids"]
             ids += found
             learned += [learns] * len(found)
-        if self._ends_bare(record):
+        if self._bare(record):
             ids.append(self._end())
             learned.append(True)
         yield from self._fit(record, ids, learned)
+
+    def begins(self, record: Record) -> tuple[int, ...]:
+        """The tokens in front of a record's `pieces`."""
+        return self._opening if self._bare(record) else ()
 
     def pieces(self, record: Record) -> list[tuple[str, bool]]:
         """A record's text in pieces, and which of them are learned."""
@@ -121,7 +142,8 @@ class Encoder:
                 f"are {', '.join(one.role for one in turns)}"
             ) from error
 
-    def _ends_bare(self, record: Record) -> bool:
+    def _bare(self, record: Record) -> bool:
+        """Whether no template writes its beginning and its end."""
         return self.plain or record.turns[0].role == "text"
 
     def _end(self) -> int:
@@ -150,9 +172,12 @@ class Encoder:
                 )
             yield self._tokens(record, ids[:most], learned[:most])
             return
-        for start in range(0, len(ids), most):
-            if len(ids) - start > 1:  # a single token has nothing to be predicted from
-                yield self._tokens(record, ids[start : start + most], learned[start : start + most])
+        front = [*self.begins(record)]
+        step, num = most - len(front), len(front)
+        for start in range(num, len(ids), step):
+            part = [*front, *ids[start : start + step]]
+            if len(part) > 1:  # a single token has nothing to be predicted from
+                yield self._tokens(record, part, [*learned[:num], *learned[start : start + step]])
 
     def _tokens(self, record: Record, ids: list[int], learned: list[bool]) -> Tokens:
         if not any(learned[1:]):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from trl.trainer.dpo_trainer import DataCollatorForPreference as Pairs
@@ -104,6 +105,10 @@ def refer(trainer: Any, items: Sequence[Item], method: str, *, size: int) -> Non
         item.other_base = next(sums) if item.other else 0.0
 
 
+ROWS: Final = "num_rows"
+"""Of a batch of `Collate`: how many examples are in it, each of which is to count the same."""
+
+
 class Compared(Dataset[list[dict[str, Any]]]):
     """Items in batches of like length: each is the rows of a whole batch, as TRL names them."""
 
@@ -116,6 +121,11 @@ class Compared(Dataset[list[dict[str, Any]]]):
 
     def __getitem__(self, number: int) -> list[dict[str, Any]]:
         return [self.row(self.items[at]) for at in self.plan[number]]
+
+    @property
+    def usual(self) -> float:
+        """Examples of a batch, the mean."""
+        return len(self.items) / len(self.plan)
 
 
 def _pair(item: Item) -> dict[str, Any]:
@@ -168,7 +178,8 @@ class Collate:
         """The tensors of a batch, of which each item is a whole one."""
         (rows,) = batches
         found: dict[str, Tensor] = self.inner(rows)
-        return {n: one.float() if one.is_floating_point() else one for n, one in found.items()}
+        found = {n: one.float() if one.is_floating_point() else one for n, one in found.items()}
+        return {**found, ROWS: torch.tensor(len(rows))}
 
     def _sides(self, rows: Sequence[dict[str, Tokens]]) -> dict[str, Tensor]:
         """ORPO's: both sides apart."""

@@ -213,9 +213,9 @@ def lesson(
                     f"distillation.layers: {list(pair)} names a layer that isn't there; the "
                     f"student has {depths[0]}, the teacher {depths[1]}"
                 )
-    if recipe.packed:
-        attention.use(teacher)
     teacher = teacher.requires_grad_(False).eval().to(device)
+    if recipe.packed:
+        attention.use(teacher, str(device))
     return Lesson(told, teacher, Head.of(teacher, recipe.loss_chunk), pairs)
 
 

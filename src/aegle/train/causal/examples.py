@@ -187,7 +187,7 @@ def last_answer(encode: Encoder, record: Record) -> Tokens:
 
 
 def _prompt_ids(encode: Encoder, record: Record) -> list[int]:
-    ids: list[int] = []
+    ids = [*encode.begins(record)]
     for text, _ in encode.pieces(record)[:-1]:
         ids += encode.tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -26,14 +25,13 @@ from trl.trainer.reward_trainer import RewardTrainer
 from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters, margin
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.compared import Collate, Compared, Item, items_of, refer, sums
+from aegle.train.causal.compared import ROWS, Collate, Compared, Item, items_of, refer, sums
 from aegle.train.causal.examples import read_all
 from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.loss import Head
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Preference
-from aegle.train.causal.recipe import PROMPTS
 from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
 from aegle.train.causal.scoring import text_scores, token_losses
 from aegle.train.causal.steady import Steady, Watch, quieten
@@ -55,6 +53,7 @@ class Comparing(Steady):
         head: its output layer, for dev's figures; None: all logits at once, or no such layer.
         pad: the token that pads.
         dev: what is scored.
+        counts: how much the mean of the batch in hand counts.
     """
 
     told: Preference
@@ -63,6 +62,7 @@ class Comparing(Steady):
     pad: int
     dev: list[Item]
     by_text = False
+    counts = 1.0
 
     def _prepare_dataset(self, dataset: Any, *given: Any, **told: Any) -> Any:
         return dataset  # it's tokens already
@@ -77,10 +77,27 @@ class Comparing(Steady):
         return Order(len(self.train_dataset), self.args.seed)
 
     def compute_loss(self, model: Any, inputs: Any, *given: Any, **told: Any) -> Any:
-        """TRL's, and what the adapter's method adds."""
+        """TRL's mean over a batch, and what the adapter's method adds."""
+        inputs = {name: one for name, one in inputs.items() if name != ROWS}
         found = super().compute_loss(model, inputs, *given, **told)
         more = adapters.penalty(self.model)
-        return (found[0] + more, found[1]) if isinstance(found, tuple) else found + more
+        if isinstance(found, tuple):
+            return self.counts * found[0] + more, found[1]
+        return self.counts * found + more
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A batch's mean loss; its gradient counts by `share`."""
+        self.counts = self.share(int(inputs[ROWS]))
+        try:
+            return super().training_step(model, inputs, num_items_in_batch) / self.counts
+        finally:
+            self.counts = 1.0
+
+    def share(self, rows: int) -> float:
+        """How much a batch's mean counts, so that each example counts the same: batches are of so
+        many tokens, hold few long examples or many short ones, and the last step has fewer."""
+        batches = self.current_gradient_accumulation_steps / self.args.gradient_accumulation_steps
+        return rows / self.train_dataset.usual * float(batches)
 
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
         """Dev's loss, margin, and how often the better answer is told."""
@@ -208,9 +225,7 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, items, watch, device)
-    # Learned tokens in front are drawn at random: with them it isn't the base that is measured.
-    prompts_it = recipe.adapter.method in PROMPTS
-    with adapters.without(trainer.model) if prompts_it else nullcontext():
+    with adapters.begun(trainer.model, recipe.adapter):
         before = trainer.rows()
     steps = trainer.run(resume=resume)
     metrics = summary(trainer, before)

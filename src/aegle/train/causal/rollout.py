@@ -6,7 +6,6 @@ PPO has left TRL; both kinds here need no model of the value of half an answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +31,6 @@ from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Rollout
-from aegle.train.causal.recipe import PROMPTS
 from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
@@ -229,9 +227,7 @@ def run(
     watch.patience = recipe.stopping.patience
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, encode, prompts, watch, device, base)
-    # Learned tokens in front are drawn at random: with them it isn't the base that is measured.
-    prompts_it = recipe.adapter.method in PROMPTS
-    with adapters.without(trainer.model) if prompts_it else nullcontext():
+    with adapters.begun(trainer.model, recipe.adapter):
         before = trainer.rows()
     steps = trainer.run(resume=resume)
     metrics = summary(trainer, before)

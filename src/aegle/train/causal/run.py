@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil
+from aegle.train.causal import adapters, attention, distil, experts
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -116,7 +117,8 @@ def _learned(
     """The training itself, its figures, and what it leaves."""
     folder, cut = trainer.watch.folder, encode.cut
     old = {name: [t for one in some for t in encode(one)] for name, some in read.old.items()}
-    before = {name: trainer.losses(some) for name, some in old.items()}
+    with adapters.begun(trainer.model, recipe.adapter):
+        before = {name: trainer.losses(some) for name, some in old.items()}
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
     metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not cut)
@@ -202,6 +204,7 @@ def prepare(
         watch=watch,
     )
     trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
+    trainer.routed = experts.asked(core, recipe.adapter)
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     return trainer
 
@@ -254,6 +257,7 @@ class Tuner(Steady):
         core: the causal model inside of what adapters wrap around it.
         head: its output layer; None: the model computes all logits itself.
         lesson: what a teacher adds to the loss, if there is one.
+        routed: what a mixture of experts is asked with for its routers' losses.
         by_text: whether packed rows are attended to text by text.
         size: tokens of a batch.
     """
@@ -261,6 +265,7 @@ class Tuner(Steady):
     core: Any
     head: Head | None = None
     lesson: distil.Lesson | None = None
+    routed: Mapping[str, bool] = MappingProxyType({})
     by_text = False
     size = 0
 
@@ -280,7 +285,7 @@ class Tuner(Steady):
     ) -> Any:
         """The mean over the learned tokens of a step, of all its batches and processes."""
         labels = inputs["labels"]
-        told = {name: one for name, one in inputs.items() if name != "labels"}
+        told = {name: one for name, one in inputs.items() if name != "labels"} | self.routed
         count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
         if self.lesson:
             outputs, total = self.lesson.loss(self, model, told, labels)
@@ -292,7 +297,8 @@ class Tuner(Steady):
             outputs = model(**told, use_cache=False)
             logits, wanted = shifted(outputs.logits, labels)
             total = nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
-        loss, more = total / count, _router(self.core, outputs) + adapters.penalty(self.model)
+        more = experts.losses(self.core, outputs) + adapters.penalty(self.model)
+        loss = total / count
         if num_items_in_batch is not None:
             if self.args.average_tokens_across_devices:
                 loss = loss * self.accelerator.num_processes  # gradients are averaged over them
@@ -345,13 +351,6 @@ class Tuner(Steady):
         logits, wanted = shifted(outputs.logits, batch["labels"])
         losses = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
         return losses, logits.argmax(1) == wanted
-
-
-def _router(core: Any, outputs: Any) -> Any:
-    """What a mixture of experts adds so that they share the work; the model gives its weight."""
-    aux = getattr(outputs, "aux_loss", None)
-    weight = getattr(core.config, "router_aux_loss_coef", 0.0)
-    return 0.0 if aux is None else weight * aux
 
 
 def ran(trainer: Any) -> dict[str, Any]:

@@ -82,6 +82,8 @@ class Steady(Trainer):
 
     Args:
         given: of the trainer.
+        args: of the trainer. It computes on one device a process: where there are several and no
+            launcher, Transformers would tear batches apart that are rows of whole texts.
         watch: where and how.
         told: of the trainer.
     """
@@ -92,9 +94,10 @@ class Steady(Trainer):
     train_dataset: Any
     eval_dataset: Any
 
-    def __init__(self, *given: Any, watch: Watch, **told: Any) -> None:
+    def __init__(self, *given: Any, args: Any, watch: Watch, **told: Any) -> None:
         self.watch = watch
-        super().__init__(*given, **told)
+        args._n_gpu = min(args.n_gpu, 1)
+        super().__init__(*given, args=args, **told)
         for noisy in (PrinterCallback, ProgressCallback):
             self.remove_callback(noisy)
         self.add_callback(_Turns(self))
