@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -17,8 +18,11 @@ from tiny_causal import corpus, recipe, tiny
 from torch import nn
 
 from aegle.core.errors import InputError, StoppedError
-from aegle.train.causal import attention, steady
+from aegle.train.causal import attention, distil, steady
+from aegle.train.causal.chat import Encoder
+from aegle.train.causal.corpus import read_corpus
 from aegle.train.causal.distil import PROJECTIONS, TAUGHT, distilled_cross_entropy, lesson
+from aegle.train.causal.generate import endings
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Head
 from aegle.train.causal.run import run
@@ -28,6 +32,7 @@ FULL: dict[str, Any] = {
     "optimiser": {"lr": 0.02, "epochs": 6, "accumulation": 1, "schedule": "constant"},
     "stopping": {"patience": 99},
 }
+SOURCE = {"share": 0.3, "licence": "ours", "safe_because": "made here"}
 
 
 @pytest.fixture(scope="module")
@@ -148,25 +153,128 @@ def test_a_projection_goes_on_after_a_stop(made: Path, tmp_path: Path) -> None:
         assert torch.equal(one, whole.model.state_dict()[name]), name
 
 
-def test_answers_are_written_once_and_learned(made: Path, tmp_path: Path) -> None:
-    told = taught(made, kind="sequence", max_new_tokens=8)
-    told = told.model_copy(update={"optimiser": told.optimiser.model_copy(update={"epochs": 1})})
-    first = go(told, made, tmp_path / "a")
-    rows = (tmp_path / "a" / TAUGHT).read_text().splitlines()
-    assert len(rows) == first.metrics["data"]["train"] + first.metrics["data"]["dropped"].get(
-        "unanswered", 0
-    )
+@pytest.fixture(scope="module")
+def knows(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A teacher that has learned to say ``ok``, and to end an answer."""
+    folder = tmp_path_factory.mktemp("knows")
+    rows = [json.loads(one) for one in (made / "train.jsonl").read_text().splitlines()]
+    lines = [json.dumps({**one, "completion": "ok"}) for one in rows]
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    told = recipe(made / "base", **{**FULL, "optimiser": {"lr": 0.01, "epochs": 12}})
+    return run(told, base=made / "base", data=folder, folder=folder, device="cpu").artifact
+
+
+def sequence(made: Path, folder: Path, teacher: Path, **more: Any) -> Any:
+    """A run of one epoch by a teacher's answers."""
+    few = {"lr": 0.02, "epochs": 1}
+    learns = {"teacher": "path:x", "kind": "sequence", "max_new_tokens": 8}
+    base = made / "base"
+    told = recipe(base, **{**FULL, "distillation": learns, "optimiser": few, **more})
+    return run(told, base=base, data=made, folder=folder, device="cpu", teacher=teacher)
+
+
+def answers(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(one) for one in (folder / TAUGHT).read_text().splitlines()]
+
+
+def test_answers_are_written_once_and_learned(
+    made: Path, knows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sequence(made, tmp_path / "a", knows)
+    data, rows = first.metrics["data"], answers(tmp_path / "a")
+    assert data["train"] > 0
+    lost = data["dropped"]["unanswered"] + data["dropped"]["unfinished"]
+    assert len(rows) == data["train"] + lost
     (tmp_path / "b").mkdir()
     # As a run leaves it that was stopped in the middle of a line.
-    (tmp_path / "b" / TAUGHT).write_text("\n".join(rows[:5]) + "\n" + rows[5][:20])
-    second = go(told, made, tmp_path / "b")
-    again = (tmp_path / "b" / TAUGHT).read_text().splitlines()
-    assert [json.loads(one)["messages"] for one in again] == [
-        json.loads(one)["messages"] for one in rows
-    ]
+    lines = [json.dumps(one) for one in rows]
+    (tmp_path / "b" / TAUGHT).write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
+    second = sequence(made, tmp_path / "b", knows)
+    assert answers(tmp_path / "b") == rows
     assert second.metrics["history"] == first.metrics["history"]
     shutil.copytree(tmp_path / "a", tmp_path / "c", ignore=shutil.ignore_patterns("model", "best*"))
-    go(told, made, tmp_path / "c", teacher="nowhere")  # not asked again: all is there
+    monkeypatch.setattr(distil, "load_causal", lambda folder: pytest.fail("it was asked again"))
+    sequence(made, tmp_path / "c", knows)  # all is there
+
+
+def test_an_answer_that_was_cut_off_is_not_learned(made: Path, knows: Path, tmp_path: Path) -> None:
+    whole = sequence(made, tmp_path / "a", knows).metrics["data"]
+    lengths = [len(one["messages"][-1]["content"]) for one in answers(tmp_path / "a")]
+    cut = max(lengths[n] for n, one in enumerate(answers(tmp_path / "a")) if one["ended"])
+    told = {"teacher": "path:x", "kind": "sequence", "max_new_tokens": cut}
+    with pytest.raises(InputError, match=rf"were cut off at {cut} tokens.*max_new_tokens"):
+        sequence(made, tmp_path / "b", knows, distillation=told)
+    assert all(not one["ended"] for one in answers(tmp_path / "b"))
+    assert whole["dropped"]["unfinished"] == sum(not one["ended"] for one in answers(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("change", ["weights", "template", "recipe"])
+def test_other_weights_or_another_template_are_asked_anew(
+    made: Path, knows: Path, tmp_path: Path, change: str
+) -> None:
+    sequence(made, tmp_path / "run", knows)
+    before = {one["key"] for one in answers(tmp_path / "run")}
+    shutil.copytree(knows, tmp_path / "other")
+    more = {}
+    if change == "weights":
+        model, _ = load_causal(knows)
+        with torch.no_grad():
+            model.model.norm.weight.mul_(1.01)
+        model.save_pretrained(tmp_path / "other")
+    elif change == "template":
+        told = "{% for one in messages %}{{ one['content'] + '<|im_end|>' }}{% endfor %}"
+        (tmp_path / "other" / "chat_template.jinja").write_text(told)
+    else:
+        more = {"template": "plain"}
+    shutil.rmtree(tmp_path / "run" / "model")
+    with contextlib.suppress(InputError):  # of another it may be that no answer ends
+        sequence(made, tmp_path / "run", tmp_path / "other", **more)
+    after = {one["key"] for one in answers(tmp_path / "run")}
+    assert before < after
+    assert len(after) == 2 * len(before)
+
+
+def test_a_conversation_that_ends_with_a_question_is_gone_on_with(
+    made: Path, knows: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(one) for one in (made / "train.jsonl").read_text().splitlines()]
+    for one in rows[::2]:
+        question = {"role": "user", "content": one["prompt"]}
+        hello = {"role": "assistant", "content": one.pop("completion")}
+        one["messages"] = [{"role": "user", "content": one.pop("prompt")}, hello, question]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    corpus_ = read_corpus(recipe(made / "base"), tmp_path)
+    learns = {"teacher": "x", "kind": "sequence", "max_new_tokens": 8}
+    told = recipe(made / "base", distillation=learns, max_tokens=120)
+    with contextlib.suppress(InputError):  # it may be that no answer ends
+        distil.taught(told, corpus_, tmp_path / "run", knows)
+    rows = answers(tmp_path / "run")
+    asked = {tuple(turn["content"] for turn in one["messages"][:-1]) for one in rows}
+    for one in corpus_.train:
+        turns = [str(turn.text) for turn in one.turns]
+        assert tuple(turns if one.turns[-1].role == "user" else turns[:-1]) in asked
+    assert {len(one) for one in asked} == {1, 3}
+
+
+def test_a_text_has_no_prompt_to_be_answered(made: Path, knows: Path, tmp_path: Path) -> None:
+    rows = [json.dumps({"text": f"abc {n}"}) for n in range(12)]
+    (tmp_path / "train.jsonl").write_text("\n".join(rows))
+    texts = [{**SOURCE, "train": str(tmp_path / "train.jsonl")}]
+    with pytest.raises(InputError, match=r"line \d+: a text has no prompt"):
+        sequence(made, tmp_path / "run", knows, data=texts)
+
+
+def test_an_answer_ends_as_its_template_ends_it(made: Path) -> None:
+    """Whatever the end of a turn is called; Gemma's isn't its end of a text."""
+    _, tokenizer = load_causal(made / "base")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<end_of_turn>"]})
+    tokenizer.chat_template = (
+        "{% for one in messages %}{{ one['role'] + ' ' + one['content'] + '<end_of_turn>\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ 'assistant ' }}{% endif %}"
+    )
+    encode = Encoder(tokenizer, template="auto", max_tokens=64, overlong="error")
+    end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    assert endings(encode) == (tokenizer.eos_token_id, end)
 
 
 def test_another_vocabulary_is_refused(made: Path, tmp_path: Path) -> None:

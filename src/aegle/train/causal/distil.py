@@ -17,12 +17,15 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from aegle.core.artifacts import sha256_tree
 from aegle.core.errors import InputError
+from aegle.core.text import SafeText
 from aegle.train.causal import attention
-from aegle.train.causal.chat import Encoder
-from aegle.train.causal.corpus import Corpus, Record, lines, turns_of
-from aegle.train.causal.examples import record_prompt
+from aegle.train.causal.chat import CHATML, Encoder
+from aegle.train.causal.corpus import Corpus, Record, Turn, lines, turns_of
+from aegle.train.causal.examples import ANY, record_prompt
 from aegle.train.causal.generate import endings, replies
+from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Gradients, Head, heard, listening, logits_of, shifted
 from aegle.train.causal.recipe import Distillation, Recipe
 
@@ -219,44 +222,70 @@ def lesson(
     return Lesson(told, teacher, Head.of(teacher, recipe.loss_chunk), pairs)
 
 
-def taught(
-    recipe: Recipe, corpus: Corpus, folder: Path, load: Callable[[], tuple[Any, Any]]
-) -> Corpus:
+def taught(recipe: Recipe, corpus: Corpus, folder: Path, teacher: Path) -> Corpus:
     """The corpus with the teacher's answers instead of its own, dev as it is.
 
-    They are written as they come, so that a run that was stopped draws only what is missing.
+    They are written as they come, so that a run that was stopped draws only what is missing. A
+    conversation's last answer is the teacher's; one that ends otherwise is gone on with. What was
+    cut off at the most tokens is no answer: it would be learned as one that ends there.
 
     Args:
         recipe: with ``distillation``.
         corpus: what is asked.
         folder: where `TAUGHT` lies.
-        load: the teacher and its tokenizer, called where an answer is missing.
+        teacher: folder or GGUF file; it is loaded where an answer is missing.
 
     Raises:
-        InputError: a prompt is too long for the teacher, or it answers nothing at all.
+        InputError: a record is a text without a prompt, a prompt is too long for the teacher, or
+            it finishes no answer at all.
     """
     told = recipe.distillation
     assert told is not None
     path = folder / TAUGHT
     path.parent.mkdir(parents=True, exist_ok=True)
-    keys = [_key(told, one) for one in corpus.train]
+    asked = [_asked(one) for one in corpus.train]
+    by = _how(recipe, teacher)
+    keys = [_key(by, one) for one in asked]
     known = _known(path)
-    missing = {key: one for key, one in zip(keys, corpus.train, strict=True) if key not in known}
+    missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in known}
     if missing:
-        for some in _answered(recipe, missing, *load()):
+        for some in _answered(recipe, missing, *load_causal(teacher)):
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(one) + "\n" for one in some)
             known |= {one["key"]: one for one in some}
-    kept = []
-    for key, record in zip(keys, corpus.train, strict=True):
+    kept, lost = [], {"unanswered": 0, "unfinished": 0}
+    for key, record in zip(keys, asked, strict=True):
         answer = known[key]["messages"][-1:]
-        if answer[0]["content"].strip():
+        if not known[key]["ended"]:
+            lost["unfinished"] += 1
+        elif not answer[0]["content"].strip():
+            lost["unanswered"] += 1
+        else:
             last = turns_of({"messages": answer}, record.place, recipe.data[0])[-1:]
             kept.append(replace(record, turns=(*record.turns[:-1], *last)))
     if not kept:
-        raise InputError(f"distillation.teacher: {told.teacher} answers no prompt of the corpus")
-    dropped = {**corpus.dropped, "unanswered": len(corpus.train) - len(kept)}
-    return Corpus(tuple(kept), corpus.dev, dropped)
+        raise InputError(
+            f"distillation.teacher: {told.teacher} finishes no answer: {lost['unanswered']} are "
+            f"empty, {lost['unfinished']} were cut off at {told.max_new_tokens} tokens; raise "
+            "distillation.max_new_tokens, or take another teacher"
+        )
+    return Corpus(tuple(kept), corpus.dev, {**corpus.dropped, **lost})
+
+
+def _asked(record: Record) -> Record:
+    """A record whose last turn stands for the teacher's answer.
+
+    Raises:
+        InputError: it is a text.
+    """
+    if record.turns[0].role == "text":
+        raise InputError(
+            f"{record.place}: a text has no prompt that a teacher could answer; take it out, or "
+            "say distillation.kind: logits"
+        )
+    last = record.turns[-1].role == "assistant"
+    turns = record.turns[:-1] if last else record.turns
+    return replace(record, turns=(*turns, Turn("assistant", SafeText(ANY, by="the recipe"))))
 
 
 def _known(path: Path) -> dict[str, dict[str, Any]]:
@@ -271,10 +300,18 @@ def _known(path: Path) -> dict[str, dict[str, Any]]:
     return {one["key"]: one for _, one in lines(path)}
 
 
-def _key(told: Distillation, record: Record) -> str:
+def _how(recipe: Recipe, teacher: Path) -> list[Any]:
+    """What an answer follows from beside its prompt: the teacher's weights and tokenizer with its
+    template, the one in its place where it has none, and where answers are cut off."""
+    told = recipe.distillation
+    assert told is not None
+    return [sha256_tree(teacher), recipe.template, CHATML, told.max_new_tokens]
+
+
+def _key(by: list[Any], record: Record) -> str:
     """A prompt, and how it is answered, as a hash."""
     said = [(turn.role, str(turn.text)) for turn in record.turns[:-1]]
-    about = json.dumps([told.teacher, told.max_new_tokens, said])
+    about = json.dumps([by, said])
     return hashlib.sha256(about.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
@@ -293,15 +330,16 @@ def _answered(
         some = todo[start : start + _AT_ONCE]
         prompts = [record_prompt(encode, record) for _, record in some]
         found = replies(teacher, prompts, size=recipe.batches.tokens, **how)
-        texts = tokenizer.batch_decode(found, skip_special_tokens=True)
+        texts = tokenizer.batch_decode([one.ids for one in found], skip_special_tokens=True)
         yield [
             {
                 "key": key,
                 "group": record.group,
+                "ended": reply.ended,
                 "messages": [
                     *({"role": one.role, "content": str(one.text)} for one in record.turns[:-1]),
                     {"role": "assistant", "content": text.strip()},
                 ],
             }
-            for (key, record), text in zip(some, texts, strict=True)
+            for (key, record), reply, text in zip(some, found, texts, strict=True)
         ]

@@ -25,7 +25,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kind -> what a record has to have."""
 
-_ANY: Final = "."
+ANY: Final = "."
 """The answer of a prompt that has none, so that it makes a conversation; it is taken off again."""
 
 
@@ -125,7 +125,7 @@ def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:
                              f"{', '.join(keys)}, and this one {has}")  # fmt: skip
         group = told.get(source.group)
         name = place if group is None else str(group)
-        texts = [told[key] for key in keys[1:3] if key != "label"] or [_ANY]
+        texts = [told[key] for key in keys[1:3] if key != "label"] or [ANY]
         answers = tuple(_answer(told["prompt"], text, place, name, source) for text in texts)
         if keys == JUDGED and not isinstance(told["label"], bool):
             raise InputError(f"{place}: label is true (a good answer) or false")

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
+from aegle.core.text import SafeText
 from aegle.train.causal.chat import Encoder
+from aegle.train.causal.corpus import Record, Turn
+from aegle.train.causal.examples import ANY
 from aegle.train.causal.packing import grouped
 
 
 def endings(encode: Encoder) -> tuple[int, ...]:
-    """The tokens that end an answer: the tokenizer's own, and that of the template in use."""
+    """The tokens that end an answer: the tokenizer's own, and what the template in use writes
+    behind one, as Gemma's end of a turn."""
     tokenizer = encode.tokenizer
     found = [tokenizer.eos_token_id]
     if not encode.plain:
-        end = tokenizer.convert_tokens_to_ids("<|im_end|>")  # of ChatML
-        if end is not None and end != tokenizer.unk_token_id:
-            found.append(end)
+        said = tuple(Turn(role, SafeText(ANY, by="us")) for role in ("user", "assistant"))
+        answer, _ = encode.pieces(Record("the template", "", said))[-1]
+        behind = answer.partition(ANY)[2].lstrip()
+        ends = tokenizer(behind, add_special_tokens=False)["input_ids"][:1]
+        found += [one for one in ends if one in tokenizer.get_added_vocab().values()]
     return tuple(int(one) for one in dict.fromkeys(found) if one is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        ids: its tokens, without the one that ends it.
+        ended: whether there was one; else it was cut off at the most tokens.
+    """
+
+    ids: list[int]
+    ended: bool
 
 
 @torch.no_grad()
@@ -33,8 +53,8 @@ def replies(
     most: int,
     size: int,
     temperature: float = 0.0,
-) -> list[list[int]]:
-    """An answer to each prompt, without the token that ends it.
+) -> list[Reply]:
+    """An answer to each prompt.
 
     The model is left in the mode that it was in.
 
@@ -53,7 +73,7 @@ def replies(
     config = GenerationConfig(**how)  # type: ignore[no-untyped-call]
     was, device = model.training, next(model.parameters()).device
     model.eval()
-    found: list[list[int]] = [[]] * len(prompts)
+    found = [Reply([], False)] * len(prompts)
     lengths = [len(one) + most for one in prompts]
     for places in grouped(lengths, max([size, *lengths])):
         width = max(len(prompts[at]) for at in places)
@@ -66,6 +86,6 @@ def replies(
         out = model.generate(**told, generation_config=config)[:, width:].tolist()
         for at, answer in zip(places, out, strict=True):
             stop = next((n for n, one in enumerate(answer) if one in ends), len(answer))
-            found[at] = answer[:stop]
+            found[at] = Reply(answer[:stop], stop < len(answer))
     model.train(was)
     return found

@@ -157,7 +157,7 @@ class Rewarding(Steady):
             most=told.sampling.max_new_tokens,
             size=told.batches.tokens,
         )
-        texts = self.tokenizer.batch_decode(found, skip_special_tokens=True)
+        texts = self.tokenizer.batch_decode([one.ids for one in found], skip_special_tokens=True)
         parts = [_parts(self.rewards, *one) for one in zip(self.dev, texts, strict=True)]
         rows = {"reward": np.array([_joined(self.rewards, one) for one in parts])}
         return rows | {name: np.array([one[name] for one in parts]) for name in parts[0]}

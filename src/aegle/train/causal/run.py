@@ -92,7 +92,7 @@ def run(
     read = read_mixed(recipe, data)  # before the model: it takes longer to load
     corpus = read.corpus
     if teacher and recipe.distillation and recipe.distillation.kind == "sequence":
-        corpus = distil.taught(recipe, corpus, folder, lambda: load_causal(teacher))
+        corpus = distil.taught(recipe, corpus, folder, teacher)
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
     encode = encoder_of(recipe, tokenizer)
