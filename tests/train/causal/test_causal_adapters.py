@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 import torch
+import transformers
 from tiny_causal import corpus, recipe, tiny
 
 from aegle.core.artifacts import check_manifest, read_json, write_json
@@ -133,3 +134,58 @@ def test_what_is_no_adapter_is_refused(made: Path, tmp_path: Path) -> None:
     model, _ = load_causal(made / "base")
     with pytest.raises(InputError, match="no adapter of aegle train"):
         adapters.load(model, tmp_path)
+
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 80,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.15,
+    "pad_token_id": 0,
+}
+
+
+def based(name: str, made: Path, folder: Path) -> Path:
+    """A folder of another architecture with random weights."""
+    torch.manual_seed(0)
+    more = {"Gemma3Text": "Gemma3ForCausalLM"}.get(name, f"{name}ForCausalLM")
+    config = getattr(transformers, f"{name}Config")(**SHAPE)
+    getattr(transformers, more)(config).save_pretrained(folder)
+    for one in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(made / "base" / one, folder / one)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Mistral", "leave merge out and serve the base with the adapter$"),
+        ("Qwen3", "adapter.targets among k_proj, o_proj, q_proj, v_proj$"),
+        ("Gemma3Text", "adapter.targets among k_proj, o_proj, q_proj, v_proj$"),
+    ],
+)
+def test_biases_that_no_merged_model_could_hold_are_refused_before_training(
+    made: Path, tmp_path: Path, name: str, says: str
+) -> None:
+    base = based(name, made, tmp_path / "base")
+    told = recipe(base, adapter="bitfit", merge=True)
+    given: Any = {"base": base, "data": made, "folder": tmp_path / "run", "device": "cpu"}
+    with pytest.raises(UsageError, match=says):
+        run(told, **given, progress=lambda done, total: pytest.fail("it was trained"))
+
+
+def test_biases_that_one_key_holds_are_merged(made: Path, tmp_path: Path) -> None:
+    """Those of attention alone: the layers that weren't adapted get biases of 0."""
+    base = based("Qwen3", made, tmp_path / "base")
+    adapter = {"method": "bitfit", "targets": ["q_proj", "o_proj"]}
+    told = recipe(base, adapter=adapter, merge=True, optimiser={"lr": 0.1, "epochs": 1})
+    done = run(told, base=base, data=made, folder=tmp_path / "run", device="cpu")
+    merged, _ = load_causal(tmp_path / "run" / "merged")
+    assert merged.config.attention_bias
+    fresh = adapters.load(load_causal(base)[0], done.artifact)
+    torch.testing.assert_close(said(merged), said(fresh), rtol=1e-4, atol=1e-4)

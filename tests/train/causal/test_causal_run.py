@@ -267,9 +267,7 @@ def test_one_device_computes_where_there_are_several_and_no_launcher(
     model, _ = load_causal(made / "base")
     args = TrainingArguments(**steady.arguments(tmp_path, use_cpu=True))
     args._n_gpu = 2  # what Transformers counts on a machine with two
-    data = Batches.of(
-        [Tokens((5, 6, 7), (False, True, True), "g")], size=8, packed=True, pad=0
-    )
+    data = Batches.of([Tokens((5, 6, 7), (False, True, True), "g")], size=8, packed=True, pad=0)
     given: dict[str, Any] = {"train_dataset": data, "eval_dataset": data, "data_collator": only}
     trainer = Tuner(model=model, args=args, watch=Watch(tmp_path), **given)
     assert trainer.args.n_gpu == 1

@@ -205,7 +205,9 @@ def test_an_answer_that_was_cut_off_is_not_learned(made: Path, knows: Path, tmp_
     with pytest.raises(InputError, match=rf"were cut off at {cut} tokens.*max_new_tokens"):
         sequence(made, tmp_path / "b", knows, distillation=told)
     assert all(not one["ended"] for one in answers(tmp_path / "b"))
-    assert whole["dropped"]["unfinished"] == sum(not one["ended"] for one in answers(tmp_path / "a"))
+    assert whole["dropped"]["unfinished"] == sum(
+        not one["ended"] for one in answers(tmp_path / "a")
+    )
 
 
 @pytest.mark.parametrize("change", ["weights", "template", "recipe"])

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from aegle.core.artifacts import read_json, write_json
 from aegle.core.errors import InputError, UsageError
-from aegle.train.causal import bottleneck, nf4
+from aegle.train.causal import biases, bottleneck, nf4
 from aegle.train.causal.recipe import LOW_RANK, PROMPTS, Adapter
 from aegle.train.checkpoint import write_tensors
 
@@ -308,32 +308,27 @@ def merge(model: Any, adapter: Adapter) -> Any:
 
 def _make_room(model: Any) -> None:
     """Biases of 0 where the base has none, and a configuration that says so."""
-    config = model.get_base_model().config
-    bare = {
+    base = model.get_base_model()
+    bare = [
         name
-        for name, layer in model.named_modules()
+        for name, layer in base.named_modules()
         if isinstance(layer, peft.tuners.beft.BeftLayer) and layer.get_base_layer().bias is None
-    }
-    keys = {"attention_bias" if ".self_attn." in name else "mlp_bias" for name in bare}
-    missing = sorted(key for key in keys if not hasattr(config, key))
-    if missing:
-        raise UsageError(
-            f"biases can't be merged into {type(model.get_base_model()).__name__}: its layers have "
-            f"none, and its configuration no {missing[0]}; serve the base with the adapter"
-        )
-    for key in keys:
-        setattr(config, key, True)
-    if "attention_bias" in keys:  # it stands for all four layers, whichever were adapted
-        _fill(model, ".self_attn.")
-    if "mlp_bias" in keys:
-        _fill(model, ".mlp.")
+    ]
+    biases.make_room(base, bare)
 
 
-def _fill(model: Any, part: str) -> None:
-    for name, layer in model.named_modules():
-        if part in name and isinstance(layer, nn.Linear) and layer.bias is None:
-            zeros = torch.zeros(layer.out_features).to(layer.weight)
-            layer.bias = nn.Parameter(zeros, requires_grad=False)
+def check_merge(model: Any, adapter: Adapter) -> None:
+    """Refuse an adapter that could be trained on a base but not merged into it.
+
+    Args:
+        model: the base, nothing attached to it.
+        adapter: that is to be trained and merged.
+
+    Raises:
+        UsageError: as `merge` would; the message says what to change.
+    """
+    if adapter.method == "bitfit":
+        biases.check(model, adapter.targets or linear_names(model))
 
 
 def begun(model: Any, adapter: Adapter) -> AbstractContextManager[None]:

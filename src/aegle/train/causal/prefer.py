@@ -32,7 +32,7 @@ from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.loss import Head
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Preference
-from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
+from aegle.train.causal.run import MODEL, Done, check_base, ran, training_arguments
 from aegle.train.causal.scoring import text_scores, token_losses
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
@@ -215,7 +215,7 @@ def run(
     found = read_all(recipe, data)  # before the model: it takes longer to load
     torch.manual_seed(recipe.seed)  # the layer that scores is drawn as it is loaded
     model, tokenizer = (load_scorer if recipe.kind == "reward" else load_causal)(base)
-    check_length(recipe, model)
+    check_base(recipe, model)
     how: dict[str, Any] = {"max_tokens": recipe.max_tokens, "overlong": recipe.overlong}
     encode = Encoder(tokenizer, template=recipe.template, **how)
     judged = recipe.kind == "kto"

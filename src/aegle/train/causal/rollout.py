@@ -31,7 +31,7 @@ from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Rollout
-from aegle.train.causal.run import MODEL, Done, check_length, ran, training_arguments
+from aegle.train.causal.run import MODEL, Done, check_base, ran, training_arguments
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
 from aegle.train.rewards import Rewards
@@ -213,7 +213,7 @@ def run(
     found = read_all(recipe, data)
     check_known(recipe, [*found.train, *found.dev])
     model, tokenizer = load_causal(base)
-    check_length(recipe, model)
+    check_base(recipe, model)
     encode = Encoder(
         tokenizer,
         template=recipe.template,

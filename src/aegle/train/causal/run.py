@@ -94,7 +94,7 @@ def run(
     if teacher and recipe.distillation and recipe.distillation.kind == "sequence":
         corpus = distil.taught(recipe, corpus, folder, teacher)
     model, tokenizer = load_causal(base)
-    check_length(recipe, model)
+    check_base(recipe, model)
     encode = encoder_of(recipe, tokenizer)
     dev = [(record, one) for record in corpus.dev for one in encode(record)]
     texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
@@ -146,12 +146,15 @@ def encoded(corpus: Corpus, part: str, encode: Encoder) -> list[Tokens]:
     return [one for record in getattr(corpus, part) for one in encode(record)]
 
 
-def check_length(recipe: Common, model: Any) -> None:
-    """Refuse texts longer than the base was made for.
+def check_base(recipe: Common, model: Any) -> None:
+    """Refuse what a base can't do, before it is trained.
 
     Raises:
         InputError: max_tokens is above its context.
+        UsageError: what is learned is to be merged into it, and can't be.
     """
+    if recipe.merge:
+        adapters.check_merge(model, recipe.adapter)
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     used = recipe.adapter.tokens if recipe.adapter.method in ("prefix", "prompt", "ptuning") else 0
     if most and recipe.max_tokens + used > most:
