@@ -73,6 +73,34 @@ def test_examples_are_what_serving_asks_and_reads(small_hospital: Path, tmp_path
     }
 
 
+def test_no_host_stands_in_two_parts(small_hospital: Path, tmp_path: Path) -> None:
+    """Whichever document names it: its own log, that of another host, an inventory, a report."""
+    card, parts = made(small_hospital, tmp_path / "x", per_task=60)
+    layout = workspace.check(small_hospital)
+    named: dict[str, list[tuple[int, int, str]]] = {}
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        for stored in kit.corpus.scan():
+            named[stored.document.id] = [
+                (one.start, one.end, concept.code)
+                for one in stored.facts.entities
+                for concept in one.concepts
+                if one.type == "host"
+            ]
+    hosts = [
+        {
+            host
+            for one in parts[part]
+            for shown in one["sources"]
+            for start, end, host in named[shown["document"]]
+            if start < shown["end"] and shown["start"] < end
+        }
+        for part in PARTS
+    ]
+    assert len(hosts[0]) > 3
+    assert all(not one & other for one, other in combinations(hosts, 2))
+    assert card["left_out"]["host of another part"] > 0
+
+
 def test_parts_share_no_group_and_no_text(small_hospital: Path, tmp_path: Path) -> None:
     _, parts = made(small_hospital, tmp_path / "x", per_task=40)
     for one, other in combinations(PARTS, 2):

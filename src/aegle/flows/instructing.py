@@ -21,6 +21,7 @@ from aegle.train.data.instructions.against import Guard
 from aegle.train.data.instructions.build import SHARES, Built, build
 from aegle.train.data.instructions.ground import Served
 from aegle.train.data.instructions.shape import Instruction
+from aegle.train.data.instructions.view import group_of
 
 CARD: Final = "card.json"
 MARKER: Final = "unfinished"
@@ -130,7 +131,7 @@ def _clear(folder: Path) -> None:
 
 
 def _groups(stored: Sequence[Stored]) -> dict[str, str]:
-    return {one.document.id: one.document.group or f"document:{one.document.id}" for one in stored}
+    return {one.document.id: group_of(one) for one in stored}
 
 
 def _name(kit: Kit, concept: Concept) -> str:

@@ -10,12 +10,16 @@ import pytest
 
 pytest.importorskip("transformers", reason="training needs the extra 'train'")
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_causal import recipe, tiny
 
 from aegle.core.errors import InputError
 from aegle.core.text import SafeText
 from aegle.train.causal.chat import Encoder
 from aegle.train.causal.corpus import Record, Turn, read_corpus
+from aegle.train.causal.grouping import spaces
+from aegle.train.causal.recipe import Source
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +174,8 @@ def test_dev_is_of_other_groups_and_nothing_of_it_is_trained_on(tmp_path: Path) 
 
 
 def test_no_group_of_dev_is_trained_on_from_another_file(tmp_path: Path) -> None:
-    some = [{"prompt": f"q{n}", "completion": "a", "group": n % 9} for n in range(36)]
-    more = [{"prompt": f"r{n}", "completion": "a", "group": n % 9} for n in range(36)]
+    some = [{"prompt": f"q{n}", "completion": "a", "group": f"p{n % 9}"} for n in range(36)]
+    more = [{"prompt": f"r{n}", "completion": "a", "group": f"p{n % 9}"} for n in range(36)]
     (tmp_path / "a.jsonl").write_text(lines(*some))
     (tmp_path / "b.jsonl").write_text(lines(*more))
     about = {"licence": "l", "safe_because": "s"}
@@ -251,3 +255,53 @@ def test_chatml_of_such_a_tokenizer_begins_so_once(beginning: Any) -> None:
         assert list(found.ids[: len(own)]) == list(own)
     finally:
         beginning.chat_template = None
+
+
+def numbered(folder: Path, key: str, **more: Any) -> Any:
+    """Two files whose groups have the same numbers, and a dev file of the first."""
+    for name in "ab":
+        rows = [{"prompt": f"{name}{n}", "completion": "x", key: n % 9} for n in range(36)]
+        (folder / f"{name}.jsonl").write_text(lines(*rows))
+    (folder / "dev.jsonl").write_text(lines({"prompt": "d", "completion": "x", key: 3}))
+    about = {"licence": "l", "safe_because": "s", "group": key, **more}
+    first = {"train": "a.jsonl", "dev": "dev.jsonl", **about}
+    return [first, {"train": "b.jsonl", "share": 1e-9, **about}]
+
+
+@pytest.mark.parametrize(
+    ("key", "more", "lost"),
+    [
+        ("group", {}, 4),  # the first file's own
+        ("group", {"groups": "shared"}, 8),
+        ("patient_id", {}, 8),
+        ("patient_id", {"groups": "own"}, 4),
+    ],
+)
+def test_numbers_of_groups_are_a_file_s_own_but_those_of_patients(
+    tmp_path: Path, key: str, more: dict[str, Any], lost: int
+) -> None:
+    found = read_corpus(recipe(tmp_path, data=numbered(tmp_path, key, **more)), tmp_path)
+    assert found.dropped["held out"] == lost
+    assert not {one.group for one in found.train} & {one.group for one in found.dev}
+
+
+def test_sources_that_share_a_file_share_its_numbers(tmp_path: Path) -> None:
+    """Else a group of the common dev file would be trained on from the second."""
+    sources = numbered(tmp_path, "group")
+    sources[1] = {**sources[1], "dev": "dev.jsonl"}
+    found = read_corpus(recipe(tmp_path, data=sources), tmp_path)
+    assert found.dropped["held out"] == 8
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwx")), max_size=6))
+def test_spaces_are_the_parts_that_files_join(pairs: list[tuple[str, str]]) -> None:
+    """Against a search through sources that share a file."""
+    about = {"licence": "l", "safe_because": "s"}
+    found = spaces([Source(train=train, dev=dev, **about) for train, dev in pairs])
+    for start in found:
+        seen, todo = set(), [start]
+        while todo:
+            one = todo.pop()
+            seen.add(one)
+            todo += [n for pair in pairs if one in pair for n in pair if n not in seen]
+        assert {name for name in found if found[name] == found[start]} == seen

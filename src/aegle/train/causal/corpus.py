@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from aegle.core.errors import InputError
 from aegle.core.text import SafeText
+from aegle.train.causal.grouping import owned, spaces
 from aegle.train.causal.recipe import Recipe, Source
 from aegle.train.data.split import split
 
@@ -50,9 +52,16 @@ class Corpus:
     dropped: Mapping[str, int]
 
 
-def read_corpus(recipe: Recipe, data: Path) -> Corpus:
+def read_corpus(
+    recipe: Recipe, data: Path, known: Mapping[str, str] = MappingProxyType({})
+) -> Corpus:
     """All sources of a recipe; what dev holds of any source, and what is of a group that it names,
     is not among what is trained on.
+
+    Args:
+        recipe: with ``data``.
+        data: folder where the sources' paths begin.
+        known: `spaces` of all sources of the run, where the recipe's are not all.
 
     Raises:
         InputError: a file, a line or a record that isn't as it should be; records that say the
@@ -62,8 +71,9 @@ def read_corpus(recipe: Recipe, data: Path) -> Corpus:
     seen: dict[Any, str] = {}
     train: list[Record] = []
     dev: list[Record] = []
+    numbers = known or spaces(recipe.data)
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe.seed)
+        mine, theirs = _parts(source, data, recipe.seed, numbers)
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
@@ -78,13 +88,17 @@ def read_corpus(recipe: Recipe, data: Path) -> Corpus:
     return Corpus(tuple(kept), tuple(dev), dropped)
 
 
-def _parts(source: Source, data: Path, seed: int) -> tuple[list[Record], list[Record]]:
+def _parts(
+    source: Source, data: Path, seed: int, numbers: Mapping[str, str]
+) -> tuple[list[Record], list[Record]]:
+    space = numbers[source.train]
     records = list(read_records(data / source.train, source))
     if source.dev:
-        return records, list(read_records(data / source.dev, source))
+        held = list(read_records(data / source.dev, source))
+        return owned(records, source, space), owned(held, source, space)
     shares = {"train": 1 - source.share, "dev": source.share}
     parts = split(records, shares=shares, seed=seed)
-    return parts["train"], parts["dev"]
+    return owned(parts["train"], source, space), owned(parts["dev"], source, space)
 
 
 def read_records(path: Path, source: Source) -> Iterator[Record]:

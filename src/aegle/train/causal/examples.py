@@ -10,6 +10,7 @@ from typing import Any, Final
 from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Record, free, lines, named, turns_of
+from aegle.train.causal.grouping import owned, spaces
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
 from aegle.train.data.split import split
@@ -80,8 +81,9 @@ def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
     seen: dict[Any, str] = {}
     train: list[Example] = []
     dev: list[Example] = []
+    numbers = spaces(recipe.data)
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe)
+        mine, theirs = _parts(source, data, recipe, numbers[source.train])
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
@@ -100,13 +102,14 @@ def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
 
 
 def _parts(
-    source: Source, data: Path, recipe: Preference | Rollout
+    source: Source, data: Path, recipe: Preference | Rollout, space: str
 ) -> tuple[list[Example], list[Example]]:
     found = list(read_examples(data / source.train, source, recipe.kind))
     if source.dev:
-        return found, list(read_examples(data / source.dev, source, recipe.kind))
+        held = list(read_examples(data / source.dev, source, recipe.kind))
+        return owned(found, source, space), owned(held, source, space)
     parts = split(found, shares={"train": 1 - source.share, "dev": source.share}, seed=recipe.seed)
-    return parts["train"], parts["dev"]
+    return owned(parts["train"], source, space), owned(parts["dev"], source, space)
 
 
 def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:

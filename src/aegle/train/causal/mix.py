@@ -14,6 +14,7 @@ from aegle.core.errors import InputError
 from aegle.train import guards
 from aegle.train.causal.chat import Tokens
 from aegle.train.causal.corpus import Corpus, Record, free, read_corpus, said
+from aegle.train.causal.grouping import spaces
 from aegle.train.causal.recipe import Recipe, Source
 from aegle.train.mixing import mixed, with_replay
 
@@ -42,7 +43,7 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
     if recipe.mixing is None and recipe.replay is None:
         return Mixed(read_corpus(recipe, data), {}, {})
     parts = _read(recipe, recipe.data if recipe.mixing else (), data)
-    whole = None if recipe.mixing else read_corpus(recipe, data)
+    whole = None if recipe.mixing else read_corpus(recipe, data, _spaces(recipe))
     old = _read(recipe, recipe.replay.data if recipe.replay else (), data)
     every = [*parts.values(), *old.values(), *([whole] if whole else [])]
     held = [one for part in every for one in part.dev]
@@ -70,10 +71,15 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
 def _read(recipe: Recipe, sources: Sequence[Source], data: Path) -> dict[str, Corpus]:
     """Each source by itself, under its file's name."""
     found: dict[str, Corpus] = {}
+    known = _spaces(recipe)
     for source in sources:
         name = source.train if source.train not in found else f"{source.train}#{len(found)}"
-        found[name] = read_corpus(recipe.model_copy(update={"data": (source,)}), data)
+        found[name] = read_corpus(recipe.model_copy(update={"data": (source,)}), data, known)
     return found
+
+
+def _spaces(recipe: Recipe) -> dict[str, str]:
+    return spaces((*recipe.data, *(recipe.replay.data if recipe.replay else ())))
 
 
 def _apart(

@@ -95,6 +95,12 @@ class Source(Part):
     group: str = Field(
         "group", description="the key that names a record's patient, host or document"
     )
+    groups: Literal["auto", "own", "shared"] = Field(
+        "auto",
+        description="whether a group is the same one in other sources: shared, or own (names or "
+        "numbers of this source alone); auto: shared, but for short numbers under a key that names "
+        "no patient, host or the like",
+    )
     system: str = Field("", description="a system message for records that have none")
     repeat: int = Field(1, ge=1, description="each record is read so many times an epoch")
     safe_because: str = Field(min_length=1, description="why the texts may be used as they are")

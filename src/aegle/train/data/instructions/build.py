@@ -19,7 +19,7 @@ from aegle.train.data.instructions.ground import Grounded, Make, Served
 from aegle.train.data.instructions.reword import Generate, reworded
 from aegle.train.data.instructions.shape import Instruction
 from aegle.train.data.instructions.unique import Unique
-from aegle.train.data.instructions.view import Shelf
+from aegle.train.data.instructions.view import Shelf, group_of
 
 Made = Iterator[tuple[str, Make]]
 
@@ -88,8 +88,9 @@ def build(
 ) -> Built:
     """Instruction examples of a workspace, split by group before anything is made of it.
 
-    What an example shows is all of one part, so that no group or document stands in two;
-    test is made first, and what is near an example of an earlier part is left out of a later one.
+    What an example shows is all of one part, so that no group or document stands in two, and no
+    host that it names: each has a part, and what shows one of another part is left out. Test is
+    made first, and what is near an example of an earlier part is left out of a later one.
 
     Args:
         stored: documents with their facts.
@@ -114,7 +115,12 @@ def build(
         for place, task in enumerate(wanted):
             most = max(1, round(per_task * shares[part]))
             rng = random.Random(f"{seed} {part} {task}")
-            picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built)
+
+            def strange(one: Instruction, part: str = part, shelf: Shelf = shelf) -> bool:
+                named = shelf.hosts(one.passages)
+                return any(part_of(host, seed, shares) != part for host in named)
+
+            picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built, strange)
             made += _varied(picked, generate, rng, guard, built) if generate else picked
             progress("instructions", number * len(wanted) + place + 1, len(shares) * len(wanted))
         random.Random(f"{seed} {part}").shuffle(made)
@@ -127,8 +133,7 @@ def _parted(
 ) -> dict[str, list[Stored]]:
     by_part: dict[str, list[Stored]] = {name: [] for name in shares}
     for one in stored:
-        group = one.document.group or f"document:{one.document.id}"
-        by_part[part_of(group, seed, shares)].append(one)
+        by_part[part_of(group_of(one), seed, shares)].append(one)
     return by_part
 
 
@@ -147,8 +152,9 @@ def _picked(
     seen: Unique,
     guard: Guard | None,
     built: Built,
+    strange: Callable[[Instruction], bool],
 ) -> list[Instruction]:
-    """Examples of one task, its kinds in turn, each kind in random order."""
+    """Examples of one task, its kinds in turn, each kind in random order, but strange ones."""
     kinds: dict[str, list[Make]] = defaultdict(list)
     for kind, make in made:
         kinds[kind].append(make)
@@ -166,6 +172,8 @@ def _picked(
             one = some.pop()(rng)
             if one is None:
                 built.left["not certain"] += 1
+            elif strange(one):
+                built.left["host of another part"] += 1
             elif _fresh(one, seen, guard, built):
                 found.append(one)
             if len(found) == most or not tries:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -57,6 +57,21 @@ def specific(one: Entity) -> bool:
     return one.type not in _NAMED_BY_NUMBER or bool(_DIGIT.search(one.text))
 
 
+def hosts_of(stored: Stored) -> Iterator[tuple[int, int, str]]:
+    """(start, end, group) of each mention of a host, by the group that its own logs have."""
+    for one in stored.facts.entities:
+        for concept in one.concepts if one.type == "host" else ():
+            if concept.system == "host":
+                yield one.start, one.end, f"host:{concept.code}"
+
+
+def group_of(stored: Stored) -> str:
+    """Whose a document is: as its source says, else the one host that it names, else its own."""
+    named = {group for _, _, group in hosts_of(stored)}
+    alone = named.pop() if len(named) == 1 else f"document:{stored.document.id}"
+    return stored.document.group or alone
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A certain relation with the sentences that state it: places [first, after) of its page."""
@@ -80,7 +95,7 @@ class Page:
     def __init__(self, stored: Stored) -> None:
         self.stored = stored
         self.document: Document = stored.document
-        self.group = stored.document.group or f"document:{stored.document.id}"
+        self.group = group_of(stored)
 
     @cached_property
     def spans(self) -> list[tuple[int, int]]:
@@ -95,6 +110,11 @@ class Page:
         """Whether an entity is certain, and does not go on where it ends (``ph 555-1234``)."""
         behind = self.document.text[one.end : one.end + 2]
         return certain(one, self.document.kind) and not _GOES_ON.match(behind)
+
+    @cached_property
+    def hosts(self) -> list[tuple[int, int, str]]:
+        """As `hosts_of`."""
+        return list(hosts_of(self.stored))
 
     def at(self, character: int) -> int:
         """The place of the sentence around a character."""
@@ -230,6 +250,19 @@ class Shelf:
             for one in facts:
                 found[one.relation.type, one.tail.key].append(one)
         return found
+
+    @cached_property
+    def _by_id(self) -> dict[str, Page]:
+        return {page.document.id: page for page in self.pages}
+
+    def hosts(self, passages: Iterable[Passage]) -> set[str]:
+        """The groups of the hosts that passages name."""
+        return {
+            group
+            for one in passages
+            for start, end, group in self._by_id[one.document].hosts
+            if start < one.end and one.start < end
+        }
 
     @cached_property
     def by_group(self) -> dict[str, list[Page]]:
