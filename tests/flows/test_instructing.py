@@ -81,10 +81,7 @@ def test_no_host_stands_in_two_parts(small_hospital: Path, tmp_path: Path) -> No
     with open_kit(layout, workspace.load_settings(layout)) as kit:
         for stored in kit.corpus.scan():
             named[stored.document.id] = [
-                (one.start, one.end, concept.code)
-                for one in stored.facts.entities
-                for concept in one.concepts
-                if one.type == "host"
+                (one.start, one.end, one.key) for one in stored.facts.entities if one.type == "host"
             ]
     hosts = [
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from aegle.core.errors import InputError, NotFoundError
 from aegle.core.text import SafeText
 from aegle.train.data.instructions import published, security, shape
 from aegle.train.data.instructions.against import Guard, read
+from aegle.train.data.instructions.asked import asks_the_same
 from aegle.train.data.instructions.build import Built, _varied, part_of
 from aegle.train.data.instructions.ground import Grounded, Served
 from aegle.train.data.instructions.reading import as_json, said
@@ -143,6 +145,17 @@ def test_leaks_are_found_by_group_document_question_and_text(tmp_path: Path) -> 
         ("What dose of aspirin does Smith order?", False),
         ("Aspirin dose.", False),
         ("What dose of aspirin? Is it ordered?", False),
+        ("Who ordered aspirin?", False),
+        ("When is aspirin ordered?", False),
+        ("Why is aspirin ordered?", False),
+        ("Which ward is aspirin ordered for?", False),
+        ("What was the last dose of aspirin ordered?", False),
+        ("What dose of aspirin isn't ordered?", False),
+        ("What dose of aspirin is stopped?", False),
+        ("Is a dose of aspirin ordered?", False),
+        ("What two doses of aspirin are ordered?", False),
+        ("How much aspirin is ordered?", True),
+        ("Which dosage of aspirin was prescribed?", True),
     ],
 )
 def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
@@ -157,6 +170,46 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
     assert told.answer == one.answer
     served = prompt.messages(safe(other), [one.passages[0].text])
     assert [text for _, text in told.messages[:2]] == [text["content"] for text in served]
+
+
+@pytest.mark.parametrize(
+    ("question", "other", "fine"),
+    [
+        ("Which host controls pump-12?", "Which host does pump-12 control?", False),
+        ("Which host controls pump-12?", "By which host is pump-12 controlled?", True),
+        ("Which host controls pump-12?", "Which ward controls pump-12?", False),
+        ("Which host controls pump-12?", "Which host attacks pump-12?", False),
+        ("Which process started pump-12?", "Which process did pump-12 start?", False),
+        ("Which process started pump-12?", "Which process stopped pump-12?", False),
+        ("Which vulnerability does pump-12 have?", "Which vulnerability does pump-12 exploit?", False),
+        ("Which vulnerability does pump-12 have?", "Which CVE was found on pump-12?", True),
+        ("Which allergies does pump-12 have?", "Which medications does pump-12 have?", False),
+        ("Which allergies does pump-12 have?", "What is pump-12 allergic to?", True),
+        ("Who makes pump-12?", "Which vendor made pump-12?", True),
+        ("Who makes pump-12?", "Who uses pump-12?", False),
+    ],
+)  # fmt: skip
+def test_minimal_pairs_are_told_apart(question: str, other: str, fine: bool) -> None:
+    assert asks_the_same(question, other, ["pump-12"]) == fine
+
+
+def test_a_question_of_one_relation_is_never_taken_for_another_s() -> None:
+    """Of all our wordings, filled alike: some of one relation are known again, of others none."""
+    given_to = {"head": "pump-12", "tail": "gw-03", "patient": "Ann", "name": "iron", "value": "4"}
+    some = [
+        (one.name, template.format(**given_to))
+        for one in (*HEALTH, *SECURITY)
+        for template in one.questions
+    ]
+    # Where something is is one question, whether it is asked of a person or a device; so are values.
+    alike = ({"stays_in", "located_in"}, {"has_result", "has_vital"})
+    known = 0
+    for (relation, question), (another, other) in permutations(some, 2):
+        names = [one for one in given_to.values() if one in question]
+        if question != other and same(question, other, names):
+            assert relation == another or {relation, another} in alike, (question, other)
+            known += 1
+    assert known >= 40
 
 
 def test_a_rewording_that_is_held_out_is_not_taken(tmp_path: Path) -> None:

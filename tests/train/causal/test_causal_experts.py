@@ -61,7 +61,7 @@ def test_routers_losses_are_the_model_s_own(name: str, chunk: int, tmp_path: Pat
     with torch.no_grad():
         found = trainer.compute_loss(trainer.model.eval(), batch)
         whole = trainer.core(**batch, output_router_logits=True).loss
-        weights = {key: 0.0 for key in ("router_aux_loss_coef", "router_z_loss_coef")}
+        weights = dict.fromkeys(("router_aux_loss_coef", "router_z_loss_coef"), 0.0)
         vars(trainer.core.config).update(weights)
         trainer.core.router_aux_loss_coef = 0.0
         bare = trainer.core(**batch, output_router_logits=True).loss

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 import torch
+from tiny_causal import corpus, recipe, tiny
 from torch import nn
 from transformers import TrainingArguments
-from tiny_causal import corpus, recipe, tiny
 
 from aegle.core.errors import BackendError, InputError, StoppedError, WorkspaceError
 from aegle.train import checkpoint

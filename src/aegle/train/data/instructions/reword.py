@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from aegle.train.data.instructions.asked import asks_the_same
 from aegle.train.data.instructions.shape import Instruction, fill
 
 Generate = Callable[[Sequence[Mapping[str, str]]], str]
@@ -17,7 +18,9 @@ ASK: Final = (
 )
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _CAPITAL: Final = re.compile(r"(?<!^)\b[A-Z][\w-]*")
-_NEGATION: Final = re.compile(r"\b(?:no|not|never|without|none|n't)\b", re.IGNORECASE)
+_NEGATION: Final = re.compile(
+    r"\b(?:no|not|never|without|none|neither|nor|cannot)\b|n't\b", re.IGNORECASE
+)
 _SHORTEST, _LONGEST = 0.4, 2.0
 """How much longer a rewording may be, in characters."""
 
@@ -26,7 +29,8 @@ def same(question: str, other: str, names: Sequence[str]) -> bool:
     """Whether another wording asks for the same thing, as far as its letters tell.
 
     All names and numbers are there to the letter, no other number and no capitalised word came in,
-    what was not denied is not denied, and it is one question of about that length.
+    what was not denied is not denied, it is one question of about that length, and its words ask
+    for the same (`asks_the_same`).
     """
     fits = _SHORTEST * len(question) <= len(other) <= _LONGEST * len(question)
     if not (fits and other.endswith("?") and other.count("?") == 1 and "\n" not in other):
@@ -35,7 +39,7 @@ def same(question: str, other: str, names: Sequence[str]) -> bool:
     numbers = sorted(_NUMBER.findall(question)) == sorted(_NUMBER.findall(other))
     new = set(_CAPITAL.findall(other)) - set(re.findall(r"\b[A-Z][\w-]*", question))
     denied = bool(_NEGATION.search(question)) == bool(_NEGATION.search(other))
-    return kept and numbers and not new and denied
+    return kept and numbers and not new and denied and asks_the_same(question, other, names)
 
 
 def reworded(one: Instruction, generate: Generate) -> Instruction | None:

@@ -60,9 +60,8 @@ def specific(one: Entity) -> bool:
 def hosts_of(stored: Stored) -> Iterator[tuple[int, int, str]]:
     """(start, end, group) of each mention of a host, by the group that its own logs have."""
     for one in stored.facts.entities:
-        for concept in one.concepts if one.type == "host" else ():
-            if concept.system == "host":
-                yield one.start, one.end, f"host:{concept.code}"
+        if one.type == "host":
+            yield one.start, one.end, one.key
 
 
 def group_of(stored: Stored) -> str:
