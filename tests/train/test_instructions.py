@@ -181,7 +181,7 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
         ("Which host controls pump-12?", "Which host attacks pump-12?", False),
         ("Which process started pump-12?", "Which process did pump-12 start?", False),
         ("Which process started pump-12?", "Which process stopped pump-12?", False),
-        ("Which vulnerability does pump-12 have?", "Which vulnerability does pump-12 exploit?", False),
+        ("Which vulnerability does gw-03 have?", "Which vulnerability does gw-03 exploit?", False),
         ("Which vulnerability does pump-12 have?", "Which CVE was found on pump-12?", True),
         ("Which allergies does pump-12 have?", "Which medications does pump-12 have?", False),
         ("Which allergies does pump-12 have?", "What is pump-12 allergic to?", True),
@@ -190,7 +190,7 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
     ],
 )  # fmt: skip
 def test_minimal_pairs_are_told_apart(question: str, other: str, fine: bool) -> None:
-    assert asks_the_same(question, other, ["pump-12"]) == fine
+    assert asks_the_same(question, other, ["pump-12", "gw-03"]) == fine
 
 
 def test_a_question_of_one_relation_is_never_taken_for_another_s() -> None:
@@ -201,7 +201,7 @@ def test_a_question_of_one_relation_is_never_taken_for_another_s() -> None:
         for one in (*HEALTH, *SECURITY)
         for template in one.questions
     ]
-    # Where something is is one question, whether it is asked of a person or a device; so are values.
+    # Where a person is, or a device, is asked in the same words; so are values.
     alike = ({"stays_in", "located_in"}, {"has_result", "has_vital"})
     known = 0
     for (relation, question), (another, other) in permutations(some, 2):

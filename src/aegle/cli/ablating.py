@@ -13,6 +13,7 @@ import typer
 from aegle.cli import show
 from aegle.cli.options import Json, parse_set
 from aegle.cli.training import Change, Device, stopping
+from aegle.cli.watching import Watch
 from aegle.core import plugins
 from aegle.core.errors import StoppedError, UsageError
 
@@ -71,7 +72,7 @@ def _ablated(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
     from aegle.flows import ablating, model  # here: no other command of the shell needs them
 
     try:
-        with stopping() as stop, _Watch() as watch:
+        with stopping() as stop, Watch(runs=True) as watch:
             told: dict[str, Any] = {"progress": watch.progress, "figures": watch.figure}
             told["tell"] = watch.say
             return ablating.ablate(model.recipe_file(recipe), **about, **told, stop=stop)
@@ -154,45 +155,6 @@ def _value(text: str) -> Any:
         return read(text)
     except faults as error:
         raise UsageError(f"{text} can't be read as values of YAML") from error
-
-
-class _Watch:
-    """One bar over all runs, with what is left of the time; a line a run everywhere."""
-
-    def __init__(self) -> None:
-        self._bars: Any = None
-        self._task: Any = None
-        self._loss = ""
-
-    def __enter__(self) -> _Watch:
-        if sys.stderr.isatty():
-            self._bars = show.bars("told")
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def progress(self, step: str, done: int, total: int | None = None) -> None:
-        """Move the bar."""
-        if not self._bars:
-            return
-        if self._task is None:
-            self._task = self._bars.add_task(step, total=total, told="")
-        self._bars.update(self._task, completed=done, total=total, told=self._loss)
-
-    def figure(self, name: str, value: float, step: int) -> None:
-        """Take a figure of the run that is trained."""
-        if name.startswith("loss/"):
-            self._loss = f"loss {value:.3f}"
-
-    def say(self, line: str) -> None:
-        """A line for people."""
-        if self._bars:
-            self._bars.console.print(line, highlight=False)
-        else:
-            show.note(line)
 
 
 def shown(result: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,6 +16,7 @@ import typer
 
 from aegle.cli import show
 from aegle.cli.options import Json, parse_set
+from aegle.cli.watching import Watch
 from aegle.core import plugins
 from aegle.core.errors import MissingExtraError, StoppedError, UsageError
 
@@ -94,7 +94,7 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         about["tracker"] = model.tracker_in(about["out"])
     run: Callable[..., dict[str, Any]] = model.search if "trials" in about else model.train
     try:
-        with stopping() as stop, _Watch() as watch:
+        with stopping() as stop, Watch() as watch:
             told = {"progress": watch.progress, "figures": watch.figure, "stop": stop}
             return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
@@ -134,67 +134,6 @@ def stopping() -> Iterator[Callable[[], bool]]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-class _Watch:
-    """Loss, pace and ETA in a bar on a terminal; a line an epoch or trial everywhere."""
-
-    def __init__(self) -> None:
-        self._bars: Any = None
-        self._tasks: dict[str, Any] = {}
-        self._losses: dict[str, float] = {}
-        self._epoch: dict[str, float] = {}
-        self._epochs = 0
-        self._tokens, self._since = 0.0, time.monotonic()
-        self._pace = ""
-
-    def __enter__(self) -> _Watch:
-        if sys.stderr.isatty():
-            self._bars = show.bars("told")
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def progress(self, step: str, done: int, total: int | None = None) -> None:
-        """Move a step's bar."""
-        if not self._bars:
-            return
-        if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(step, total=total, told="")
-        mean = sum(self._losses.values()) / max(1, len(self._losses))
-        told = f"loss {mean:.3f}  {self._pace}" if self._losses else ""
-        self._bars.update(self._tasks[step], completed=done, total=total, told=told)
-
-    def figure(self, name: str, value: float, step: int) -> None:
-        """Take a figure; say an epoch's dev scores when its mean comes, and each trial's."""
-        kind, _, task = name.partition("/")
-        if kind == "loss":
-            self._losses[task] = value
-        elif kind == "tokens":
-            now = time.monotonic()
-            if value > self._tokens and now > self._since:
-                self._pace = f"{(value - self._tokens) / (now - self._since):,.0f} tokens/s"
-            self._tokens, self._since = value, now
-        elif kind == "trial":
-            self._say(f"trial {step}  dev {value:.4f}")
-            self._epochs, self._tokens = 0, 0.0
-        elif name in ("dev/mean", "dev/loss", "dev/reward"):
-            self._epochs += 1
-            shown = "  ".join(f"{one} {score:.3f}" for one, score in self._epoch.items())
-            what = f"epoch {self._epochs}  dev" if task == "mean" else f"step {step}  dev {task}"
-            self._say(f"{what} {value:.4f}  {shown}  {self._pace}".rstrip())
-            self._epoch = {}
-        elif kind == "dev":
-            self._epoch[task] = value
-
-    def _say(self, line: str) -> None:
-        if self._bars:
-            self._bars.console.print(line, highlight=False)
-        else:
-            show.note(line)
 
 
 def _trained(result: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Room for learned biases in a model that has none: which its configuration can hold, asked of it.
 
-Llama's can say that attention and feed-forward layers have biases, Qwen3's and Gemma3's of attention
-alone, Mistral's of nothing. No list says so here: a model without weights is built for each key.
+Llama's can say so of attention and of feed-forward layers, Qwen3's and Gemma3's of attention alone,
+Mistral's of nothing. No list says so here: a model without weights is built for each key.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,17 +21,16 @@ from trl.trainer.kto_trainer import KTOTrainer
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
-from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters, margin
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.compared import ROWS, Collate, Compared, Item, items_of, refer, sums
 from aegle.train.causal.examples import read_all
-from aegle.train.causal.keep import keep
+from aegle.train.causal.gained import Figures, learned
 from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.loss import Head
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Preference
-from aegle.train.causal.run import MODEL, Done, check_base, ran, training_arguments
+from aegle.train.causal.run import Done, check_base, training_arguments
 from aegle.train.causal.scoring import text_scores, token_losses
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
@@ -225,18 +223,13 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, items, watch, device)
-    with adapters.begun(trainer.model, recipe.adapter):
-        before = trainer.rows()
-    steps = trainer.run(resume=resume)
-    metrics = summary(trainer, before)
-    metrics["data"] = {
-        **{part: len(items[part]) for part in items},
-        "dropped": dict(found.dropped),
-        "cut": encode.cut,
-    }
-    about = {"template": encode.name, **ran(trainer)}
-    keep(recipe, trainer.model, tokenizer, folder, metrics, about)
-    return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
+    counts = {part: len(items[part]) for part in items}
+    about = {**counts, "dropped": dict(found.dropped), "cut": encode.cut}
+
+    def measure() -> Figures:
+        return dict(zip(FIGURES, trainer.rows().T, strict=True))
+
+    return learned(recipe, trainer, encode, measure, gain="margin", data=about, resume=resume)
 
 
 def prepare(
@@ -314,22 +307,3 @@ _OF_KIND: Final[dict[str, tuple[Any, Any, Callable[[Preference], dict[str, Any]]
         lambda told: {"center_rewards_coefficient": told.centre, "max_length": None},
     ),
 }
-
-
-def summary(trainer: Comparing, before: NDArray[np.float64]) -> dict[str, Any]:
-    """Dev's figures at the best weights, with 95% intervals by group, and what was gained."""
-    after, groups = trainer.rows(), [one.group for one in trainer.dev]
-
-    def of(column: int) -> Callable[[NDArray[np.intp]], float]:
-        return lambda places: float(after[places, column].mean())
-
-    gained = paired(after[:, 1].tolist(), before[:, 1].tolist(), groups=groups)
-    watch = trainer.watch
-    return {
-        "dev": {name: asdict(bootstrap(of(at), groups)) for at, name in enumerate(FIGURES)},
-        "before": {name: float(before[:, at].mean()) for at, name in enumerate(FIGURES)},
-        "margin_gained": {**asdict(gained.difference), "p": gained.p},
-        "best_step": int(watch.best.get("step", 0)),
-        "history": watch.history,
-        "trained_parameters": sum(one.numel() for one in adapters.trained(trainer.model).values()),
-    }

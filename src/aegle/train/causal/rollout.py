@@ -6,7 +6,7 @@ PPO has left TRL; both kinds here need no model of the value of half an answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,17 +21,16 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from aegle.core.errors import InputError
-from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters
 from aegle.train.causal.chat import Encoder
 from aegle.train.causal.compared import UNTOUCHED
 from aegle.train.causal.examples import Example, read_all, record_prompt
+from aegle.train.causal.gained import learned
 from aegle.train.causal.generate import endings, replies
-from aegle.train.causal.keep import keep
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Rollout
-from aegle.train.causal.run import MODEL, Done, check_base, ran, training_arguments
+from aegle.train.causal.run import Done, check_base, training_arguments
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
 from aegle.train.rewards import Rewards
@@ -227,15 +226,9 @@ def run(
     watch.patience = recipe.stopping.patience
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, encode, prompts, watch, device, base)
-    with adapters.begun(trainer.model, recipe.adapter):
-        before = trainer.rows()
-    steps = trainer.run(resume=resume)
-    metrics = summary(trainer, before)
     sizes = {part: len(prompts[part]) for part in prompts}
-    metrics["data"] = {**sizes, "dropped": dict(found.dropped)}
-    about = {"template": encode.name, **ran(trainer)}
-    keep(recipe, trainer.model, tokenizer, folder, metrics, about)
-    return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
+    how: dict[str, Any] = {"data": {**sizes, "dropped": dict(found.dropped)}, "resume": resume}
+    return learned(recipe, trainer, encode, trainer.rows, gain="reward", **how)
 
 
 def _prompt(encode: Encoder, one: Example) -> Prompt:
@@ -348,22 +341,3 @@ def compare(trainer: Rewarding, base: Path) -> None:
         other.requires_grad_(False)
         add_fused_lm_head(other, temperature=told.sampling.temperature)
         trainer.ref_model = other.to(trainer.args.device)
-
-
-def summary(trainer: Rewarding, before: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Dev's rewards at the best weights, with 95% intervals by group, and what was gained."""
-    after, groups = trainer.rows(), [one.group for one in trainer.dev]
-
-    def of(name: str) -> Callable[[NDArray[np.intp]], float]:
-        return lambda places: float(after[name][places].mean())
-
-    gained = paired(after["reward"].tolist(), before["reward"].tolist(), groups=groups)
-    watch = trainer.watch
-    return {
-        "dev": {name: asdict(bootstrap(of(name), groups)) for name in after},
-        "before": {name: float(one.mean()) for name, one in before.items()},
-        "reward_gained": {**asdict(gained.difference), "p": gained.p},
-        "best_step": int(watch.best.get("step", 0)),
-        "history": watch.history,
-        "trained_parameters": sum(one.numel() for one in adapters.trained(trainer.model).values()),
-    }

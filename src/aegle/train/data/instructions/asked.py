@@ -49,11 +49,11 @@ _SAME: Final = tuple(
 """Words that stand for one another in questions of ours; forms of one word share a row."""
 
 _EMPTY: Final = frozenset(
-    """a an the of for in on at to by with from as is are was were be been being do does did has have
-    had can could will would may might which what it its this that these those there and or according
-    record records recorded listed list lists documented noted stated reported chart file said say
-    says tell me please currently exactly patient case any some also know known measured
-    found belong belongs get gets got""".split()
+    """a an the of for in on at to by with from as is are was were be been being do does did has
+    have had can could will would may might which what it its this that these those there and
+    or according record records recorded listed list lists documented noted stated reported
+    chart file said say says tell me please currently exactly patient case any some also know
+    known measured found belong belongs get gets got""".split()
 )
 """Words that don't say what is asked for."""
 
@@ -67,8 +67,8 @@ _BE: Final = r"(?:is|are|was|were|been|being)"
 _PASSIVE: Final = re.compile(rf"\b{_BE}\b(?:[^?]*?)\b\w+(?:ed|en|wn|de)\b")
 _WORD: Final = re.compile(r"[a-z]+")
 _HEAD_ENDS: Final = frozenset(
-    """is are was were do does did has have had can could will would may might should of for in on at
-    to by with from that""".split()
+    """is are was were do does did has have had can could will would may might should of for in
+    on at to by with from that""".split()
 )
 
 
@@ -85,7 +85,7 @@ def kind(question: str, names: Sequence[str]) -> frozenset[str]:
         return _meant(asks) | {"amount" if asks in ("many", "much") else asks}
     if asks not in ("which", "what"):
         return _meant(asks)
-    head = []
+    head: list[str] = []
     words = _WORD.findall(text[match.end() :])
     for place, word in enumerate(words):
         if word in _HEAD_ENDS:
