@@ -76,7 +76,7 @@ def test_where_products_saturate_the_graph_stays_as_it_is(tmp_path, fresh):
     for name, value in (("least", -32768.0), ("most", 32767.0)):
         model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
     model.graph.node.extend(clipped)
-    write_bytes(fresh / "graphs" / f"trial-{signed.VERSION}.onnx", model.SerializeToString())
+    write_bytes(fresh / "signed" / f"trial-{signed.VERSION}.onnx", model.SerializeToString())
     graph = product(tmp_path / "model.onnx")
     assert not signed.exact(fresh)
     assert signed.fitted(graph, fresh) == graph

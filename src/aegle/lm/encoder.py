@@ -22,7 +22,8 @@ from aegle.lm.signed import fitted
 MAX_TOKENS: Final = 256
 """Longer texts are cut: the length to which most small encoders were trained. 512 at most."""
 
-_BATCH_TOKENS: Final = 4096  # padded tokens in one run: keeps the wide layer within 25 MB
+_BATCH_TOKENS: Final = 512
+"""Padded tokens in one run: what the wide layer makes of them stays in a core's cache (0010)."""
 
 
 class SentenceEncoder:

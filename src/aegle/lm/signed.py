@@ -47,7 +47,7 @@ def fitted(graph: Path, cache_dir: Path) -> Path:
 
 def _signed_form(graph: Path, cache_dir: Path) -> Path:
     name = hashlib.sha256(f"{digest(graph)}:signed:{VERSION}".encode()).hexdigest()[:16]
-    target = cache_dir / "graphs" / name / "model.onnx"
+    target = cache_dir / "signed" / name / "model.onnx"
     if not target.is_file():
         # Loaded when needed: the onnx package takes 0.1 s.
         content = load("aegle.lm.signed_graph:signed")(graph)
@@ -63,7 +63,7 @@ def exact(cache_dir: Path) -> bool:
 
     One row and many are tried, and widths that don't fill a register: each has code of its own.
     """
-    trial = cache_dir / "graphs" / f"trial-{VERSION}.onnx"
+    trial = cache_dir / "signed" / f"trial-{VERSION}.onnx"
     if not trial.is_file():
         write_bytes(trial, load("aegle.lm.signed_graph:trial")())
     options = ort.SessionOptions()
