@@ -299,7 +299,7 @@ def test_the_loss_holds_the_routers_losses_in_proportion() -> None:
     with torch.no_grad():
         whole = made(ids(), labels=ids())
         out = made.model(ids())
-        balance, size = made._routing(out.router_logits, None, out.last_hidden_state)
+        balance, size, _ = made._routing(out.router_logits, None, out.last_hidden_state)
         plain = made.loss_function(whole.logits, ids(), 97)
         config = made.config
         added = config.router_aux_loss_coef * balance + config.router_z_loss_coef * size

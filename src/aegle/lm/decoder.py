@@ -220,10 +220,8 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
         if labels is not None:
             loss = self.loss_function(logits, labels, self.vocab_size, **more)
         if out.router_logits is not None:
-            balance, size = self._routing(out.router_logits, attention_mask, states)
+            balance, size, whole = self._routing(out.router_logits, attention_mask, states)
             if loss is not None:
-                weights = self.config.router_aux_loss_coef, self.config.router_z_loss_coef
-                whole = weights[0] * balance + weights[1] * size
                 loss = loss + whole * _share(labels, more.get("num_items_in_batch"))
         result = Predicted(
             loss=loss,
@@ -240,12 +238,15 @@ class AegleDecoder(AegleDecoderPreTrained, GenerationMixin):  # type: ignore[no-
 
     def _routing(
         self, routed: tuple[Tensor, ...], attention_mask: Tensor | None, states: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The load-balance loss, and that of the size of the routers' logits."""
-        kept = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The load-balance loss, that of the size of the routers' logits, both by their weights."""
+        kept, config = None, self.config
         if attention_mask is not None:
             kept = attention_mask[:, -states.shape[1] :].reshape(-1)
-        return balance_loss(routed, self.config.num_experts_per_tok, kept), z_loss(routed, kept)
+        balance = balance_loss(routed, config.num_experts_per_tok, kept)
+        size = z_loss(routed, kept)
+        weighted = config.router_aux_loss_coef * balance + config.router_z_loss_coef * size
+        return balance, size, weighted
 
 
 def _share(labels: Tensor | None, items: Tensor | int | None) -> Tensor | float:

@@ -27,6 +27,10 @@ class Turn:
     text: SafeText
 
 
+ANY: Final = Turn("assistant", SafeText(".", by="Aegle"))
+"""An answer where there is none, so that a prompt makes a conversation; it is taken off again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One thing to learn.

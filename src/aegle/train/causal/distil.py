@@ -19,11 +19,10 @@ from torch import Tensor, nn
 
 from aegle.core.artifacts import sha256_tree
 from aegle.core.errors import InputError
-from aegle.core.text import SafeText
 from aegle.train.causal import attention
 from aegle.train.causal.chat import CHATML, Encoder
-from aegle.train.causal.corpus import Corpus, Record, Turn, lines, turns_of
-from aegle.train.causal.examples import ANY, record_prompt
+from aegle.train.causal.corpus import ANY, Corpus, Record, lines, turns_of
+from aegle.train.causal.examples import record_prompt
 from aegle.train.causal.generate import endings, replies
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.loss import Gradients, Head, heard, listening, logits_of, shifted
@@ -285,7 +284,7 @@ def _asked(record: Record) -> Record:
         )
     last = record.turns[-1].role == "assistant"
     turns = record.turns[:-1] if last else record.turns
-    return replace(record, turns=(*turns, Turn("assistant", SafeText(ANY, by="the recipe"))))
+    return replace(record, turns=(*turns, ANY))
 
 
 def _known(path: Path) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
-from aegle.train.causal.corpus import Record, free, lines, named, turns_of
+from aegle.train.causal.corpus import ANY, Record, free, lines, named, turns_of
 from aegle.train.causal.grouping import owned, spaces
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
@@ -25,9 +25,6 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("grpo", "rloo"), PROMPT),
 }
 """Kind -> what a record has to have."""
-
-ANY: Final = "."
-"""The answer of a prompt that has none, so that it makes a conversation; it is taken off again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:
                              f"{', '.join(keys)}, and this one {has}")  # fmt: skip
         group = told.get(source.group)
         name = place if group is None else str(group)
-        texts = [told[key] for key in keys[1:3] if key != "label"] or [ANY]
+        texts = [told[key] for key in keys[1:3] if key != "label"] or [str(ANY.text)]
         answers = tuple(_answer(told["prompt"], text, place, name, source) for text in texts)
         if keys == JUDGED and not isinstance(told["label"], bool):
             raise InputError(f"{place}: label is true (a good answer) or false")

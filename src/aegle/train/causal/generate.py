@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from aegle.core.text import SafeText
 from aegle.train.causal.chat import Encoder
-from aegle.train.causal.corpus import Record, Turn
-from aegle.train.causal.examples import ANY
+from aegle.train.causal.corpus import ANY, Record, Turn
 from aegle.train.causal.packing import grouped
 
 
@@ -22,9 +20,9 @@ def endings(encode: Encoder) -> tuple[int, ...]:
     tokenizer = encode.tokenizer
     found = [tokenizer.eos_token_id]
     if not encode.plain:
-        said = tuple(Turn(role, SafeText(ANY, by="us")) for role in ("user", "assistant"))
-        answer, _ = encode.pieces(Record("the template", "", said))[-1]
-        behind = answer.partition(ANY)[2].lstrip()
+        asked = Turn("user", ANY.text)
+        answer, _ = encode.pieces(Record("the template", "", (asked, ANY)))[-1]
+        behind = answer.partition(ANY.text)[2].lstrip()
         ends = tokenizer(behind, add_special_tokens=False)["input_ids"][:1]
         found += [one for one in ends if one in tokenizer.get_added_vocab().values()]
     return tuple(int(one) for one in dict.fromkeys(found) if one is not None)

@@ -95,7 +95,7 @@ class Comparing(Steady):
         """How much a batch's mean counts, so that each example counts the same: batches are of so
         many tokens, hold few long examples or many short ones, and the last step has fewer."""
         batches = self.current_gradient_accumulation_steps / self.args.gradient_accumulation_steps
-        return rows / self.train_dataset.usual * float(batches)
+        return float(rows / self.train_dataset.usual * batches)
 
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
         """Dev's loss, margin, and how often the better answer is told."""

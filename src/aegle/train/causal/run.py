@@ -288,7 +288,8 @@ class Tuner(Steady):
     ) -> Any:
         """The mean over the learned tokens of a step, of all its batches and processes."""
         labels = inputs["labels"]
-        told = {name: one for name, one in inputs.items() if name != "labels"} | self.routed
+        told = {name: one for name, one in inputs.items() if name != "labels"}
+        told = {**told, **self.routed}
         count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
         if self.lesson:
             outputs, total = self.lesson.loss(self, model, told, labels)

@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from typing import Final
 
@@ -112,20 +113,23 @@ def build(
     for number, part in enumerate(reversed(list(shares))):  # what is held out comes first
         shelf = Shelf(by_part[part], name)
         made: list[Instruction] = []
+        strange = partial(_strange, part=part, shelf=shelf, seed=seed, shares=shares)
         for place, task in enumerate(wanted):
             most = max(1, round(per_task * shares[part]))
             rng = random.Random(f"{seed} {part} {task}")
-
-            def strange(one: Instruction, part: str = part, shelf: Shelf = shelf) -> bool:
-                named = shelf.hosts(one.passages)
-                return any(part_of(host, seed, shares) != part for host in named)
-
             picked = _picked(TASKS[task](shelf, served), most, rng, seen, guard, built, strange)
             made += _varied(picked, generate, rng, guard, built) if generate else picked
             progress("instructions", number * len(wanted) + place + 1, len(shares) * len(wanted))
         random.Random(f"{seed} {part}").shuffle(made)
         built.parts[part] = made
     return built
+
+
+def _strange(
+    one: Instruction, *, part: str, shelf: Shelf, seed: int, shares: Mapping[str, float]
+) -> bool:
+    """Whether an example shows a host of another part."""
+    return any(part_of(host, seed, shares) != part for host in shelf.hosts(one.passages))
 
 
 def _parted(
