@@ -97,7 +97,7 @@ class Steady(Trainer):
     def __init__(self, *given: Any, args: Any, watch: Watch, **told: Any) -> None:
         self.watch = watch
         args._n_gpu = min(args.n_gpu, 1)
-        super().__init__(*given, args=args, **told)
+        super().__init__(*given, **{**told, "args": args})
         for noisy in (PrinterCallback, ProgressCallback):
             self.remove_callback(noisy)
         self.add_callback(_Turns(self))
