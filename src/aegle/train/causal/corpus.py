@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from aegle.core.errors import InputError
 from aegle.core.text import SafeText
+from aegle.train.causal.holding import parted, thinned
 from aegle.train.causal.recipe import Recipe, Source
-from aegle.train.data.split import split
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 SHAPES: Final = "messages; prompt and completion; or text"
@@ -63,7 +63,7 @@ def read_corpus(recipe: Recipe, data: Path) -> Corpus:
     train: list[Record] = []
     dev: list[Record] = []
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe.seed)
+        mine, theirs = _parts(source, data, recipe)
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
@@ -75,16 +75,14 @@ def read_corpus(recipe: Recipe, data: Path) -> Corpus:
             f"nothing is left for {missing}: {len(train)} records to train on, {len(dev)} in dev, "
             f"{dropped['held out']} in both; name more data, a dev file or another share"
         )
-    return Corpus(tuple(kept), tuple(dev), dropped)
+    return Corpus(tuple(thinned(kept, recipe)), tuple(dev), dropped)
 
 
-def _parts(source: Source, data: Path, seed: int) -> tuple[list[Record], list[Record]]:
+def _parts(source: Source, data: Path, recipe: Recipe) -> tuple[list[Record], list[Record]]:
     records = list(read_records(data / source.train, source))
-    if source.dev:
+    if source.dev and recipe.fold is None:
         return records, list(read_records(data / source.dev, source))
-    shares = {"train": 1 - source.share, "dev": source.share}
-    parts = split(records, shares=shares, seed=seed)
-    return parts["train"], parts["dev"]
+    return parted(records, source, recipe)
 
 
 def read_records(path: Path, source: Source) -> Iterator[Record]:

@@ -24,7 +24,7 @@ from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
 from aegle.metrics.stats import bootstrap, paired
-from aegle.train.causal import adapters, margin
+from aegle.train.causal import adapters, margin, overfit
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.compared import Collate, Compared, Item, items_of, refer, sums
 from aegle.train.causal.examples import read_all
@@ -214,6 +214,7 @@ def run(
         before = trainer.rows()
     steps = trainer.run(resume=resume)
     metrics = summary(trainer, before)
+    metrics["gap"], metrics["warnings"] = _gap(trainer, items["train"])
     metrics["data"] = {
         **{part: len(items[part]) for part in items},
         "dropped": dict(found.dropped),
@@ -222,6 +223,17 @@ def run(
     about = {"template": encode.name, **ran(trainer)}
     keep(recipe, trainer.model, tokenizer, folder, metrics, about)
     return Done(steps, watch.tokens, metrics, trainer.model, folder / MODEL)
+
+
+def _gap(trainer: Comparing, train: list[Item]) -> tuple[dict[str, Any], list[str]]:
+    """How much oftener the better answer is told where it was learned."""
+    dev, seed = trainer.dev, trainer.told.seed
+    parts, groups = [], []
+    for some in (overfit.sample(train, len(dev), seed), dev):
+        trainer.dev = some
+        parts.append([float(one) for one in trainer.rows()[:, 2]])
+        groups.append([one.group for one in some])
+    return overfit.of_choices(parts, groups, seed)
 
 
 def prepare(
