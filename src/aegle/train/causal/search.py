@@ -12,15 +12,10 @@ from typing import Any
 import optuna
 
 from aegle.train.causal.diverged import DivergedError
-from aegle.train.causal.kinds import runner
+from aegle.train.causal.kinds import judge_of, runner
 from aegle.train.fit import Log
 from aegle.train.trials import Lane, Make, Trial, nothing
 from aegle.train.trials import search as tried
-
-
-def judge_of(kind: str) -> tuple[str, bool]:
-    """(the figure of dev that decides, whether more of it is better) of a kind of training."""
-    return ("reward", True) if kind in ("grpo", "rloo") else ("loss", False)
 
 
 def search(
