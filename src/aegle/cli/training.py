@@ -88,11 +88,7 @@ def train(
       aegle train runs/mine-search/best.yaml --data data --json
       aegle train sft-answers --data data --folds 5
     """
-    only = [bool(one) for one in (search, folds, learning_curve)]
-    if sum(only) > 1:
-        raise UsageError("--search, --folds and --learning-curve are three runs; name one")
-    if any(only) and resume:
-        raise UsageError("a search (or folds, a curve) goes on by itself; leave --resume out")
+    no_model = _one_of(search, folds, learning_curve, resume)
     about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
     if search:
         about["trials"] = search
@@ -101,9 +97,18 @@ def train(
     else:
         about |= {"resume": resume, "tracker": None if no_track else tracker}
     result = _run(recipe, about)
-    shown = _tuned if "kind" in result else _trained
-    shown = _searched if search else _guarded if any(only) else shown
-    show.emit(result, json_, shown)
+    made = _tuned if "kind" in result else _trained
+    show.emit(result, json_, _searched if search else _guarded if no_model else made)
+
+
+def _one_of(search: int, folds: int, learning_curve: str, resume: bool) -> bool:
+    """Whether the run is one that makes no model; there is one of them at most."""
+    only = [bool(one) for one in (search, folds, learning_curve)]
+    if sum(only) > 1:
+        raise UsageError("--search, --folds and --learning-curve are three runs; name one")
+    if any(only) and resume:
+        raise UsageError("a search (or folds, a curve) goes on by itself; leave --resume out")
+    return any(only)
 
 
 def _shares(text: str) -> tuple[float, ...]:

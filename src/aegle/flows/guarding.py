@@ -1,7 +1,7 @@
 """What small data allows to say: a causal recipe trained by folds, or on growing shares of groups.
 
-Each run lies in a folder of its own: what is finished is not trained again, what was stopped goes on.
-Only figures are kept; no weights.
+Each run lies in a folder of its own: what is finished is not trained again, what was stopped goes
+on. Only figures are kept; no weights.
 """
 
 from __future__ import annotations

@@ -162,8 +162,8 @@ def guard(
     kind = _kind(recipe, changes)
     if not kind:
         raise UsageError(
-            f"{recipe}: folds and learning curves are for recipes with a kind (generators); an "
-            "encoder's gap and forgetting are in its scores, and aegle ablate compares its seeds"
+            f"{recipe}: folds and learning curves are for recipes with a kind (generators); "
+            "train an encoder with several seeds, by aegle ablate"
         )
     if folds:
         return guarding.folds(recipe, kind, count=folds, changes=changes, **how)

@@ -109,7 +109,8 @@ def search(
 
     Raises:
         UsageError: the recipe declares nothing to search, or the folder holds another search.
-        InputError: a value that the recipe can't have, or data that can't be read, or every trial diverged.
+        InputError: a value that the recipe can't have, or data that can't be read, or every trial
+            diverged.
         StoppedError: ``stop`` said so; the same call goes on from there.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -128,15 +129,19 @@ def search(
         left = None
         told(_ended(study, lane)[-1])
     found = sorted(_ended(study, lane), key=lambda one: _rank(one, lane))
-    if found[0].score is None:
+    _write_best(found[0], make, folder)
+    return found
+
+
+def _write_best(found: Trial, make: Make, folder: Path) -> None:
+    if found.score is None:
         raise InputError(
             f"no trial of {folder} came to a look at dev: all diverged. Search lower values of "
             "optimiser.lr, with another --out"
         )
-    best = make(dict(found[0].values))
+    best = make(dict(found.values))
     tree = best.model_dump(mode="json", exclude={"search"}, exclude_unset=True)
     write_bytes(folder / BEST, yaml.safe_dump(tree, sort_keys=False).encode())
-    return found
 
 
 def _rank(one: Trial, lane: Lane) -> tuple[bool, float, int]:
@@ -192,6 +197,8 @@ class _Watch:
         self._log(name, value, step)
         if name != self.lane.judge:
             return
+        if not math.isfinite(value):
+            raise optuna.TrialPruned
         # The share of the run and not the step: trials may differ in the size of a batch.
         look = max(0, round(step * self.lane.looks(self.recipe) / self.total) - 1)
         if look not in self.reported:

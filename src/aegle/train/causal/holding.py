@@ -1,4 +1,4 @@
-"""Which records of a causal recipe's sources are held out: a dev file, a share, or a fold of many."""
+"""Which records of a causal recipe's train files are held out: a share, or a fold of many."""
 
 from __future__ import annotations
 

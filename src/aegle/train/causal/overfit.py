@@ -1,4 +1,4 @@
-"""How much better a trained causal model is on what it learned from, and whether that is a warning."""
+"""How much better a trained causal model is on what it learned from, and when that is too much."""
 
 from __future__ import annotations
 

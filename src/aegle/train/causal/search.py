@@ -59,6 +59,8 @@ def _trained(judge: str, higher: bool, given: dict[str, Any]) -> Callable[..., f
         except DivergedError as error:
             raise optuna.TrialPruned from error
         looks = [float(one[judge]) for one in done.metrics["history"] if judge in one]
+        if not looks:  # the run was over before it looked
+            raise optuna.TrialPruned
         return max(looks) if higher else min(looks)
 
     return train
