@@ -127,7 +127,11 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
     run = model.guard if "folds" in about else run
     try:
         with stopping() as stop, _Watch() as watch:
-            told = {"progress": watch.progress, "figures": watch.figure, "stop": stop}
+            told: dict[str, Any] = {
+                "progress": watch.progress,
+                "figures": watch.figure,
+                "stop": stop,
+            }
             return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
         again = [one for one in sys.argv[1:] if one != "--resume"]
