@@ -18,6 +18,7 @@ pytest.importorskip("optuna", reason="searching needs the extra 'search'")
 from test_causal_command import aegle
 from tiny_causal import corpus, tiny
 from tiny_causal import recipe as tiny_recipe
+from tiny_preference import lines, pairs
 
 from aegle.core.errors import InputError, StoppedError, UsageError
 from aegle.flows import model
@@ -244,3 +245,15 @@ def test_a_gap_is_a_warning_where_it_is_beyond_chance(apart: float, warned: int)
     found, warnings = overfit.told([train.tolist(), dev.tolist()], groups, 0.5, "nats a token", 0)
     assert len(warnings) == warned
     assert found["value"] == pytest.approx(train.mean() - dev.mean())
+
+
+def test_preferences_have_folds_and_a_gap_of_accuracy(made: Path, tmp_path: Path) -> None:
+    lines(tmp_path / "train.jsonl", pairs(16))
+    text = RECIPE.format(base=made / "base").replace("kind: sft", "kind: dpo")
+    (tmp_path / "tiny.yaml").write_text(text)
+    report = model.guard(tmp_path / "tiny.yaml", folds=2, data=tmp_path, out=tmp_path / "out")
+    assert report["dev"] is None, "such runs leave no sums of groups"
+    assert sum(one["texts"]["dev"] for one in report["folds"]) == 16
+    for one in report["folds"]:
+        assert one["gap"]["unit"] == "of accuracy"
+        assert -1 <= one["gap"]["low"] <= one["gap"]["value"] <= one["gap"]["high"] <= 1
