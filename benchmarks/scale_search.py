@@ -35,7 +35,8 @@ def open_workspace(
     layout.settings.write_text(
         f'[backends]\nthreads = {args.threads}\nindex = "{args.index}"\n'
         f'index_kind = "{args.kind}"\nencoder_model = "{args.encoder}"\n'
-        f'[retrieve]\nrerank = "{rerank}"\nrerank_top = {args.top}\n',
+        f'[retrieve]\nrerank = "{rerank}"\nrerank_top = {args.top}\n'
+        f"rerank_tokens = {args.pieces}\n",
         "utf-8",
     )
     return open_kit(layout, workspace.load_settings(layout))
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--rerank", default="none")
     parser.add_argument("--top", type=int, default=30)
+    parser.add_argument("--pieces", type=int, default=512)
     parser.add_argument("--no-store", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--reranked", type=int, default=100)

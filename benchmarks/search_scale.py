@@ -186,6 +186,7 @@ def measured(home: Path, args: argparse.Namespace) -> dict[str, Any]:
         options = ["--threads", str(args.threads), "--index", args.index, "--kind", args.kind]
         options += ["--encoder", args.encoder, "--rerank", args.rerank]
         options += ["--rounds", str(args.rounds), "--reranked", str(args.reranked)]
+        options += ["--pieces", str(args.pieces)]
         options += ["--top", str(args.top), *(["--no-store"] if args.no_store else [])]
         told |= child(sys.executable, "scale_search.py", home, options)
     if "peers" in args.only and args.peers:
@@ -222,6 +223,7 @@ def main() -> None:
     parser.add_argument("--kind", default="auto", help="of faiss: backends.index_kind")
     parser.add_argument("--rerank", default="ms-marco-minilm", help="as retrieve.rerank")
     parser.add_argument("--top", type=int, default=30)
+    parser.add_argument("--pieces", type=int, default=512, help="as retrieve.rerank_tokens")
     parser.add_argument("--no-store", action="store_true", help="the index alone")
     parser.set_defaults(encoder=reference(ENCODER))
     parser.add_argument("--only", nargs="*", default=["ours", "peers"])

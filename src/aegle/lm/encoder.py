@@ -17,11 +17,13 @@ from aegle.core.errors import BackendError, InputError, NotFoundError, UsageErro
 from aegle.core.ports import Vectors
 from aegle.lm.catalog import cache_folder
 from aegle.lm.graphs import graph_file
+from aegle.lm.signed import fitted
 
 MAX_TOKENS: Final = 256
 """Longer texts are cut: the length to which most small encoders were trained. 512 at most."""
 
-_BATCH_TOKENS: Final = 4096  # padded tokens in one run: keeps the wide layer within 25 MB
+_BATCH_TOKENS: Final = 512
+"""Padded tokens in one run: what the wide layer makes of them stays in a core's cache (0010)."""
 
 
 class SentenceEncoder:
@@ -191,7 +193,8 @@ def open_session(graph: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        content = str(fitted(graph, cache_folder()))
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise InputError(f"{graph} can't be loaded ({type(error).__name__})") from error
 

@@ -20,7 +20,8 @@ from aegle.lm.graphs import graph_file
 
 MAX_TOKENS: Final = 512
 
-_BATCH_TOKENS: Final = 4096
+_BATCH_TOKENS: Final = 512
+"""Padded tokens in one run: what the wide layer makes of them stays in a core's cache (0010)."""
 _LEAST_PASSAGE: Final = 64
 """Tokens that a passage keeps beside an over-long question: without it there is no pair."""
 

@@ -152,7 +152,7 @@ class PassageGraph:
             found = self.nodes(keys) >= 0
             if seen is not None:
                 for at in np.flatnonzero(found):
-                    found[at] = bool(len(self.naming(keys[at], seen=seen)))
+                    found[at] = bool(len(self.naming(keys[int(at)], seen=seen)))
             return np.asarray(found)
 
         return link(question, known)

@@ -106,7 +106,7 @@ def teach(
     _mend(path)
     done = len(list(_lines(path)))
     # So that a run that is cut short has read of all sources.
-    np.random.default_rng(some.seed).shuffle(wanted)  # type: ignore[arg-type]
+    np.random.default_rng(some.seed).shuffle(wanted)
     with path.open("a", encoding="utf-8") as file:
         for part, one in wanted[done:]:
             scores = teacher(one.question, one.passages)
