@@ -15,6 +15,11 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Processes side by side share the cores: with each on all of them, tiny models wait for threads.
+if _beside := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) - 1:
+    _share = max(1, (os.cpu_count() or 1) // (_beside + 1))
+    os.environ.setdefault("OMP_NUM_THREADS", str(_share))
+
 # The gate must say the same twice: the same examples each run, no clock; `make fuzz` draws anew.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("fuzz", deadline=None, print_blob=True)
@@ -31,9 +36,9 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def files_are_opened_once() -> Iterator[None]:
-    """Graphs and lexicons stay in memory from one workspace of the tests to the next.
+    """Graphs, tokenizers and lexicons stay in memory from one workspace of the tests to the next.
 
-    Sessions and lexicons keep no state; a file that was written anew is opened anew.
+    None of them keeps any state; a file that was written anew is opened anew.
     """
     from aegle.facts.lexicon import Lexicon
     from aegle.lm import encoder, pairs, tagger, token_vectors
@@ -54,10 +59,32 @@ def files_are_opened_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         once = remembered(encoder.open_session, 6)
+        words = remembered(encoder.read_tokenizer, 12)
         for module in (encoder, pairs, tagger, token_vectors):
             patched.setattr(module, "open_session", once)
+            patched.setattr(module, "read_tokenizer", words)
+        patched.setattr(tagger.Tagger, "_read_lexical", _lexical_once(remembered))
         patched.setattr(Lexicon, "load", staticmethod(remembered(Lexicon.load, 12)))
         yield
+
+
+def _lexical_once(remembered: Callable[..., Any]) -> Callable[..., Any]:
+    """`Tagger._read_lexical`, whose result follows from the file and where the heads stand."""
+    from aegle.lm.tagger import LEXICAL, Tagger
+
+    plain = Tagger._read_lexical
+    asking: list[Tagger] = []
+    read = remembered(lambda path, *key: plain(asking[-1], path.parent, key[-1]), 4)
+
+    def lexical(self: Tagger, folder: Path, width: int) -> Any:
+        heads = [(n, self.columns[n].start, one.lexical) for n, one in self.heads.items()]
+        asking.append(self)
+        try:
+            return read(folder / LEXICAL, tuple(heads), width)
+        finally:
+            asking.pop()
+
+    return lexical
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from aegle.core import observe
 pytest.importorskip("opentelemetry.sdk", reason="needs the telemetry extra")
 
 
-def test_spans_reach_a_collector() -> None:
+def test_spans_reach_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")  # ms; it sends every 5 s otherwise
     got: list[bytes] = []
     arrived = threading.Event()
 

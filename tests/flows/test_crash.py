@@ -30,10 +30,10 @@ commands.run(Path(sys.argv[1]), "ingest", {"paths": [sys.argv[2]]})
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Thirty notes of as many patients: six batches of five."""
+    """Eighteen notes of as many patients: four batches of five."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for n in range(30):
+    for n in range(18):
         text = f"MRN: 77{n:03}\nASSESSMENT: asthma. Takes albuterol. Pump PUMP-{n:04} in ICU-3.\n"
         (folder / f"{n:02}.txt").write_text(text)
     return folder
@@ -65,7 +65,7 @@ def test_kill_9_in_the_middle_loses_nothing(layout: Layout, files: Path, tmp_pat
     whole = workspace.create(tmp_path / "whole")
     shutil.copy(layout.journal / "secret.txt", whole.journal)  # else surrogates differ in length
     commands.run(whole.root, "ingest", {"paths": [str(files)]})
-    for least in (1, 12):
+    for least in (1, 8):
         run = start(layout, files)
         deadline = time.monotonic() + 120
         while documents_on_disk(layout) < least and run.poll() is None:

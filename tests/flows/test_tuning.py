@@ -62,7 +62,7 @@ def test_few_chunks_are_told(hospital: Layout) -> None:
 
 def test_it_measures_chooses_and_applies(layout: Layout, tmp_path: Path) -> None:
     with open_kit(layout, workspace.load_settings(layout)) as kit:
-        fill(kit, 1300)
+        fill(kit, 1100)
     file = tmp_path / "questions.txt"
     file.write_text("who had fever?\n\nwhich ward gives heparin\nwho had fever?\n" + "x" * 2001)
     steps: list[str] = []
@@ -72,14 +72,14 @@ def test_it_measures_chooses_and_applies(layout: Layout, tmp_path: Path) -> None
         {"recall": 0.9, "memory_mb": 1.0, "questions": str(file), "apply": True, "held_out": 60},
         progress=lambda step, done, total=None: steps.append(step),
     )
-    assert (result["chunks"], result["measured_on"], result["held_out"]) == (1300, 1240, 60)
+    assert (result["chunks"], result["measured_on"], result["held_out"]) == (1100, 1040, 60)
     assert (result["questions"], result["questions_left_out"]) == (2, 1)
     kinds = {one["kind"] for one in result["candidates"]}
     assert kinds == {"flat", "hnsw", "hnsw-sq", "binary"}
     assert {one["kind"] for one in result["skipped"]} == {"ivf-pq", "hnsw-pq"}
     (flat,) = [one for one in result["candidates"] if one["kind"] == "flat"]
     assert flat["recall"]["low"] == 1
-    assert not flat["meets"], "1,300 vectors of 384 numbers are 2 MB"
+    assert not flat["meets"], "1,040 vectors of 384 numbers are 1.6 MB"
     for one in result["candidates"]:
         assert 0 <= one["recall"]["low"] <= one["recall"]["value"] <= 1
         assert set(one["recalls"]) == {"chunks", "questions"}
@@ -92,7 +92,7 @@ def test_it_measures_chooses_and_applies(layout: Layout, tmp_path: Path) -> None
     assert (now.index, now.index_kind) == ("faiss", chosen["kind"])
     assert now.index_options == chosen["options"]
     with open_kit(layout, workspace.load_settings(layout)) as kit:
-        assert kit.index.count() == 1300
+        assert kit.index.count() == 1100
         assert kit.index.kind == chosen["kind"]  # type: ignore[attr-defined]
     assert not moving.scratch(layout).exists()
     assert not moving.building(layout).exists()

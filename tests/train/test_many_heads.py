@@ -96,8 +96,8 @@ def recipe(**changes: Any) -> Recipe:
         "optimiser": {
             "lr": 3e-3,
             "head_lr": 3e-3,
-            "epochs": 14,
-            "patience": 14,
+            "epochs": 9,
+            "patience": 9,
             "batch_words": 512,
         },
     }

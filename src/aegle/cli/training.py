@@ -39,6 +39,13 @@ Change = Annotated[
 Search = Annotated[
     int, typer.Option(min=0, metavar="N", help="Try N draws of what the recipe says to search.")
 ]
+Folds = Annotated[
+    int, typer.Option(min=0, metavar="K", help="Train K times, each group in dev once.")
+]
+Curve = Annotated[
+    str,
+    typer.Option(metavar="SHARES", help="Train on growing shares of the groups: 0.25,0.5,1."),
+]
 Tracked = Annotated[
     str, typer.Option(metavar="URI", help="An MLflow store; empty: OUT/mlflow.db (SQLite).")
 ]
@@ -52,6 +59,8 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     search: Search = 0,
+    folds: Folds = 0,
+    learning_curve: Curve = "",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     tracker: Tracked = "",
     no_track: Annotated[bool, typer.Option("--no-track", help="Train without MLflow.")] = False,
@@ -66,6 +75,9 @@ def train(
     --search N tries values that the recipe declares under `search`, by dev scores alone, and
     writes OUT/NAME-search/best.yaml, a recipe to train; it needs the extra search.
 
+    For generators, --folds K scores each group by a run that has not learned from it, and
+    --learning-curve says whether more data would help: reports, no models. The same line goes on.
+
     \b
     Examples:
       aegle train tagger --data data
@@ -74,17 +86,36 @@ def train(
       aegle train sft-answers --data data --set adapter=dora
       aegle train mine.yaml --data data --search 30
       aegle train runs/mine-search/best.yaml --data data --json
+      aegle train sft-answers --data data --folds 5
     """
-    if search and resume:
-        raise UsageError("a search that was stopped goes on by itself; leave --resume out")
+    no_model = _one_of(search, folds, learning_curve, resume)
     about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
     if search:
         about["trials"] = search
+    elif folds or learning_curve:
+        about |= {"folds": folds, "shares": _shares(learning_curve)}
     else:
         about |= {"resume": resume, "tracker": None if no_track else tracker}
     result = _run(recipe, about)
-    shown = _tuned if "kind" in result else _trained
-    show.emit(result, json_, _searched if search else shown)
+    made = _tuned if "kind" in result else _trained
+    show.emit(result, json_, _searched if search else _guarded if no_model else made)
+
+
+def _one_of(search: int, folds: int, learning_curve: str, resume: bool) -> bool:
+    """Whether the run is one that makes no model; there is one of them at most."""
+    only = [bool(one) for one in (search, folds, learning_curve)]
+    if sum(only) > 1:
+        raise UsageError("--search, --folds and --learning-curve are three runs; name one")
+    if any(only) and resume:
+        raise UsageError("a search (or folds, a curve) goes on by itself; leave --resume out")
+    return any(only)
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(",")) if text else ()
+    except ValueError as error:
+        raise UsageError("--learning-curve takes shares, as 0.25,0.5,1") from error
 
 
 def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
@@ -93,13 +124,18 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
     if about.get("tracker") == "":
         about["tracker"] = model.tracker_in(about["out"])
     run: Callable[..., dict[str, Any]] = model.search if "trials" in about else model.train
+    run = model.guard if "folds" in about else run
     try:
         with stopping() as stop, Watch() as watch:
-            told = {"progress": watch.progress, "figures": watch.figure, "stop": stop}
+            told: dict[str, Any] = {
+                "progress": watch.progress,
+                "figures": watch.figure,
+                "stop": stop,
+            }
             return run(model.recipe_file(recipe), **about, **told)
     except StoppedError as stopped:
         again = [one for one in sys.argv[1:] if one != "--resume"]
-        again += [] if "trials" in about or not stopped.resumes else ["--resume"]
+        again += [] if {"trials", "folds"} & set(about) or not stopped.resumes else ["--resume"]
         show.note(f"{stopped}:\n  aegle {shlex.join(again)}")
         raise typer.Exit(_INTERRUPTED) from stopped
     except MissingExtraError as error:
@@ -186,11 +222,37 @@ def _row(task: str, part: str, one: dict[str, Any]) -> dict[str, Any]:
 
 
 def _searched(result: dict[str, Any]) -> None:
-    rows = [{**one, "dev": f"{one['dev']:.4f}"} for one in result["trials"][:10]]
+    rows = [
+        {**one, "dev": "-" if one["dev"] is None else f"{one['dev']:.4f}"}
+        for one in result["trials"][:10]
+    ]
     show.table(rows, *rows[0])
     show.say()
     show.pairs({"trials": len(result["trials"]), "best recipe": result["recipe"]})
     show.note(f"train it: aegle train {shlex.quote(result['recipe'])} --data DIR")
+
+
+def _guarded(result: dict[str, Any]) -> None:
+    """Folds, or the points of a curve, and what they come to."""
+    rows = []
+    for one in result.get("folds") or result["points"]:
+        first = {name: one[name] for name in ("fold", "share") if name in one}
+        sizes = {"train": one["texts"]["train"], "dev texts": one["texts"]["dev"]}
+        gap = {"gap": "-" if one["gap"] is None else f"{one['gap']['value']:+.3f}"}
+        rows.append({**first, **sizes, result["judge"]: _interval(one["dev"]), **gap})
+    show.table(rows, *rows[0])
+    show.say()
+    told = {"all groups": _interval(result["dev"])} if result.get("dev") else {}
+    if last := result.get("last_step"):
+        told["last step gained"] = _interval(last)
+        told["more data would help"] = "yes" if result["still_rising"] else "not shown"
+    show.pairs({**told, "report": result["report"]})
+    for warning in result["warnings"]:
+        show.note(f"warning: {warning}")
+
+
+def _interval(one: dict[str, Any]) -> str:
+    return f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f}, n {one['n']})"
 
 
 def register(app: typer.Typer) -> None:

@@ -60,7 +60,7 @@ class Watch:
                 self._pace = f"{(value - self._tokens) / (now - self._since):,.0f} tokens/s"
             self._tokens, self._since = value, now
         elif kind == "trial":
-            self.say(f"trial {step}  dev {value:.4f}")
+            self.say(f"trial {step}  dev {value:.4f}" if value is not None else f"trial {step}  -")
             self._epochs, self._tokens = 0, 0.0
         elif name in ("dev/mean", "dev/loss", "dev/reward"):
             self._epochs += 1

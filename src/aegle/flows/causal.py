@@ -9,9 +9,9 @@ from typing import Any
 
 from aegle.core import plugins
 from aegle.core.artifacts import read_json, sha256_tree, write_json
-from aegle.core.errors import NotFoundError
+from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.ports import Progress, quiet
-from aegle.flows.runs import RESULT, Figures, begun, digest_of, followed, locked, no_figures
+from aegle.flows.runs import ABOUT, RESULT, Figures, begun, digest_of, followed, locked, no_figures
 from aegle.lm.catalog import resolve
 
 
@@ -65,6 +65,62 @@ def train(
         result = _run(run, told, folder, tracker, figures, how)
         write_json(folder / RESULT, result)
     return result
+
+
+def search(
+    recipe: Path,
+    kind: str,
+    *,
+    data: Path,
+    out: Path,
+    trials: int,
+    changes: Mapping[str, Any] | None = None,
+    progress: Progress = quiet,
+    figures: Figures = no_figures,
+    **how: Any,
+) -> tuple[str, Path, list[Any]]:
+    """(name, folder, trials, best first) of a search of what a recipe declares under ``search``.
+
+    Args: as for `aegle.flows.model.search`, and the kind, as for `train`. Errors likewise.
+    """
+    if not data.is_dir():
+        raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
+    find = plugins.load("aegle.train.causal.search:search")  # optuna, torch
+    read = plugins.load("aegle.train.causal.kinds:reader")(kind)
+    told = read(recipe, changes=changes)
+    folder = out / f"{told.name}-search"
+    given: dict[str, Any] = {"base": resolve(told.base, progress=progress), "data": data}
+    if learns := getattr(told, "distillation", None):
+        given["teacher"] = resolve(learns.teacher, progress=progress)
+    with locked(folder):
+        found = find(
+            lambda more: read(recipe, changes={**(changes or {}), **more}),
+            folder=folder,
+            trials=trials,
+            log=figures,
+            progress=lambda done, total: progress("search", done, total),
+            told=lambda one: figures("trial", one.score, one.number),
+            **given,
+            **how,
+        )
+    return told.name, folder, found
+
+
+def same(folder: Path, told: Any, data: Path) -> bool:
+    """Whether a folder holds the finished run of this recipe on these data.
+
+    Raises:
+        UsageError: it holds a finished run of others.
+    """
+    if not (folder / RESULT).is_file():
+        return False
+    about = read_json(folder / ABOUT)
+    if about["recipe"] != told.model_dump(mode="json") or about["hashes"] != _hashes(told, data):
+        raise UsageError(
+            f"{folder} holds a finished run of another recipe or other data; name another folder "
+            "with --out, or remove it"
+        )
+    return True
 
 
 def _run(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from aegle.core import plugins
 from aegle.core.artifacts import read_json, sha256_tree, write_json
-from aegle.core.errors import InputError, NotFoundError
+from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.ports import Progress, quiet
-from aegle.flows import causal
+from aegle.flows import causal, guarding
 from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, locked, no_figures
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.dequantise import trainable
@@ -121,7 +121,10 @@ def search(
         MissingExtraError: the extra ``train`` or ``search`` is not installed.
         StoppedError: ``stop`` said so; the same call goes on from there.
     """
-    _only_encoders(recipe, changes)
+    if kind := _kind(recipe, changes):
+        how: Any = {"changes": changes, "device": device, "progress": progress}
+        how |= {"figures": figures, "stop": stop, "data": data, "out": out}
+        return _searched(*causal.search(recipe, kind, trials=trials, **how))
     find = plugins.load("aegle.train.search:search")
     told = _read(recipe, data, changes)
     read = plugins.load("aegle.train.recipe:read_recipe")
@@ -140,10 +143,38 @@ def search(
             told=lambda trial: figures("trial", trial.score, trial.number),
             stop=stop,
         )
+    return _searched(told.name, folder, found)
+
+
+def guard(
+    recipe: Path,
+    *,
+    folds: int = 0,
+    shares: Sequence[float] = (),
+    changes: Mapping[str, Any] | None = None,
+    **how: Any,
+) -> dict[str, Any]:
+    """`aegle.flows.guarding.folds` or `aegle.flows.guarding.curve` of a recipe with a kind.
+
+    Raises:
+        UsageError: the recipe is an encoder's, or neither was asked for.
+    """
+    kind = _kind(recipe, changes)
+    if not kind:
+        raise UsageError(
+            f"{recipe}: folds and learning curves are for recipes with a kind (generators); "
+            "train an encoder with several seeds, by aegle ablate"
+        )
+    if folds:
+        return guarding.folds(recipe, kind, count=folds, changes=changes, **how)
+    return guarding.curve(recipe, kind, shares=shares or guarding.SHARES, changes=changes, **how)
+
+
+def _searched(name: str, folder: Path, found: Sequence[Any]) -> dict[str, Any]:
     rows = [
         {"trial": one.number, "dev": one.score, "pruned": one.pruned, **one.values} for one in found
     ]
-    return {"name": told.name, "recipe": str(folder / "best.yaml"), "best": rows[0], "trials": rows}
+    return {"name": name, "recipe": str(folder / "best.yaml"), "best": rows[0], "trials": rows}
 
 
 def _of(progress: Progress) -> Callable[[int, int], None]:
@@ -169,13 +200,6 @@ def _kind(recipe: Path, changes: Mapping[str, Any] | None) -> str:
     """The kind of causal training that a recipe asks for; "" of an encoder's."""
     tree = plugins.load("aegle.train.keys:read_tree")(recipe, changes=dict(changes or {}))
     return str(tree.get("kind") or "")
-
-
-def _only_encoders(recipe: Path, changes: Mapping[str, Any] | None) -> None:
-    if kind := _kind(recipe, changes):
-        raise InputError(
-            f"{recipe}: a recipe of the kind {kind} can't be searched; vary it instead"
-        )
 
 
 def _read(recipe: Path, data: Path, changes: Mapping[str, Any] | None) -> Any:

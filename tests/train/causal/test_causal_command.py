@@ -102,7 +102,11 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
         (("--set", "adaptor=lora"), 4, "did you mean 'adapter'"),
         (("--set", "kind=sfd"), 4, "did you mean 'sft'"),
         (("--set", "base=path:nowhere"), 3, "no such file or folder"),
-        (("--search", "2"), 4, "can't be searched"),
+        (("--search", "2"), 2, "declares nothing to search"),
+        (("--search", "2", "--folds", "2"), 2, "name one"),
+        (("--folds", "99"), 4, "too few for 99 folds"),
+        (("--learning-curve", "1,0.5"), 2, "ascending shares"),
+        (("--learning-curve", "half"), 2, "takes shares"),
         (("--device", "cuda"), 4, "torch sees no GPU"),
     ],
 )
@@ -111,7 +115,6 @@ def test_errors_say_what_to_do(made: Path, tmp_path: Path, more: Any, code: int,
 
     if "cuda" in more and torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    given = [one for one in words(made, tmp_path) if "--search" not in more or one != "--no-track"]
-    found, printed, told = aegle(*given, *more)
+    found, printed, told = aegle(*words(made, tmp_path), *more)
     assert (found, printed) == (code, ""), told
     assert says in told

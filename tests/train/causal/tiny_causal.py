@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def tiny(folder: Path, *, context: int = 128, template: bool = False, **shape: A
         fast.chat_template = CHATML
     fast.save_pretrained(folder)
     torch.manual_seed(0)
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     gc.freeze()  # Accelerate collects garbage at each start: what is imported is none
     told = {
         "vocab_size": len(names),
@@ -86,6 +87,7 @@ def recipe(base: Path, **more: Any) -> Any:
         "optimiser": {"lr": 0.02, "epochs": 2, "accumulation": 1},
         "precision": "fp32",  # whatever this processor computes in: tests compare to the digit
         "batches": {"tokens": 128},
+        "precision": "fp32",  # what is compared to the bit is the arithmetic, not a processor's
         **more,
     }
     return Recipe.model_validate(told)

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol, TypeVar
 from aegle.core.errors import InputError
 from aegle.core.text import SafeText
 from aegle.train.causal.grouping import owned, spaces
+from aegle.train.causal.holding import parted, thinned
 from aegle.train.causal.recipe import Recipe, Source
-from aegle.train.data.split import split
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 SHAPES: Final = "messages; prompt and completion; or text"
@@ -77,7 +77,7 @@ def read_corpus(
     dev: list[Record] = []
     numbers = known or spaces(recipe.data)
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe.seed, numbers)
+        mine, theirs = _parts(source, data, recipe, numbers[source.train])
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
@@ -89,20 +89,18 @@ def read_corpus(
             f"nothing is left for {missing}: {len(train)} records to train on, {len(dev)} in dev, "
             f"{dropped['held out']} in both; name more data, a dev file or another share"
         )
-    return Corpus(tuple(kept), tuple(dev), dropped)
+    return Corpus(tuple(thinned(kept, recipe)), tuple(dev), dropped)
 
 
 def _parts(
-    source: Source, data: Path, seed: int, numbers: Mapping[str, str]
+    source: Source, data: Path, recipe: Recipe, space: str
 ) -> tuple[list[Record], list[Record]]:
-    space = numbers[source.train]
-    records = list(read_records(data / source.train, source))
-    if source.dev:
-        held = list(read_records(data / source.dev, source))
-        return owned(records, source, space), owned(held, source, space)
-    shares = {"train": 1 - source.share, "dev": source.share}
-    parts = split(records, shares=shares, seed=seed)
-    return owned(parts["train"], source, space), owned(parts["dev"], source, space)
+    train = list(read_records(data / source.train, source))
+    if source.dev and recipe.fold is None:
+        dev = list(read_records(data / source.dev, source))
+    else:
+        train, dev = parted(train, source, recipe)
+    return owned(train, source, space), owned(dev, source, space)
 
 
 def read_records(path: Path, source: Source) -> Iterator[Record]:

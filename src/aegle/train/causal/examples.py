@@ -11,9 +11,9 @@ from aegle.core.errors import InputError
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import ANY, Record, free, lines, named, turns_of
 from aegle.train.causal.grouping import owned, spaces
+from aegle.train.causal.holding import parted, thinned
 from aegle.train.causal.preference import Preference, Rollout
 from aegle.train.causal.recipe import Source
-from aegle.train.data.split import split
 
 PAIR: Final = ("prompt", "chosen", "rejected")
 JUDGED: Final = ("prompt", "completion", "label")
@@ -95,18 +95,18 @@ def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
         )
     if recipe.kind == "kto" and len({one.good for one in kept}) < 2:
         raise InputError("label: kto needs good answers and bad ones, and all are of one kind")
-    return Examples(tuple(kept), tuple(dev), dropped)
+    return Examples(tuple(thinned(kept, recipe)), tuple(dev), dropped)
 
 
 def _parts(
     source: Source, data: Path, recipe: Preference | Rollout, space: str
 ) -> tuple[list[Example], list[Example]]:
     found = list(read_examples(data / source.train, source, recipe.kind))
-    if source.dev:
+    if source.dev and recipe.fold is None:
         held = list(read_examples(data / source.dev, source, recipe.kind))
-        return owned(found, source, space), owned(held, source, space)
-    parts = split(found, shares={"train": 1 - source.share, "dev": source.share}, seed=recipe.seed)
-    return owned(parts["train"], source, space), owned(parts["dev"], source, space)
+    else:
+        found, held = parted(found, source, recipe)
+    return owned(found, source, space), owned(held, source, space)
 
 
 def read_examples(path: Path, source: Source, kind: str) -> Iterator[Example]:

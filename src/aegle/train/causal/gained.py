@@ -28,6 +28,7 @@ def learned(
     gain: str,
     data: Mapping[str, Any],
     resume: bool,
+    gap: Callable[[], tuple[dict[str, Any], list[str]]] | None = None,
 ) -> Done:
     """The training itself, its figures, and what it leaves.
 
@@ -39,11 +40,14 @@ def learned(
         gain: of the figures the one whose gain is told.
         data: what was learned from, for the card.
         resume: go on from the folder's checkpoint.
+        gap: between train and dev, with warnings, as `aegle.train.causal.overfit` tells it.
     """
     with adapters.begun(trainer.model, recipe.adapter):
         before = measure()
     steps = trainer.run(resume=resume)
     metrics = {**summary(trainer, before, measure(), gain), "data": dict(data)}
+    if gap:
+        metrics["gap"], metrics["warnings"] = gap()
     about = {"template": encode.name, **ran(trainer)}
     folder = trainer.watch.folder
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)

@@ -72,3 +72,8 @@ def reader(name: str) -> Any:
 def runner(name: str) -> Any:
     """The function that trains a kind's recipes; imports torch."""
     return load(kind_of(name).run)
+
+
+def judge_of(kind: str) -> tuple[str, bool]:
+    """(the figure of dev that decides, whether more of it is better) of a kind of training."""
+    return ("reward", True) if kind in ("grpo", "rloo") else ("loss", False)

@@ -27,6 +27,9 @@ def _small(layer: nn.Linear) -> nn.Module:
     given = (layer.in_features, layer.out_features)
     how = {"bias": layer.bias is not None, "compute_dtype": layer.weight.dtype}
     small: Any = Linear4bit(*given, quant_type="nf4", **how)  # type: ignore[no-untyped-call]
+    # Where the processor has AVX512-BF16, bitsandbytes packs the weights anew at the first
+    # evaluation, in a layout that neither its dequantising nor narrow layers can be read in.
+    small.support_avx512bf16_for_cpu = False
     small.weight = Params4bit(
         layer.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True
     )

@@ -21,7 +21,7 @@ from trl.trainer.kto_trainer import KTOTrainer
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
-from aegle.train.causal import adapters, margin
+from aegle.train.causal import adapters, margin, overfit
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.compared import ROWS, Collate, Compared, Item, items_of, refer, sums
 from aegle.train.causal.examples import read_all
@@ -229,7 +229,22 @@ def run(
     def measure() -> Figures:
         return dict(zip(FIGURES, trainer.rows().T, strict=True))
 
-    return learned(recipe, trainer, encode, measure, gain="margin", data=about, resume=resume)
+    def gap() -> tuple[dict[str, Any], list[str]]:
+        return _gap(trainer, items["train"])
+
+    told: dict[str, Any] = {"gain": "margin", "data": about, "gap": gap, "resume": resume}
+    return learned(recipe, trainer, encode, measure, **told)
+
+
+def _gap(trainer: Comparing, train: list[Item]) -> tuple[dict[str, Any], list[str]]:
+    """How much oftener the better answer is told where it was learned."""
+    dev, seed = trainer.dev, trainer.told.seed
+    parts, groups = [], []
+    for some in (overfit.sample(train, len(dev), seed), dev):
+        trainer.dev = some
+        parts.append([float(one) for one in trainer.rows()[:, 2]])
+        groups.append([one.group for one in some])
+    return overfit.of_choices(parts, groups, seed)
 
 
 def prepare(

@@ -136,6 +136,9 @@ class Stopping(Part):
 
     patience: int = Field(3, ge=1, description="evaluations without a better dev loss")
     per_epoch: int = Field(1, ge=1, description="evaluations in an epoch")
+    gap: float = Field(
+        0.5, ge=0, description="nats a token that dev may be worse than train before a warning"
+    )
 
 
 class Mixing(Part):
@@ -208,6 +211,25 @@ class Common(Part):
         512, ge=0, description="positions whose logits exist at a time; 0: all of a batch"
     )
     merge: bool = Field(False, description="write the merged model, too")
+    fold: tuple[int, int] | None = Field(
+        None,
+        description="[i, k]: dev is the i-th (from 0) of k parts of the groups of each train file, "
+        "whatever dev file there is",
+    )
+    learn: float = Field(
+        1.0, gt=0, le=1, description="of the groups to train on, for a learning curve"
+    )
+    search: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict, description="key -> [low, high], [low, high, log] or choices"
+    )
+
+    @model_validator(mode="after")
+    def _folds(self) -> Common:
+        if self.fold and not 0 <= self.fold[0] < self.fold[1]:
+            raise ValueError("fold: [i, k] with 0 <= i < k")
+        if self.fold and self.fold[1] < 2:
+            raise ValueError("fold: there are 2 folds at least")
+        return self
 
     @model_validator(mode="after")
     def _packable(self) -> Common:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil, experts
+from aegle.train.causal import adapters, attention, distil, experts, overfit
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -122,9 +122,12 @@ def _learned(
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
     metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not cut)
+    train, texts = trainer.train_dataset.texts, [one for _, one in dev]
+    metrics["gap"], metrics["warnings"] = overfit.of_losses(trainer, train, texts, recipe)
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
-        metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
+        metrics["forgetting"], forgot = forgetting(recipe, before, after, old)
+        metrics["warnings"] += forgot
     sizes = {"train": len(trainer.train_dataset.texts), "dev": len(dev)}
     metrics["data"] = {**sizes, **counts, "cut": cut}
     packed = trainer.train_dataset.packed

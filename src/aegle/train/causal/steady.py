@@ -32,6 +32,7 @@ from aegle.core.artifacts import write_json
 from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
 from aegle.train.causal import adapters
+from aegle.train.causal.diverged import DivergedError
 from aegle.train.causal.packing import real_tokens
 from aegle.train.fit import Log
 from aegle.train.resume import SAVE_S
@@ -139,13 +140,13 @@ class Steady(Trainer):
             self.watch.tokens += real_tokens(dict(inputs))
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise InputError(_diverged("loss", float(loss), self.state.global_step))
+            raise DivergedError(_diverged("loss", float(loss), self.state.global_step))
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
         if norm is not None and not math.isfinite(float(norm)):
-            raise InputError(_diverged("gradient", float(norm), self.state.global_step))
+            raise DivergedError(_diverged("gradient", float(norm), self.state.global_step))
         return norm
 
     def evaluate(self, *given: Any, **told: Any) -> dict[str, float]:

@@ -1,0 +1,66 @@
+"""A recipe of a causal model searched for the best dev figure, by `aegle.train.trials`.
+
+A causal recipe names no test part, so a search can look at dev alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from aegle.train.causal.diverged import DivergedError
+from aegle.train.causal.kinds import judge_of, runner
+from aegle.train.fit import Log
+from aegle.train.trials import Lane, Make, Trial, nothing
+from aegle.train.trials import search as tried
+
+
+def search(
+    make: Make,
+    *,
+    folder: Path,
+    trials: int,
+    log: Log = lambda name, value, step: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    told: Callable[[Trial], None] = lambda trial: None,
+    stop: Callable[[], bool] = lambda: False,
+    **given: Any,
+) -> list[Trial]:
+    """Try values of a recipe's ``search``; best trial first. Train ``best.yaml`` for a model.
+
+    A trial whose loss is no number any more counts as pruned.
+
+    Args:
+        make, folder, trials, log, progress, told, stop: as for `aegle.train.trials.search`.
+        given: ``base``, ``data``, ``device`` and, where there is one, ``teacher`` of the training.
+
+    Raises:
+        UsageError, InputError, StoppedError: as that one does.
+    """
+    judge, higher = judge_of(make({}).kind)
+    lane = Lane(f"dev/{judge}", higher, _looks, _trained(judge, higher, given), nothing)
+    how: dict[str, Any] = {"log": log, "progress": progress, "told": told, "stop": stop}
+    return tried(make, lane, folder=folder, trials=trials, **how)
+
+
+def _looks(recipe: Any) -> int:
+    return int(recipe.optimiser.epochs * recipe.stopping.per_epoch)
+
+
+def _trained(judge: str, higher: bool, given: dict[str, Any]) -> Callable[..., float]:
+    def train(recipe: Any, **how: Any) -> float:
+        run = runner(recipe.kind)
+        try:
+            # No trial's weights are kept, merged ones least of all.
+            done = run(recipe.model_copy(update={"merge": False}), **given, **how)
+        except DivergedError as error:
+            raise optuna.TrialPruned from error
+        looks = [float(one[judge]) for one in done.metrics["history"] if judge in one]
+        if not looks:  # the run was over before it looked
+            raise optuna.TrialPruned
+        return max(looks) if higher else min(looks)
+
+    return train
