@@ -20,7 +20,7 @@ from aegle.core.errors import InputError, UsageError
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Measure
 from aegle.flows import causal
-from aegle.flows.runs import RESULT, Figures, no_figures
+from aegle.flows.runs import RESULT, Figures, locked, no_figures
 from aegle.metrics.stats import bootstrap
 
 REPORT: Final = "report.json"
@@ -50,11 +50,13 @@ def folds(recipe: Path, kind: str, *, out: Path, count: int, **how: Any) -> dict
     Raises:
         InputError: fewer groups than folds, and what the training raises.
         StoppedError: the same call goes on.
+        WorkspaceBusyError: another process trains them.
     """
     name, higher, judge = _about(recipe, kind, how)
     folder = out / f"{name}-folds-{count}"
     plans = [(f"fold-{n}", {"fold": [n, count]}) for n in range(count)]
-    runs = _trained(recipe, kind, folder, plans, how)
+    with locked(folder):
+        runs = _trained(recipe, kind, folder, plans, how)
     rows = [{"fold": n, **_row(one, judge)} for n, (one, _) in enumerate(runs)]
     values = [row["dev"]["value"] for row in rows]
     all_groups: dict[str, Sequence[float]] = {}
@@ -96,7 +98,8 @@ def curve(
     name, higher, judge = _about(recipe, kind, how)
     folder = out / f"{name}-curve"
     plans = [(f"share-{share:g}", {"learn": share}) for share in shares]
-    runs = _trained(recipe, kind, folder, plans, how)
+    with locked(folder):
+        runs = _trained(recipe, kind, folder, plans, how)
     rows = [{"share": s, **_row(one, judge)} for s, (one, _) in zip(shares, runs, strict=True)]
     last, before = (sums.get(judge, {}) for _, sums in (runs[-1], runs[-2]))
     gained = _gained(last, before, higher) if last else None

@@ -19,10 +19,11 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 
 from aegle.core.artifacts import write_bytes
+from aegle.core.errors import WorkspaceError
 from aegle.core.plugins import load
 from aegle.lm.catalog import digest
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when a rewritten graph, or the trial, changes; those in the cache are then made anew."""
 
 _ZERO: Final = 128
@@ -41,7 +42,7 @@ def fitted(graph: Path, cache_dir: Path) -> Path:
         return graph
     try:
         return _signed_form(graph, cache_dir) if exact(cache_dir) else graph
-    except OSError:  # nowhere to keep it: the graph as it is gives the same numbers, slower
+    except (OSError, WorkspaceError):  # nowhere to keep it: the graph as it is gives the same numbers, slower
         return graph
 
 

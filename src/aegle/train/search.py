@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ def search(
     data: Path,
     folder: Path,
     trials: int,
+    hashes: Mapping[str, str] | None = None,
     device: str = "auto",
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -35,7 +36,7 @@ def search(
 
     Args:
         base, data, device: as for `run`.
-        make, folder, trials, log, progress, told, stop: as for `aegle.train.trials.search`.
+        make, folder, trials, hashes, log, progress, told, stop: as for `aegle.train.trials.search`.
 
     Raises:
         UsageError, InputError, StoppedError: as that one does.
@@ -47,7 +48,7 @@ def search(
 
     lane = Lane(JUDGE, True, lambda recipe: int(recipe.optimiser.epochs), train, _clear)
     how: dict[str, Any] = {"log": log, "progress": progress, "told": told, "stop": stop}
-    return tried(make, lane, folder=folder, trials=trials, **how)
+    return tried(make, lane, folder=folder, trials=trials, hashes=hashes, **how)
 
 
 def _clear(folder: Path) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,17 +77,13 @@ class Lane:
         return found
 
 
-def nothing(folder: Path) -> None:
-    """Remove a trial's folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def search(
     make: Make,
     lane: Lane,
     *,
     folder: Path,
     trials: int,
+    hashes: Mapping[str, str] | None = None,
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     told: Callable[[Trial], None] = lambda trial: None,
@@ -103,12 +98,14 @@ def search(
         lane: how it is trained.
         folder: of the search.
         trials: how many in all, at least 1.
+        hashes: name -> SHA-256 of what is learned from; trials on other data don't count.
         log, stop: as the lane's training takes them.
         progress: steps of all trials.
         told: takes each trial as it ends.
 
     Raises:
-        UsageError: the recipe declares nothing to search, or the folder holds another search.
+        UsageError: the recipe declares nothing to search, or the folder holds another search, or one
+            of other data.
         InputError: a value that the recipe can't have, or data that can't be read, or every trial
             diverged.
         StoppedError: ``stop`` said so; the same call goes on from there.
@@ -116,7 +113,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     recipe = make({})
     space = space_of(recipe, make)
-    study = _study(recipe, folder, lane)
+    study = _study(recipe, folder, lane, hashes or {})
     left = _left_over(study)
     while len(ended := _ended(study, lane)) < trials:
         number = len(ended)
@@ -266,7 +263,9 @@ def _number(value: Any) -> float | int | None:
         return None
 
 
-def _study(recipe: Any, folder: Path, lane: Lane) -> optuna.Study:
+def _study(
+    recipe: Any, folder: Path, lane: Lane, hashes: Mapping[str, str]
+) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     about = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     study = optuna.create_study(
@@ -278,7 +277,12 @@ def _study(recipe: Any, folder: Path, lane: Lane) -> optuna.Study:
     )
     if study.user_attrs.get("recipe", about) != about:
         raise UsageError(f"{folder} holds a search of another recipe; name another with --out")
+    if study.user_attrs.get("hashes", hashes) != hashes:
+        raise UsageError(
+            f"{folder} holds a search of other data; name another with --out, or remove it"
+        )
     study.set_user_attr("recipe", about)
+    study.set_user_attr("hashes", dict(hashes))
     return study
 
 

@@ -5,16 +5,18 @@ A causal recipe names no test part, so a search can look at dev alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 
+from aegle.train.causal.distil import TAUGHT
 from aegle.train.causal.diverged import DivergedError
 from aegle.train.causal.kinds import judge_of, runner
 from aegle.train.fit import Log
-from aegle.train.trials import Lane, Make, Trial, nothing
+from aegle.train.trials import Lane, Make, Trial
 from aegle.train.trials import search as tried
 
 
@@ -23,6 +25,7 @@ def search(
     *,
     folder: Path,
     trials: int,
+    hashes: Mapping[str, str] | None = None,
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     told: Callable[[Trial], None] = lambda trial: None,
@@ -34,16 +37,23 @@ def search(
     A trial whose loss is no number any more counts as pruned.
 
     Args:
-        make, folder, trials, log, progress, told, stop: as for `aegle.train.trials.search`.
+        make, folder, trials, hashes, log, progress, told, stop: as for `aegle.train.trials.search`.
         given: ``base``, ``data``, ``device`` and, where there is one, ``teacher`` of the training.
 
     Raises:
         UsageError, InputError, StoppedError: as that one does.
     """
     judge, higher = judge_of(make({}).kind)
-    lane = Lane(f"dev/{judge}", higher, _looks, _trained(judge, higher, given), nothing)
+    lane = Lane(f"dev/{judge}", higher, _looks, _trained(judge, higher, given), _clear)
     how: dict[str, Any] = {"log": log, "progress": progress, "told": told, "stop": stop}
-    return tried(make, lane, folder=folder, trials=trials, **how)
+    return tried(make, lane, folder=folder, trials=trials, hashes=hashes, **how)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a trial leaves; a teacher's answers serve the next one, too."""
+    for path in folder.glob("*"):
+        if path.name != TAUGHT:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _looks(recipe: Any) -> int:

@@ -18,7 +18,8 @@ _SAME: Final = tuple(
     for row in """who whom practitioner clinician doctor physician nurse person
         when date day time
         where ward unit place location located
-        dose dosage amount much given ordered administered prescribed
+        dose dosage amount much
+        given ordered administered prescribed
         medication medications medicine medicines drug drugs order orders ordered prescribed
         allergy allergies allergic
         condition conditions diagnosis diagnoses illness disease problem problems
