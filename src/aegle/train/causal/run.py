@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil
+from aegle.train.causal import adapters, attention, distil, private
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -95,6 +95,8 @@ def run(
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
     encode = encoder_of(recipe, tokenizer)
+    if recipe.privacy:
+        private.check(recipe, corpus.train)
     dev = [(record, one) for record in corpus.dev for one in encode(record)]
     texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
@@ -129,6 +131,8 @@ def _learned(
     about = {"template": encode.name, "packed": packed, **ran(trainer)}
     if recipe.packed and not packed:
         about["padded"] = "in a packed row the base would let a text see the one before it"
+    if trainer.keeper:
+        about["privacy"] = metrics["privacy"] = trainer.keeper.card()
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
     return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
 
@@ -178,7 +182,12 @@ def prepare(
     by_text = recipe.packed and attention.use(model, place)
     packed = recipe.packed and _separate(recipe, [model, *([lesson.teacher] if lesson else [])])
     how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed, "pad": pad}
-    sets = {part: Batches.of(some, **how) for part, some in texts.items()}
+    sets: dict[str, Any] = {"dev": Batches.of(texts["dev"], **how)}
+    sets["train"] = (
+        private.drawn(recipe, texts["train"], how)
+        if recipe.privacy
+        else Batches.of(texts["train"], **how)
+    )
     per_epoch = math.ceil(len(sets["train"]) / recipe.optimiser.accumulation)
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
@@ -193,6 +202,7 @@ def prepare(
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
     told = training_arguments(recipe, watch.folder, device, per_epoch)
+    told |= private.arguments(recipe, per_epoch) if recipe.privacy else {}
     trainer = Tuner(
         model=model,
         args=TrainingArguments(**told),
@@ -203,6 +213,7 @@ def prepare(
     )
     trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
+    trainer.keeper = private.Keeper(sets["train"], trainer) if recipe.privacy else None
     return trainer
 
 
@@ -256,6 +267,7 @@ class Tuner(Steady):
         lesson: what a teacher adds to the loss, if there is one.
         by_text: whether packed rows are attended to text by text.
         size: tokens of a batch.
+        keeper: makes each step of a private run.
     """
 
     core: Any
@@ -263,6 +275,7 @@ class Tuner(Steady):
     lesson: distil.Lesson | None = None
     by_text = False
     size = 0
+    keeper: private.Keeper | None = None
 
     def __init__(self, *given: Any, **told: Any) -> None:
         super().__init__(*given, **told)
@@ -270,6 +283,12 @@ class Tuner(Steady):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(len(self.train_dataset), self.args.seed)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A batch's loss; of a private run what its keeper lets out, which is nothing."""
+        if self.keeper:
+            return self.keeper.step(inputs)
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(
         self,
