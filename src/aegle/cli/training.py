@@ -77,7 +77,7 @@ def train(
     """
     if search and resume:
         raise UsageError("a search that was stopped goes on by itself; leave --resume out")
-    about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
+    about = {"data": data, "out": out, "changes": changes_of(set_, seed), "device": device.value}
     if search:
         about["trials"] = search
     else:
@@ -108,7 +108,7 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _changes(pairs: list[str], seed: int | None) -> dict[str, Any]:
+def changes_of(pairs: list[str], seed: int | None) -> dict[str, Any]:
     """Values as YAML reads them: numbers, truth values, lists."""
     read = plugins.load("yaml:safe_load")
     changes = {name: read(value) for name, value in parse_set(pairs).items()}

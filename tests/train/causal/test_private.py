@@ -152,14 +152,17 @@ def renyi(rate: float, noise: float, steps: int, delta: float) -> float:
         return float(np.logaddexp(zero, math.log(rate) + log_normal(x, 1.0)))
 
     best = math.inf
-    for order in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48):
-        moment, _ = integrate.quad(
-            lambda x, a=order: math.exp(a * log_mixed(x) + (1 - a) * log_normal(x, 0.0)),
-            -20 * noise, 20 * noise + order, limit=400,
-        )  # fmt: skip
+    for order in (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24):
+
+        def power(x: float, order: int = order) -> float:
+            return math.exp(order * log_mixed(x) + (1 - order) * log_normal(x, 0.0))
+
+        try:
+            moment, _ = integrate.quad(power, -20 * noise, 20 * noise + order, limit=400)
+        except OverflowError:  # far above the best order
+            break
         cost = steps * math.log(moment) / (order - 1)
-        bound = math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
-        best = min(best, cost + bound)
+        best = min(best, cost + math.log1p(-1 / order) - math.log(delta * order) / (order - 1))
     return best
 
 
@@ -190,14 +193,14 @@ def test_all_drawn_it_is_the_gaussian_mechanism() -> None:
 
 def test_noise_is_found_for_a_budget_and_steps_end_within_one() -> None:
     for epsilon in (0.5, 3.0, 8.0):
-        plan = private.Plan.of(Privacy(epsilon=epsilon), 500, 100)
+        plan = private.Plan.of(Privacy(epsilon=epsilon, accountant="rdp"), 500, 100)
         cost = private.spent(plan.told, [[plan.noise, plan.rate, plan.steps]])
         assert 0.97 * epsilon <= cost <= epsilon
-    plan = private.Plan.of(Privacy(epsilon=2.0, noise=1.0), 500, 10_000)
+    plan = private.Plan.of(Privacy(epsilon=2.0, noise=1.0, accountant="rdp"), 500, 10_000)
     assert private.spent(plan.told, [[1.0, plan.rate, plan.steps]]) <= 2.0
     assert private.spent(plan.told, [[1.0, plan.rate, plan.steps + 1]]) > 2.0
     with pytest.raises(InputError, match="one step with noise"):
-        private.Plan.of(Privacy(epsilon=0.1, noise=0.3), 500, 10)
+        private.Plan.of(Privacy(epsilon=0.1, noise=0.3, accountant="rdp"), 500, 10)
     with pytest.raises(InputError, match="giving a unit away whole"):
         private.Plan.of(Privacy(epsilon=1.0, delta=0.01), 500, 10)
 
@@ -206,7 +209,7 @@ def test_stopped_and_resumed_it_counts_on(made: Path, tmp_path: Path) -> None:
     told = recipe(
         made / "base",
         optimiser={"lr": 0.02, "max_steps": 6},
-        privacy={"epsilon": 6.0, "units_per_step": 4, "insecure_seed": 5},
+        privacy={"epsilon": 6.0, "units_per_step": 4, "insecure_seed": 5, "accountant": "rdp"},
     )
     logged: list[str] = []
     log = lambda name, value, step: logged.append(name)  # noqa: E731
@@ -231,7 +234,7 @@ def test_draws_differ_from_run_to_run(made: Path, tmp_path: Path) -> None:
     told = recipe(
         made / "base",
         optimiser={"lr": 0.02, "max_steps": 1, "warmup": 0},
-        privacy={"epsilon": 8.0, "units_per_step": 4},
+        privacy={"epsilon": 8.0, "units_per_step": 4, "accountant": "rdp"},
     )
     one, two = (go(told, made, tmp_path / name) for name in ("one", "two"))
     assert one.metrics["privacy"]["guarantee"]

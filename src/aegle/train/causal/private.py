@@ -76,13 +76,18 @@ class Plan:
                 f"privacy.delta is {told.delta}, and there are {units} units: at 1 in the units or "
                 "above, giving a unit away whole would be within the guarantee; set it lower"
             )
+        whole = cls(told, units, told.noise or 0.0, steps * told.rounds)
         if told.noise is None:
-            plan = cls(told, units, 0.0, steps)
-            return cls(told, units, _noise(told, plan.rate, steps), steps)
-        plan = cls(told, units, told.noise, steps)
+            return cls(told, units, _noise(told, whole.rate, whole.steps), steps)
         if told.epsilon is None:
-            return plan
-        return cls(told, units, told.noise, _affordable(plan, steps))
+            return cls(told, units, told.noise, steps)
+        able = _affordable(whole, whole.steps) // told.rounds
+        if not able:
+            raise InputError(
+                f"privacy: noise {told.noise} leaves less than a step for each of {told.rounds} "
+                "rounds; raise noise or epsilon, or lower units_per_step"
+            )
+        return cls(told, units, told.noise, able)
 
 
 def _noise(told: Privacy, rate: float, steps: int) -> float:

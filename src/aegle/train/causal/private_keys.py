@@ -31,6 +31,7 @@ class Privacy(Part):
         16, ge=1, description="drawn for a step on average, each unit by a toss of its own"
     )
     accountant: Literal["prv", "rdp"] = "prv"
+    rounds: int = Field(1, ge=1, description="runs that share the budget, as of `aegle federate`")
     insecure_seed: int | None = Field(
         None, ge=0, description="draws that can be repeated, for tests: whoever knows the seed can "
         "take the noise away, so the card claims no guarantee"

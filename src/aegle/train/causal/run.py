@@ -65,6 +65,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     save_s: float | None = None,
     teacher: Path | None = None,
+    begin: Callable[[Tuner], None] = lambda trainer: None,
 ) -> Done:
     """Train a recipe; what was trained ends in ``folder/model``, with a card.
 
@@ -80,6 +81,7 @@ def run(
         device: cpu, cuda or auto.
         save_s: seconds between checkpoints; None: as always.
         teacher: folder or GGUF file of the teacher, where the recipe has one.
+        begin: given the trainer before it runs, to start from other weights.
 
     Raises:
         InputError: the data, the base or the checkpoint can't be read, or the loss is no number.
@@ -102,6 +104,7 @@ def run(
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
+    begin(trainer)
     counts = {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
     return _learned(recipe, trainer, encode, read, dev, counts, resume)
 
