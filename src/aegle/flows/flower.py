@@ -54,7 +54,8 @@ timeout = 3600.0
 _PARTS: Final = """\
 from aegle.flows.flower import make_client, make_server
 
-client, server = make_client(), make_server()
+client = make_client()
+server = make_server()
 """
 
 

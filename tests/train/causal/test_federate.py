@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny(folder / "base")
     for number, name in enumerate(("north", "south")):
         (folder / name).mkdir()
-        corpus(folder / name / "train.jsonl", count=18 + 9 * number, seed=number)
+        corpus(folder / name / "train.jsonl", count=30 + 9 * number, seed=number)
         with (folder / name / "train.jsonl").open("a") as file:
             file.write(f'\n{{"prompt": "{CANARY} {name}?", "completion": "ab", "group": "c"}}')
     (folder / "shared.yaml").write_text(RECIPE.format(base=folder / "base"))
