@@ -11,7 +11,8 @@ the mean over sites of models that each trained alone; ``pooled`` trained on all
 as there are rounds; ``fedavg`` and ``fedprox`` train an epoch a round at each site. ``dp-E`` is
 pooled DP-SGD towards single sentences, spending epsilon E at delta 1e-5, for more and larger steps;
 ``dp-none`` is the same without noise. Scores are accuracies over seeds on the same held-out
-sentences, with 95% intervals over reports; ``over_local`` is the paired difference. Nothing was tuned.
+sentences, with 95% intervals over reports; ``over_local`` is the paired difference.
+Nothing was tuned.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from adapters import LETTERS, _drawn, _prompt, _right, tram2
-
 from aegle.core.errors import AegleError
 from aegle.lm.catalog import resolve
 from aegle.metrics.stats import mean

@@ -48,10 +48,8 @@ def federate(
     """Train one adapter over sites: each trains at home, and weights alone travel. Needs:
     pip install 'aegle[train]', and for --over flower 'aegle[federated]'.
 
-    --over here trains site after site in this process, a simulation. --over flower starts a
-    SuperLink and a SuperNode for each --site on this machine; with --superlink it takes one that
-    runs, whose SuperNodes say site, data and work in --node-config. The adapter ends in
-    OUT/NAME/model.
+    --over here trains site after site in this process, a simulation; --over flower starts Flower
+    on this machine; --superlink takes one that runs. The adapter ends in OUT/NAME/model.
 
     \b
     Examples:
@@ -66,21 +64,19 @@ def federate(
     missing = next((one for one in site if not one.is_dir()), None)
     if missing:
         raise NotFoundError(f"{missing} is no folder; --site names one that holds a site's data")
-    options = federated.Options(rounds, pull, clip, noise, at_least)
+    path = model.recipe_file(recipe)
     named = {f"site-{number}": folder for number, folder in enumerate(site, 1)}
-    path, changes = model.recipe_file(recipe), changes_of(set_, None)
-    work = out / f"{path.stem}-sites"
+    about: dict[str, Any] = {"out": out, "resume": resume, "changes": changes_of(set_, None)}
+    about["options"] = federated.Options(rounds, pull, clip, noise, at_least)
     with ExitStack() as held:
         stop = held.enter_context(stopping())
+        work = out / f"{path.stem}-sites"
         if superlink:
-            local = superlink.startswith(("127.0.0.1:", "localhost:"))
-            told: dict[str, Any] = {"sites": sites, "timeout_s": timeout_s, "insecure": local}
-            transport = flower.over(superlink, (work / "flower").absolute(), **told)
+            transport = flower.joined(superlink, work, sites=sites, timeout_s=timeout_s)
         elif over is Over.FLOWER:
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
         else:
             transport = federated.here(named, work)
-        about = {"out": out, "options": options, "changes": changes, "resume": resume}
         about |= {"device": device.value, "say": show.note, "stop": stop}
         show.emit(federated.federate(path, transport, **about), json_, _shown)
 

@@ -111,9 +111,8 @@ def federate(
 
     Args:
         recipe: of the kind sft or pretrain; its sources lie in each site's folder.
-        transport: to the sites.
+        transport, options: to the sites, and of the rounds.
         out: where the federation's folder lies.
-        options: of the rounds.
         changes: dotted names and values of the recipe to set.
         resume: go on after the last round that is done.
         device: where sites compute.
@@ -125,22 +124,18 @@ def federate(
         examples and bytes.
 
     Raises:
-        UsageError: the folder holds a finished federation, another one, or none to go on with.
-        InputError: a recipe that can't be federated.
+        UsageError, InputError: a folder to go on with otherwise, a recipe that can't be federated.
         BackendError: too few sites answered.
         StoppedError: ``stop`` said so.
     """
     told = plugins.load("aegle.train.causal.recipe:read_recipe")(recipe, changes=changes)
-    own = plugins.load("aegle.train.causal.federate:check")
-    own(told)
-    folder = out / told.name
+    plugins.load("aegle.train.causal.federate:check")(told)
+    folder, began = out / told.name, time.perf_counter()
     with locked(folder):
         state = _begun(told, options, folder, resume)
         base = resolve(told.base, progress=progress)
-        train = _parts()
         if not state["rounds"]:
-            train["write"](folder / "round-0.safetensors", train["initial"](told, base))
-        began = time.perf_counter()
+            _first(told, base, folder)
         while len(state["rounds"]) < options.rounds:
             number = len(state["rounds"]) + 1
             ask = Ask(number, _shared(told, options), options.pull, device)
@@ -151,6 +146,12 @@ def federate(
             if stop() and number < options.rounds:
                 raise StoppedError(f"stopped after round {number}; resume goes on from there")
         return _finished(told, base, state, options, folder, time.perf_counter() - began)
+
+
+def _first(told: Any, base: Path, folder: Path) -> None:
+    """What all sites begin with, written."""
+    train = _parts()
+    train["write"](folder / "round-0.safetensors", train["initial"](told, base))
 
 
 def _parts() -> dict[str, Any]:
@@ -218,7 +219,9 @@ def _round(
             "--resume asks again"
         )
     how = {"clip": options.clip, "noise": options.noise}
-    train["write"](folder / f"round-{ask.number}.safetensors", train["average"](start, updates, **how))
+    train["write"](
+        folder / f"round-{ask.number}.safetensors", train["average"](start, updates, **how)
+    )
     seconds = round(time.perf_counter() - began, 1)
     say(f"round {ask.number}: {len(updates)} of {len(sites)} sites, {seconds} s")
     return {"round": ask.number, "sites": sites, "seconds": seconds}

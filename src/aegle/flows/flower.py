@@ -140,6 +140,20 @@ def loopback(sites: Mapping[str, Path], work: Path, *, timeout_s: float) -> Iter
         yield over(link, home, sites=len(sites), timeout_s=timeout_s, insecure=True)
 
 
+def joined(superlink: str, work: Path, *, sites: int, timeout_s: float) -> Transport:
+    """Rounds over a SuperLink that somebody else started on this machine, by TLS but on loopback.
+
+    Args:
+        superlink: ``host:port``; its SuperNodes say ``site``, ``data`` and ``work``.
+        work: a folder for Flower's files and logs.
+        sites, timeout_s: as of `over`.
+    """
+    home = (work / "flower").absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    local = superlink.startswith(("127.0.0.1:", "localhost:"))
+    return over(superlink, home, sites=sites, timeout_s=timeout_s, insecure=local)
+
+
 def over(
     superlink: str, home: Path, *, sites: int, timeout_s: float, insecure: bool = False
 ) -> Transport:
@@ -188,8 +202,8 @@ def over(
 def _replies(folder: Path, home: Path) -> list[Reply]:
     if not (folder / _DONE).is_file():
         raise BackendError(
-            f"Flower ended the round without an answer; {home / 'runs.log'} says why, --resume asks "
-            "again"
+            f"Flower ended the round without an answer; {home / 'runs.log'} says why, --resume "
+            "asks again"
         )
     rows = read_json(folder / _DONE)
     return [

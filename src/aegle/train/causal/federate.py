@@ -122,7 +122,7 @@ def site_round(
 
     done = run(recipe, base=base, data=data, folder=folder, device=device, begin=begin)
     found = {n: one.detach().cpu().clone() for n, one in adapters.trained(done.model).items()}
-    about = {"steps": done.steps, "tokens": done.tokens}
+    about: dict[str, Any] = {"steps": done.steps, "tokens": done.tokens}
     if recipe.privacy:
         about |= {"privacy": done.metrics["privacy"], "spent": before}
     else:  # figures of a site whose records are protected stay there
@@ -192,7 +192,7 @@ def average(
         for name, one in change.items():
             found[name] += share * short * one
     rng = torch.Generator().manual_seed(secrets.randbits(63) if seed is None else seed)
-    for name, one in found.items():
+    for one in found.values():
         if noise:
             drawn = torch.randn(one.shape, generator=rng, dtype=torch.float64)
             one += drawn * (noise * clip / len(updates))

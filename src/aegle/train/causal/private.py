@@ -174,7 +174,9 @@ class Draws(Dataset[dict[str, list[Unit]]]):
     def __getitem__(self, step: int) -> dict[str, list[Unit]]:
         rng = np.random.default_rng((self.secret, 0, step))
         drawn = np.flatnonzero(rng.random(len(self.units)) < self.plan.rate)
-        return {"units": [[*map(self.units[at].__getitem__, self._all(at))] for at in drawn]}
+        return {
+            "units": [[*map(self.units[int(at)].__getitem__, self._all(int(at)))] for at in drawn]
+        }
 
     def _all(self, at: int) -> range:
         return range(len(self.units[at]))
@@ -226,13 +228,15 @@ def arguments(recipe: Any, steps: int) -> dict[str, Any]:
 
 
 def check(recipe: Any, records: Sequence[Any]) -> None:
-    """Refuse data whose units aren't what they seem.
+    """Refuse data of a private recipe whose units aren't what they seem.
 
     Raises:
         InputError: a record names no group where groups are protected; records are split or
             repeated where each is protected alone.
     """
     told = recipe.privacy
+    if not told:
+        return
     if told.unit == "group":
         bare = next((one.place for one in records if one.group == one.place), "")
         if bare:
@@ -276,21 +280,21 @@ class Keeper:
         trainer = self.trainer
         trainer.model.train()
         number = trainer.state.global_step
-        parameters = [one for one in trainer.model.parameters() if one.requires_grad]
+        parameters: list[Any] = [p for p in trainer.model.parameters() if p.requires_grad]
         tool = self._tool(parameters, number)
         for one in parameters:
-            one.grad, one.summed_grad = None, torch.zeros_like(one)  # type: ignore[attr-defined]
-            one.grad_sample = torch.zeros_like(one)[None]  # type: ignore[attr-defined]  # nobody's
+            one.grad, one.summed_grad = None, torch.zeros_like(one)
+            one.grad_sample = torch.zeros_like(one)[None]  # nobody's
         for unit in trainer._prepare_inputs(inputs)["units"]:
             self._gradient(unit)
             for one in parameters:
                 found = torch.zeros_like(one) if one.grad is None else one.grad
-                one.grad_sample, one.grad = found[None], None  # type: ignore[attr-defined]
+                one.grad_sample, one.grad = found[None], None
             tool.clip_and_accumulate()
         tool.add_noise()
         tool.scale_grad()
         for one in parameters:
-            one.grad_sample = one.summed_grad = None  # type: ignore[attr-defined]
+            one.grad_sample = one.summed_grad = None
         self._count()
         return torch.zeros((), device=trainer.args.device)
 

@@ -67,10 +67,8 @@ def run(
     teacher: Path | None = None,
     begin: Callable[[Tuner], None] = lambda trainer: None,
 ) -> Done:
-    """Train a recipe; what was trained ends in ``folder/model``, with a card.
-
-    On one processor the same recipe gives the same weights, also when the run was stopped and
-    resumed at any step.
+    """Train a recipe; what was trained ends in ``folder/model``, with a card. On one processor the
+    same recipe gives the same weights, stopped and resumed at any step or not (privately: never).
 
     Args:
         recipe: what to do.
@@ -85,8 +83,7 @@ def run(
 
     Raises:
         InputError: the data, the base or the checkpoint can't be read, or the loss is no number.
-        BackendError: out of memory.
-        WorkspaceError: the disk is full.
+        BackendError, WorkspaceError: out of memory, or of disk.
         StoppedError: ``stop`` said so.
     """
     quieten()
@@ -97,16 +94,14 @@ def run(
     model, tokenizer = load_causal(base)
     check_length(recipe, model)
     encode = encoder_of(recipe, tokenizer)
-    if recipe.privacy:
-        private.check(recipe, corpus.train)
+    private.check(recipe, corpus.train)
     dev = [(record, one) for record in corpus.dev for one in encode(record)]
     texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
     begin(trainer)
-    counts = {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
-    return _learned(recipe, trainer, encode, read, dev, counts, resume)
+    return _learned(recipe, trainer, encode, read, dev, dict(corpus.dropped), resume)
 
 
 def _learned(
@@ -115,7 +110,7 @@ def _learned(
     encode: Encoder,
     read: Mixed,
     dev: list[tuple[Record, Tokens]],
-    counts: dict[str, Any],
+    dropped: dict[str, int],
     resume: bool,
 ) -> Done:
     """The training itself, its figures, and what it leaves."""
@@ -129,7 +124,8 @@ def _learned(
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
     sizes = {"train": len(trainer.train_dataset.texts), "dev": len(dev)}
-    metrics["data"] = {**sizes, **counts, "cut": cut}
+    drawn = dict(read.drawn)
+    metrics["data"] = {**sizes, "dropped": dropped, "drawn": drawn, "cut": cut}
     packed = trainer.train_dataset.packed
     about = {"template": encode.name, "packed": packed, **ran(trainer)}
     if recipe.packed and not packed:
