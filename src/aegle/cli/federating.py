@@ -61,8 +61,7 @@ def federate(
 
     if bool(site) == bool(superlink):
         raise UsageError("name the sites' folders with --site, or a SuperLink with --superlink")
-    missing = next((one for one in site if not one.is_dir()), None)
-    if missing:
+    if missing := next((one for one in site if not one.is_dir()), None):
         raise NotFoundError(f"{missing} is no folder; --site names one that holds a site's data")
     path = model.recipe_file(recipe)
     named = {f"site-{number}": folder for number, folder in enumerate(site, 1)}
@@ -77,8 +76,8 @@ def federate(
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
         else:
             transport = federated.here(named, work)
-        about |= {"device": device.value, "say": show.note, "stop": stop}
-        show.emit(federated.federate(path, transport, **about), json_, _shown)
+        told = {**about, "device": device.value, "say": show.note, "stop": stop}
+        show.emit(federated.federate(path, transport, **told), json_, _shown)
 
 
 def _shown(result: dict[str, Any]) -> None:

@@ -112,12 +112,10 @@ def federate(
     Args:
         recipe: of the kind sft or pretrain; its sources lie in each site's folder.
         transport, options: to the sites, and of the rounds.
-        out: where the federation's folder lies.
-        changes: dotted names and values of the recipe to set.
+        out, changes: where the folder lies, and dotted names and values of the recipe to set.
         resume: go on after the last round that is done.
-        device: where sites compute.
+        device, stop: where sites compute, and asked after each round.
         progress, say: take rounds done, and lines for whoever watches.
-        stop: asked after each round.
 
     Returns:
         ``run_id``, ``artifact``, ``rounds``, ``seconds`` and ``metrics``: each round's sites,

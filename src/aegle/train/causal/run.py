@@ -182,11 +182,8 @@ def prepare(
     packed = recipe.packed and _separate(recipe, [model, *([lesson.teacher] if lesson else [])])
     how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed, "pad": pad}
     sets: dict[str, Any] = {"dev": Batches.of(texts["dev"], **how)}
-    sets["train"] = (
-        private.drawn(recipe, texts["train"], how)
-        if recipe.privacy
-        else Batches.of(texts["train"], **how)
-    )
+    pick: Any = private.drawn if recipe.privacy else _whole
+    sets["train"] = pick(recipe, texts["train"], how)
     per_epoch = math.ceil(len(sets["train"]) / recipe.optimiser.accumulation)
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
@@ -214,6 +211,11 @@ def prepare(
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     trainer.keeper = private.Keeper(sets["train"], trainer) if recipe.privacy else None
     return trainer
+
+
+def _whole(recipe: Recipe, texts: Sequence[Tokens], how: dict[str, Any]) -> Batches:
+    """All texts in batches."""
+    return Batches.of(texts, **how)
 
 
 def _separate(recipe: Recipe, models: Sequence[Any]) -> bool:
