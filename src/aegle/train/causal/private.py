@@ -174,12 +174,8 @@ class Draws(Dataset[dict[str, list[Unit]]]):
     def __getitem__(self, step: int) -> dict[str, list[Unit]]:
         rng = np.random.default_rng((self.secret, 0, step))
         drawn = np.flatnonzero(rng.random(len(self.units)) < self.plan.rate)
-        return {
-            "units": [[*map(self.units[int(at)].__getitem__, self._all(int(at)))] for at in drawn]
-        }
-
-    def _all(self, at: int) -> range:
-        return range(len(self.units[at]))
+        some = [self.units[int(at)] for at in drawn]
+        return {"units": [[one[number] for number in range(len(one))] for one in some]}
 
     def noise(self, step: int) -> torch.Generator:
         """What the noise of a step is drawn by."""
