@@ -53,7 +53,6 @@ def federate(
 
     \b
     Examples:
-      aegle federate sft-answers --site north --site south --rounds 5
       aegle federate mine.yaml --site a --site b --over flower --pull 0.01
       aegle federate mine.yaml --superlink 127.0.0.1:8000 --sites 3 --resume
     """
