@@ -38,6 +38,7 @@ def federate(
     at_least: Annotated[int, typer.Option(min=1, help="Sites that a round needs.")] = 1,
     over: Annotated[Over, typer.Option(help="This process, or Flower.")] = Over.HERE,
     superlink: Annotated[str, typer.Option(metavar="HOST:PORT", help="One that runs.")] = "",
+    certificates: Annotated[Path | None, typer.Option(help="PEM of its CA; else no TLS.")] = None,
     sites: Annotated[int, typer.Option(min=1, help="That SuperLink's SuperNodes.")] = 2,
     timeout_s: Annotated[float, typer.Option(min=1, help="For a site, in a round.")] = 3600.0,
     set_: Change = [],  # noqa: B006 - typer copies it
@@ -48,8 +49,8 @@ def federate(
     """Train one adapter over sites: each trains at home, and weights alone travel. Needs:
     pip install 'aegle[train]', and for --over flower 'aegle[federated]'.
 
-    --over here trains site after site in this process, a simulation; --over flower starts Flower
-    on this machine; --superlink takes one that runs. The adapter ends in OUT/NAME/model.
+    --over here simulates the sites in this process; --over flower starts Flower on this machine.
+    The adapter ends in OUT/NAME/model.
 
     \b
     Examples:
@@ -61,21 +62,21 @@ def federate(
     if bool(site) == bool(superlink):
         raise UsageError("name sites' folders with --site, or a SuperLink with --superlink")
     if missing := next((one for one in site if not one.is_dir()), None):
-        raise NotFoundError(f"{missing} is no folder; --site names one that holds a site's data")
+        raise NotFoundError(f"{missing} is no folder; --site names a site's data")
     path = model.recipe_file(recipe)
     named = {f"site-{number}": folder for number, folder in enumerate(site, 1)}
-    options = federated.Options(rounds, pull, clip, noise, at_least)
     with ExitStack() as held:
         stop = held.enter_context(stopping())
         work = out / f"{path.stem}-sites"
+        transport = federated.here(named, work)
         if superlink:
-            transport = flower.joined(superlink, work, sites=sites, timeout_s=timeout_s)
+            link = {"certificates": certificates, "timeout_s": timeout_s}
+            transport = flower.joined(superlink, work, sites=sites, **link)
         elif over is Over.FLOWER:
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
-        else:
-            transport = federated.here(named, work)
         told: dict[str, Any] = {"out": out, "resume": resume, "changes": changes_of(set_, None)}
-        told |= {"options": options, "device": device.value, "say": show.note, "stop": stop}
+        told["options"] = federated.Options(rounds, pull, clip, noise, at_least)
+        told |= {"device": device.value, "say": show.note, "stop": stop}
         show.emit(federated.federate(path, transport, **told), json_, _shown)
 
 

@@ -137,25 +137,26 @@ def loopback(sites: Mapping[str, Path], work: Path, *, timeout_s: float) -> Iter
             said = " ".join(f"{key}={json.dumps(value)}" for key, value in node.items())
             told = ["--insecure", "--superlink", link, "--port", str(port), "--node-config", said]
             running.enter_context(_started(home, "flower-supernode", told, log=name))
-        yield over(link, home, sites=len(sites), timeout_s=timeout_s, insecure=True)
+        yield over(link, home, sites=len(sites), timeout_s=timeout_s)
 
 
-def joined(superlink: str, work: Path, *, sites: int, timeout_s: float) -> Transport:
-    """Rounds over a SuperLink that somebody else started on this machine, by TLS but on loopback.
+def joined(
+    superlink: str, work: Path, *, sites: int, timeout_s: float, certificates: Path | None = None
+) -> Transport:
+    """Rounds over a SuperLink that somebody else started on this machine.
 
     Args:
         superlink: ``host:port``; its SuperNodes say ``site``, ``data`` and ``work``.
         work: a folder for Flower's files and logs.
-        sites, timeout_s: as of `over`.
+        sites, timeout_s, certificates: as of `over`.
     """
     home = (work / "flower").absolute()
     home.mkdir(parents=True, exist_ok=True)
-    local = superlink.startswith(("127.0.0.1:", "localhost:"))
-    return over(superlink, home, sites=sites, timeout_s=timeout_s, insecure=local)
+    return over(superlink, home, sites=sites, timeout_s=timeout_s, certificates=certificates)
 
 
 def over(
-    superlink: str, home: Path, *, sites: int, timeout_s: float, insecure: bool = False
+    superlink: str, home: Path, *, sites: int, timeout_s: float, certificates: Path | None = None
 ) -> Transport:
     """Rounds over a SuperLink that runs already; it runs on this machine, whose files it reads.
 
@@ -164,7 +165,7 @@ def over(
         home: a folder for Flower's own files.
         sites: that are waited for, a minute at most; who comes later is in the next round.
         timeout_s: a site that takes longer in a round is left out of it.
-        insecure: without TLS.
+        certificates: PEM of who signed the SuperLink's; None: without TLS.
     """
     shutil.rmtree(home / "app", ignore_errors=True)
     (home / "app" / "shared").mkdir(parents=True)
@@ -172,7 +173,11 @@ def over(
     (home / "app" / "shared" / "__init__.py").touch()
     (home / "app" / "shared" / "parts.py").write_text(_PARTS)
     link = f'[superlink]\ndefault = "it"\n[superlink.it]\naddress = {json.dumps(superlink)}\n'
-    (home / "config.toml").write_text(link + f"insecure = {json.dumps(insecure)}\n")
+    link += "insecure = true\n"
+    if certificates:
+        link = link.replace("insecure = true", "insecure = false")
+        link += f"root-certificates = {json.dumps(str(certificates.absolute()))}\n"
+    (home / "config.toml").write_text(link)
 
     def carry(ask: Ask, weights: Path) -> list[Reply]:
         folder = home / "exchange"
@@ -187,7 +192,7 @@ def over(
             try:
                 subprocess.run(  # noqa: S603 - our own words
                     [*_environment(home), _program("flwr"), *command],
-                    stdout=log, stderr=log, timeout=end, check=False,
+                    stdout=log, stderr=log, timeout=end, check=False, start_new_session=True,
                 )  # fmt: skip
             except subprocess.TimeoutExpired as error:
                 raise BackendError(
@@ -216,7 +221,12 @@ def _replies(folder: Path, home: Path) -> list[Reply]:
 def _started(home: Path, program: str, told: Sequence[str], log: str = "") -> Iterator[None]:
     with (home / f"{log or program}.log").open("ab") as file:
         command = [*_environment(home), _program(program), *told]
-        process = subprocess.Popen(command, stdout=file, stderr=file)  # noqa: S603 - our own words
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            command,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C in a terminal is for this process alone
+        )
         try:
             yield
         finally:

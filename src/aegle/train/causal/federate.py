@@ -30,6 +30,7 @@ from aegle.train.causal.load import load_causal
 from aegle.train.causal.private_keys import Privacy
 from aegle.train.causal.recipe import Recipe
 from aegle.train.causal.run import Tuner, run
+from aegle.train.causal.steady import quieten
 from aegle.train.checkpoint import read_tensors, write_tensors
 
 APART: Final[Mapping[str, str]] = {
@@ -82,6 +83,7 @@ def check(recipe: Recipe) -> None:
 def initial(recipe: Recipe, base: Path) -> dict[str, Tensor]:
     """The weights that all sites begin with."""
     check(recipe)
+    quieten()
     model, _ = load_causal(base)
     model = adapters.attach(model, recipe.adapter, steps=1, seed=recipe.seed)
     return {name: one.detach().clone() for name, one in adapters.trained(model).items()}
