@@ -66,7 +66,6 @@ def federate(
     path = model.recipe_file(recipe)
     named = {f"site-{number}": folder for number, folder in enumerate(site, 1)}
     with ExitStack() as held:
-        stop = held.enter_context(stopping())
         work = out / f"{path.stem}-sites"
         transport = federated.here(named, work)
         if superlink:
@@ -76,7 +75,7 @@ def federate(
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
         told: dict[str, Any] = {"out": out, "resume": resume, "changes": changes_of(set_, None)}
         told["options"] = federated.Options(rounds, pull, clip, noise, at_least)
-        told |= {"device": device.value, "say": show.note, "stop": stop}
+        told |= {"device": device.value, "say": show.note, "stop": held.enter_context(stopping())}
         show.emit(federated.federate(path, transport, **told), json_, _shown)
 
 
