@@ -69,7 +69,7 @@ def federate(
         work = out / f"{path.stem}-sites"
         transport = federated.here(named, work)
         if superlink:
-            link = {"certificates": certificates, "timeout_s": timeout_s}
+            link: dict[str, Any] = {"certificates": certificates, "timeout_s": timeout_s}
             transport = flower.joined(superlink, work, sites=sites, **link)
         elif over is Over.FLOWER:
             transport = held.enter_context(flower.loopback(named, work, timeout_s=timeout_s))
