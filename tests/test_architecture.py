@@ -38,6 +38,7 @@ READS_ENVIRONMENT = {
     "core/settings.py",
     "lm/catalog.py",
     "cli/options.py",
+    "train/causal/parallel.py",  # tells Accelerate which process this is: it reads nothing else
     "backends/tracker_mlflow.py",  # tells MLflow to report to nobody, before it is imported
 }
 VOUCHES = {

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from aegle.cli import show
-from aegle.cli.options import Json, parse_set
+from aegle.cli.options import Json, parse_set, started_place
 from aegle.core import plugins
 from aegle.core.errors import MissingExtraError, StoppedError, UsageError
 
@@ -39,6 +39,10 @@ Change = Annotated[
 Search = Annotated[
     int, typer.Option(min=0, metavar="N", help="Try N draws of what the recipe says to search.")
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Instead of the recipe's parallel.processes."),
+]
 Tracked = Annotated[
     str, typer.Option(metavar="URI", help="An MLflow store; empty: OUT/mlflow.db (SQLite).")
 ]
@@ -52,6 +56,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     search: Search = 0,
+    processes: Processes = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     tracker: Tracked = "",
     no_track: Annotated[bool, typer.Option("--no-track", help="Train without MLflow.")] = False,
@@ -77,12 +82,18 @@ def train(
     """
     if search and resume:
         raise UsageError("a search that was stopped goes on by itself; leave --resume out")
-    about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
+    changes = _changes(set_, seed)
+    if processes is not None:
+        changes["parallel.processes"] = processes
+    about = {"data": data, "out": out, "changes": changes, "device": device.value}
     if search:
         about["trials"] = search
     else:
         about |= {"resume": resume, "tracker": None if no_track else tracker}
+        about["place"] = started_place()
     result = _run(recipe, about)
+    if "rank" in result:  # the first of the processes tells
+        return
     shown = _tuned if "kind" in result else _trained
     show.emit(result, json_, _searched if search else shown)
 

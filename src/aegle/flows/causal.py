@@ -11,7 +11,18 @@ from aegle.core import plugins
 from aegle.core.artifacts import read_json, sha256_tree, write_json
 from aegle.core.errors import NotFoundError
 from aegle.core.ports import Progress, quiet
-from aegle.flows.runs import RESULT, Figures, begun, digest_of, followed, locked, no_figures
+from aegle.flows import spread
+from aegle.flows.runs import (
+    ABOUT,
+    RESULT,
+    Figures,
+    apart_from,
+    begun,
+    digest_of,
+    followed,
+    locked,
+    no_figures,
+)
 from aegle.lm.catalog import resolve
 
 
@@ -28,6 +39,7 @@ def train(
     progress: Progress = quiet,
     figures: Figures = no_figures,
     stop: Callable[[], bool] = lambda: False,
+    place: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a recipe with a kind; what it made ends in ``out/NAME/model``.
 
@@ -36,12 +48,15 @@ def train(
         kind: of its training, a key of `aegle.train.causal.kinds.KINDS`.
         data, out, changes, resume, device, tracker, progress, figures, stop: as for
             `aegle.flows.model.train`.
+        place: which process this is of those that another launcher started, as
+            `aegle.train.causal.parallel.Place` takes it. Only the first writes and is followed.
 
     Returns:
         ``run_id`` (the tracker's, or from the hash of recipe and data without one), ``artifact``,
         ``steps``, ``seconds`` (of the training here, loading counted), ``tokens_per_s`` (padding
         not counted), ``peak_memory_bytes`` (of the machine; of the accelerator where one computed),
-        ``metrics``.
+        ``metrics``; of several processes ``parallel``, what really ran. Of a process that is not
+        the first, its ``rank`` alone.
 
     Raises:
         UsageError: the folder holds another run, or a finished one.
@@ -53,14 +68,19 @@ def train(
     """
     if not data.is_dir():
         raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
+    if place:
+        changes = {**(changes or {}), "parallel.processes": place["world"]}
     told = plugins.load("aegle.train.causal.kinds:reader")(kind)(recipe, changes=changes)
-    run: Any = plugins.load("aegle.train.causal.kinds:runner")(kind)  # torch
+    run = spread.runner(kind, told, place)  # torch
     folder = out / told.name
     base = resolve(told.base, progress=progress)
     how: dict[str, Any] = {"base": base, "data": data, "resume": resume, "device": device}
     how |= {"stop": stop, "progress": lambda done, total: progress("train", done, total)}
     if learns := getattr(told, "distillation", None):
         how["teacher"] = resolve(learns.teacher, progress=progress)
+    if place and place["rank"]:
+        run(told, folder=folder, log=figures, **how)
+        return {"rank": place["rank"]}
     with locked(folder):
         result = _run(run, told, folder, tracker, figures, how)
         write_json(folder / RESULT, result)
@@ -76,7 +96,10 @@ def _run(
         before = _tokens(folder) if how["resume"] else 0
         done = run(told, folder=folder, log=follow, **how)
         result = _result(told, done, follow, before)
-        identity = {"recipe": about["recipe"], "hashes": about["hashes"]}
+        identity = {"recipe": apart_from(about["recipe"]), "hashes": about["hashes"]}
+        if "parallel" in result:
+            now = read_json(folder / ABOUT)
+            write_json(folder / ABOUT, {**now, "parallel": result["parallel"]})
         result["run_id"] = follow.run or f"{told.name}-{digest_of(identity)}"
         if named := follow.register(told.name, done.artifact):
             result["version"] = named
@@ -102,7 +125,11 @@ def _tokens(folder: Path) -> int:
 
 def _result(told: Any, done: Any, follow: Any, before: int) -> dict[str, Any]:
     seconds = time.perf_counter() - follow.began
-    peaks = plugins.load("aegle.train.memory:peaks")()
+    peaks = done.extra.get("peaks") or plugins.load("aegle.train.memory:peaks")()
+    spread_over = done.extra.get("parallel", {})
+    more = {"parallel": spread_over} if spread_over.get("processes", 1) > 1 else {}
+    if more and "device_peak_bytes" not in peaks:  # one machine's memory holds them all
+        peaks["peak_bytes"] = sum(spread_over["peak_bytes"])
     return {
         "name": told.name,
         "kind": told.kind,
@@ -113,4 +140,5 @@ def _result(told: Any, done: Any, follow: Any, before: int) -> dict[str, Any]:
         "tokens_per_s": round((done.tokens - before) / seconds, 1),
         "peak_memory_bytes": peaks.get("device_peak_bytes", peaks["peak_bytes"]),
         "metrics": done.metrics,
+        **more,
     }

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aegle.core import plugins
 from aegle.core.artifacts import read_json, sha256_tree, write_json
-from aegle.core.errors import InputError, NotFoundError
+from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.core.ports import Progress, quiet
 from aegle.flows import causal
 from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, locked, no_figures
@@ -54,6 +54,7 @@ def train(
     progress: Progress = quiet,
     figures: Figures = no_figures,
     stop: Callable[[], bool] = lambda: False,
+    place: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a recipe; its model ends in ``out/NAME/model``, its scores in ``out/NAME/result.json``.
 
@@ -68,6 +69,7 @@ def train(
         progress: takes a step's name, how much is done and of how much.
         figures: takes each figure.
         stop: asked after each step whether to end there, with a checkpoint.
+        place: as `aegle.flows.causal.train` takes it.
 
     Raises:
         UsageError: the folder holds another run, or a finished one.
@@ -77,8 +79,10 @@ def train(
     """
     if kind := _kind(recipe, changes):
         how: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
-        how |= {"progress": progress, "figures": figures, "stop": stop}
+        how |= {"progress": progress, "figures": figures, "stop": stop, "place": place}
         return causal.train(recipe, kind, data=data, out=out, **how)
+    if place and place["world"] > 1:
+        raise UsageError(f"{recipe}: an encoder is trained in one process; start one alone")
     run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
     told = _read(recipe, data, changes)
     folder = out / told.name

@@ -16,7 +16,7 @@ pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 from tiny_causal import corpus, tiny
 
-from aegle.cli import main
+from aegle.cli import main, training
 from aegle.core.artifacts import sha256_file
 from aegle.train.causal import run as running
 
@@ -96,6 +96,29 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
     assert (code, "finished run" in told) == (2, True)
 
 
+def test_processes_that_a_signal_stops_go_on(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (*words(made, tmp_path), "--set", "optimiser.accumulation=2", "--device", "cpu")
+    plain = training._Watch.progress
+
+    def killed(self: Any, step: str, done: int, total: int | None = None) -> None:
+        if done == 2:
+            signal.raise_signal(signal.SIGTERM)
+        plain(self, step, done, total)
+
+    monkeypatch.setattr(training._Watch, "progress", killed)
+    code, printed, told = aegle(*given, "--processes", "2")
+    assert (code, printed) == (130, "")
+    assert "stopped at step" in told and "--processes 2 --resume" in told
+    monkeypatch.undo()
+    code, printed, told = aegle(*given, "--processes", "2", "--resume", "--json")
+    assert code == 0, told
+    ran = json.loads(printed)["parallel"]
+    assert (ran["asked"], ran["wrapper"]) == ("ddp", "DistributedDataParallel")
+    assert json.loads((tmp_path / "tiny" / "run.json").read_text())["parallel"] == ran
+
+
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
@@ -103,6 +126,7 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
         (("--set", "kind=sfd"), 4, "did you mean 'sft'"),
         (("--set", "base=path:nowhere"), 3, "no such file or folder"),
         (("--search", "2"), 4, "can't be searched"),
+        (("--processes", "2"), 4, "2 processes can't share"),
         (("--device", "cuda"), 4, "torch sees no GPU"),
     ],
 )

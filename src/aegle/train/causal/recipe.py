@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
+from aegle.train.causal.spread import Parallel
 from aegle.train.keys import Part, checked, closest, read_tree
 
 LOW_RANK: Final = ("lora", "rslora", "dora", "pissa", "qlora")
@@ -250,6 +251,14 @@ class Recipe(Common):
         None, description="draw from the corpora by temperature; without it each is read as it is"
     )
     replay: Replay | None = None
+    parallel: Parallel = Parallel()
+
+    @model_validator(mode="after")
+    def _shared(self) -> Recipe:
+        self.parallel.check(self.optimiser.accumulation, self.adapter)
+        if self.parallel.processes > 1 and self.distillation:
+            raise ValueError("distillation runs in one process; leave parallel out")
+        return self
 
     @model_validator(mode="after")
     def _taught(self) -> Recipe:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil
+from aegle.train.causal import adapters, attention, distil, parallel
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -25,6 +25,7 @@ from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
 from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
 from aegle.train.fit import Log
+from aegle.train.memory import peaks
 
 MODEL: Final = "model"
 """In a run's folder: the adapter (or the whole model, trained in full), tokenizer, card."""
@@ -114,12 +115,13 @@ def _learned(
     resume: bool,
 ) -> Done:
     """The training itself, its figures, and what it leaves."""
-    folder, cut = trainer.watch.folder, encode.cut
+    folder, cut, team = trainer.watch.folder, encode.cut, trainer.team
     old = {name: [t for one in some for t in encode(one)] for name, some in read.old.items()}
     before = {name: trainer.losses(some) for name, some in old.items()}
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
     metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not cut)
+    extra = {"parallel": trainer.record(), "peaks": peaks()}
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], metrics["warnings"] = forgetting(recipe, before, after, old)
@@ -129,8 +131,10 @@ def _learned(
     about = {"template": encode.name, "packed": packed, **ran(trainer)}
     if recipe.packed and not packed:
         about["padded"] = "in a packed row the base would let a text see the one before it"
-    keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
-    return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
+    trainer.whole()
+    if team.first:
+        keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
+    return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL, extra)
 
 
 def encoder_of(recipe: Recipe, tokenizer: Any) -> Encoder:
@@ -202,6 +206,7 @@ def prepare(
         watch=watch,
     )
     trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
+    trainer.asked = recipe.parallel.wanted
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     return trainer
 
@@ -231,7 +236,8 @@ def training_arguments(recipe: Common, folder: Path, device: str, per_epoch: int
         **on_device(device, recipe.precision),
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
-        gradient_accumulation_steps=told.accumulation,
+        gradient_accumulation_steps=told.accumulation // parallel.Team.here().world,
+        ddp_find_unused_parameters=False,  # the head is used outside of the model's forward pass
         learning_rate=told.lr,
         lr_scheduler_type=schedule,
         warmup_steps=round(told.warmup * total),
@@ -263,6 +269,7 @@ class Tuner(Steady):
     lesson: distil.Lesson | None = None
     by_text = False
     size = 0
+    asked = "none"
 
     def __init__(self, *given: Any, **told: Any) -> None:
         super().__init__(*given, **told)
@@ -270,6 +277,12 @@ class Tuner(Steady):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(len(self.train_dataset), self.args.seed)
+
+    def get_train_dataloader(self) -> Any:
+        """Its batches in order; of several processes, each has its share."""
+        if self.team.world == 1:
+            return super().get_train_dataloader()
+        return parallel.loader(self.train_dataset, self._get_train_sampler(), self.team)
 
     def compute_loss(
         self,
@@ -324,15 +337,25 @@ class Tuner(Steady):
         data = self.eval_dataset if data is None else data
         found: list[tuple[float, int, int]] = [(0.0, 0, 0)] * len(data.texts)
         self.model.eval()
-        for number, some in enumerate(data.plan):
-            batch = self._prepare_inputs(data[number])
+        for number in self.team.shares(len(data.plan)):
+            some, batch = data.plan[number], self._prepare_inputs(data[number])
             losses, right = self._each(batch)
             sizes = [sum(data.texts[at].learned) for at in some]
             parts = zip(torch.split(losses, sizes), torch.split(right, sizes), strict=True)
             for at, (part, hits) in zip(some, parts, strict=True):
                 found[at] = (float(part.double().sum()), int(hits.sum()), len(part))
         self.model.train()
-        return found
+        return parallel.pooled(found, data.plan, self.team)
+
+    def record(self) -> dict[str, Any]:
+        """What was asked for and what really ran."""
+        mine = torch.tensor(peaks()["peak_bytes"])
+        most = [int(one) for one in self.team.gather(mine)]
+        place = self.args.device.type
+        return parallel.record(self.asked, self.model_wrapped, self.team, place, most)
+
+    def whole(self) -> None:
+        """The model as it was before it was spread, in the first process."""
 
     def _each(self, batch: Any) -> tuple[Tensor, Tensor]:
         told = {name: one for name, one in batch.items() if name != "labels"}

@@ -33,6 +33,7 @@ from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
 from aegle.train.causal import adapters
 from aegle.train.causal.packing import real_tokens
+from aegle.train.causal.parallel import Team, fills
 from aegle.train.fit import Log
 from aegle.train.resume import SAVE_S
 
@@ -91,9 +92,10 @@ class Steady(Trainer):
     lr_scheduler: Any
     train_dataset: Any
     eval_dataset: Any
+    _random: Tensor | None = None
 
     def __init__(self, *given: Any, watch: Watch, **told: Any) -> None:
-        self.watch = watch
+        self.watch, self.team, self._counted = watch, Team.here(), 0
         super().__init__(*given, **told)
         for noisy in (PrinterCallback, ProgressCallback):
             self.remove_callback(noisy)
@@ -109,11 +111,17 @@ class Steady(Trainer):
         """
         folder = self.watch.folder
         if resume:
-            state, _ = checkpoint.read(folder)
-            write_json(folder / _STATE, state["trainer"])
+            if self.team.first:
+                state, _ = checkpoint.read(folder)
+                write_json(folder / _STATE, state["trainer"])
+            self.team.wait()
+        if self.team.rank:  # each process drops other units than the first; it may have no state
+            torch.manual_seed(self.args.seed + self.team.rank)
+            self._random = torch.get_rng_state()
         with _explained():
             self.train(resume_from_checkpoint=str(folder) if resume else None)
-        (folder / _STATE).unlink(missing_ok=True)
+        if self.team.first:
+            (folder / _STATE).unlink(missing_ok=True)
         step = self.state.global_step
         if self.stopped:
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
@@ -132,12 +140,21 @@ class Steady(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """A batch's loss, which has to be a number."""
-        if isinstance(inputs, Mapping) and "input_ids" in inputs:
+        if isinstance(inputs, Mapping) and "input_ids" in inputs and not self._fills(inputs):
             self.watch.tokens += real_tokens(dict(inputs))
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
             raise InputError(_diverged("loss", float(loss), self.state.global_step))
         return loss
+
+    def _fills(self, inputs: Any) -> bool:
+        return self.team.world > 1 and fills(inputs)
+
+    def agreed(self, *flags: bool) -> list[bool]:
+        """Of each flag whether any process raised it; tokens are then those of all."""
+        seen = self.team.total(self.watch.tokens - self._counted)
+        self.watch.tokens = self._counted = self._counted + seen
+        return self.team.any(*flags)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
@@ -158,7 +175,7 @@ class Steady(Trainer):
         best = self.watch.best
         better = not best or (value > best["value"] if self.watch.higher else value < best["value"])
         if better:
-            checkpoint.write_tensors(self.watch.folder / BEST, adapters.trained(self.model))
+            self._keep_best(self.watch.folder / BEST)
             self.watch.best = {"value": value, "step": step, "stale": 0}
         else:
             best["stale"] += 1
@@ -171,6 +188,11 @@ class Steady(Trainer):
             self.control.should_training_stop = True
         return found
 
+    def _keep_best(self, target: Path) -> None:
+        if self.team.first:
+            checkpoint.write_tensors(target, adapters.trained(self.model))
+        self.team.wait()
+
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
         """What an evaluation finds, ``eval_loss`` and others; here the trainer's own. Who
         overrides it tells ``callback_handler.on_evaluate``."""
@@ -182,7 +204,9 @@ class Steady(Trainer):
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             super()._save_checkpoint(model, trial)
             return
-        if not self.args.should_save:
+        randoms = self.team.gather(torch.get_rng_state())
+        if not self.team.first:
+            self.team.wait()
             return
         tensors, values = adapters.memory(self.model)
         numpy_state: Any = np.random.get_state()
@@ -196,10 +220,12 @@ class Steady(Trainer):
             "random": {"python": random.getstate(), "numpy": [*numpy_state[2:]]},
         }
         tensors["numpy"] = torch.from_numpy(numpy_state[1].astype(np.int64))
+        tensors |= {f"random.{rank}": one for rank, one in enumerate(randoms) if rank}
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
         checkpoint.save(
             self.watch.folder, self.model, optimiser, state, trained_only=True, more=tensors
         )
+        self.team.wait()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing yet: `_load_optimizer_and_scheduler` puts all back."""
@@ -216,12 +242,15 @@ class Steady(Trainer):
             self.watch.folder, self.model, optimiser, trained_only=True, more=more
         )
         self._numpy = more.pop("numpy")
+        randoms = {name: more.pop(name) for name in [*more] if name.startswith("random.")}
+        self._random = randoms.get(f"random.{self.team.rank}", self._random)
         adapters.remember(self.model, more, state["method"])
         self.lr_scheduler.load_state_dict(state["schedule"])
         for group, rate in zip(self.optimizer.param_groups, state["rates"], strict=True):
             group["lr"] = rate
         for name, value in state["watch"].items():
             setattr(self.watch, name, value)
+        self._counted = self.watch.tokens
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:
@@ -234,7 +263,7 @@ class Steady(Trainer):
         place, has, cached = state["random"]["numpy"]
         keys = self._numpy.numpy().astype(np.uint32)
         np.random.set_state(("MT19937", keys, place, has, cached))
-        torch.set_rng_state(tensors["random"])
+        torch.set_rng_state(tensors["random"] if self._random is None else self._random)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Nothing: what a run leaves behind is written by its flow, without pickle."""
@@ -254,9 +283,10 @@ class _Turns(TrainerCallback):
         watch = self.trainer.watch
         watch.progress(state.global_step, state.max_steps)
         now = time.monotonic()
-        if watch.stop():
+        stop, save = self.trainer.agreed(watch.stop(), now - self.saved >= watch.save_s)
+        if stop:
             control.should_save = control.should_training_stop = True
-        elif now - self.saved >= watch.save_s:
+        elif save:
             control.should_save, self.saved = True, now
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **told: Any) -> None:
