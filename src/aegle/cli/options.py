@@ -83,4 +83,6 @@ def started_place() -> dict[str, Any] | None:
             "RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE, which a launcher sets for its "
             "processes, have to be numbers; unset them to train in one process"
         ) from error
+    if world == 1:
+        return None
     return {"rank": rank, "world": world, "local": local, "near": near, "meet": "env://"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,39 +49,40 @@ def train(
         kind: of its training, a key of `aegle.train.causal.kinds.KINDS`.
         data, out, changes, resume, device, tracker, progress, figures, stop: as for
             `aegle.flows.model.train`.
-        place: which process this is of those that another launcher started, as
-            `aegle.train.causal.parallel.Place` takes it. Only the first writes and is followed.
+        place: a `aegle.train.causal.parallel.Place` of another launcher; the first alone writes.
 
     Returns:
-        ``run_id`` (the tracker's, or from the hash of recipe and data without one), ``artifact``,
-        ``steps``, ``seconds`` (of the training here, loading counted), ``tokens_per_s`` (padding
-        not counted), ``peak_memory_bytes`` (of the machine; of the accelerator where one computed),
-        ``metrics``; of several processes ``parallel``, what really ran. Of a process that is not
-        the first, its ``rank`` alone.
+        As `_result` makes it, and ``run_id``. Of a process that isn't the first, its ``rank``.
 
     Raises:
-        UsageError: the folder holds another run, or a finished one.
-        InputError: a recipe, data or base that can't be read, or a loss that is no number.
-        BackendError: out of memory.
+        UsageError, InputError: the folder holds another run, or a finished one; a recipe, data or
+            base that can't be read, or a loss that is no number.
+        BackendError: out of memory, or a process of the run was killed.
         WorkspaceError: the disk is full.
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
     if not data.is_dir():
         raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
-    if place:
-        changes = {**(changes or {}), "parallel.processes": place["world"]}
+    changes = {**(changes or {}), **({"parallel.processes": place["world"]} if place else {})}
     told = plugins.load("aegle.train.causal.kinds:reader")(kind)(recipe, changes=changes)
     run = spread.runner(kind, told, place)  # torch
     folder = out / told.name
     base = resolve(told.base, progress=progress)
     how: dict[str, Any] = {"base": base, "data": data, "resume": resume, "device": device}
-    how |= {"stop": stop, "progress": lambda done, total: progress("train", done, total)}
+    how |= {"stop": stop, "progress": partial(progress, "train")}
     if learns := getattr(told, "distillation", None):
         how["teacher"] = resolve(learns.teacher, progress=progress)
     if place and place["rank"]:
         run(told, folder=folder, log=figures, **how)
         return {"rank": place["rank"]}
+    return _recorded(run, told, folder, tracker, figures, how)
+
+
+def _recorded(
+    run: Any, told: Any, folder: Path, tracker: str | None, figures: Figures, how: dict[str, Any]
+) -> dict[str, Any]:
+    """The training in a folder of this process alone; what it says is kept there."""
     with locked(folder):
         result = _run(run, told, folder, tracker, figures, how)
         write_json(folder / RESULT, result)
@@ -124,6 +126,9 @@ def _tokens(folder: Path) -> int:
 
 
 def _result(told: Any, done: Any, follow: Any, before: int) -> dict[str, Any]:
+    """``artifact``, ``steps``, ``seconds`` (of the training here, loading counted),
+    ``tokens_per_s`` (padding not counted), ``peak_memory_bytes`` (of the machine; of the
+    accelerator where one computed), ``metrics``; of several processes ``parallel``, what ran."""
     seconds = time.perf_counter() - follow.began
     peaks = done.extra.get("peaks") or plugins.load("aegle.train.memory:peaks")()
     spread_over = done.extra.get("parallel", {})

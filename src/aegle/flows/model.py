@@ -66,36 +66,37 @@ def train(
         resume: go on from the run's last checkpoint.
         device: cpu, cuda or auto.
         tracker: where figures are followed, an MLflow URI as `tracker_in` makes; None: nowhere.
-        progress: takes a step's name, how much is done and of how much.
-        figures: takes each figure.
+        progress, figures: take a step's name, how much is done and of how much; each figure.
         stop: asked after each step whether to end there, with a checkpoint.
         place: as `aegle.flows.causal.train` takes it.
 
     Raises:
-        UsageError: the folder holds another run, or a finished one.
-        InputError: a recipe, corpus or base that can't be read.
+        UsageError, InputError: the folder holds another or a finished run; what can't be read.
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
     if kind := _kind(recipe, changes):
-        how: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
-        how |= {"progress": progress, "figures": figures, "stop": stop, "place": place}
-        return causal.train(recipe, kind, data=data, out=out, **how)
-    if place and place["world"] > 1:
-        raise UsageError(f"{recipe}: an encoder is trained in one process; start one alone")
+        more: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
+        more |= {"progress": progress, "figures": figures, "stop": stop, "place": place}
+        return causal.train(recipe, kind, data=data, out=out, **more)
+    _alone(recipe, place)
     run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
     told = _read(recipe, data, changes)
-    folder = out / told.name
-    base = _base(told, progress)
+    folder, base = out / told.name, _base(told, progress)
     with locked(folder):
         about = begun(told, _hashes(told, data), folder, resume)
+        how = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
         with followed(tracker, told, about, folder, figures) as follow:
-            heads = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
-            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **heads)
+            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **how)
             result = _result(told, folder, fitted, test, follow)
             _finish(told, result, follow)
         write_json(folder / RESULT, result)
     return result
+
+
+def _alone(recipe: Path, place: Mapping[str, Any] | None) -> None:
+    if place:
+        raise UsageError(f"{recipe}: an encoder is trained in one process; start one alone")
 
 
 def search(

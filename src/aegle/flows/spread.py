@@ -50,7 +50,7 @@ def _local(
     """Processes of this machine."""
     plugins.load(WORK)  # what is missing is told before any process starts
     count = told.parallel.processes
-    takes = {"progress": progress, "figures": log}
+    takes: dict[str, Callable[..., None]] = {"progress": progress, "figures": log}
     with tempfile.TemporaryDirectory(prefix="aegle-") as meeting:
         meet = f"file://{Path(meeting) / 'store'}"
         shared = {**how, "recipe": told.model_dump(mode="json"), "device": device}

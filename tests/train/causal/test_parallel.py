@@ -148,7 +148,8 @@ def test_it_stops_and_goes_on_in_another_number_of_processes(
         "stop": lambda: steps[-1:] > [2],
     }
     with pytest.raises(StoppedError, match="stopped at step"):
-        go(told(made, "ddp"), made, tmp_path, **stop)
+        go(told(made, "fsdp", "lora"), made, tmp_path, **stop)
+    assert len([*tmp_path.glob("checkpoint-*-of-2.safetensors")]) == 2
     go(told(made, "none", "lora"), made, tmp_path, resume=True)
     same(tmp_path, alone("lora").folder, 1e-3)
 

@@ -255,7 +255,7 @@ class Recipe(Common):
 
     @model_validator(mode="after")
     def _shared(self) -> Recipe:
-        self.parallel.check(self.optimiser.accumulation, self.adapter)
+        self.parallel.check(self.optimiser.accumulation, self.adapter.method)
         if self.parallel.processes > 1 and self.distillation:
             raise ValueError("distillation runs in one process; leave parallel out")
         return self

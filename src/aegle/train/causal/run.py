@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil, parallel
+from aegle.train.causal import adapters, attention, distil, parallel, shards
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -196,6 +196,8 @@ def prepare(
         lesson.join(model, core)
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
+    if recipe.parallel.wanted == "fsdp":
+        model = shards.spread(model, parallel.Team.here(), offload=recipe.parallel.offload)
     told = training_arguments(recipe, watch.folder, device, per_epoch)
     trainer = Tuner(
         model=model,
@@ -207,6 +209,7 @@ def prepare(
     )
     trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
     trainer.asked = recipe.parallel.wanted
+    trainer.is_distributed_loading_by_transformers = trainer.sharded  # nothing to wrap
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
     return trainer
 
@@ -345,6 +348,7 @@ class Tuner(Steady):
             for at, (part, hits) in zip(some, parts, strict=True):
                 found[at] = (float(part.double().sum()), int(hits.sum()), len(part))
         self.model.train()
+        shards.settle(self.model)
         return parallel.pooled(found, data.plan, self.team)
 
     def record(self) -> dict[str, Any]:
@@ -356,6 +360,15 @@ class Tuner(Steady):
 
     def whole(self) -> None:
         """The model as it was before it was spread, in the first process."""
+        if self.sharded:
+            shards.gathered(self.model, self.team)
+
+    def _defer_fsdp_gradient_reduction(self) -> Any:
+        return shards.kept_back(self.model)
+
+    def _move_model_to_device(self, model: Any, device: Any) -> None:
+        if not any(isinstance(one, shards.DTensor) for one in model.parameters()):
+            super()._move_model_to_device(model, device)
 
     def _each(self, batch: Any) -> tuple[Tensor, Tensor]:
         told = {name: one for name, one in batch.items() if name != "labels"}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from aegle.train.keys import Part
-
-if TYPE_CHECKING:
-    from aegle.train.causal.recipe import Adapter
 
 SHARDED: Final = ("fsdp", "zero1", "zero2", "zero3")
 """Strategies under which no process holds all that is trained, or its optimiser."""
@@ -64,8 +61,12 @@ class Parallel(Part):
             return "ddp" if self.processes > 1 else "none"
         return self.strategy
 
-    def check(self, accumulation: int, adapter: Adapter) -> None:
+    def check(self, accumulation: int, method: str) -> None:
         """Refuse what can't be shared out.
+
+        Args:
+            accumulation: batches of a step.
+            method: of the adapter.
 
         Raises:
             ValueError: batches of a step that processes can't share evenly, or an adapter that
@@ -78,8 +79,8 @@ class Parallel(Part):
                 f"share the batches of a step evenly; set it to {above} (and lower batches.tokens "
                 "by as much to keep the size of a step), or change parallel.processes"
             )
-        if self.wanted in SHARDED and adapter.method in _WHOLE:
+        if self.wanted in SHARDED and method in _WHOLE:
             raise ValueError(
-                f"adapter {adapter.method} can't be trained with parallel.strategy {self.wanted}: "
-                f"{_WHOLE[adapter.method]}; take ddp"
+                f"adapter {method} can't be trained with parallel.strategy {self.wanted}: "
+                f"{_WHOLE[method]}; take ddp"
             )

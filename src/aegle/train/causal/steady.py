@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import (
     ProgressCallback,
     Trainer,
@@ -31,7 +32,7 @@ from transformers.utils import logging
 from aegle.core.artifacts import write_json
 from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
-from aegle.train.causal import adapters
+from aegle.train.causal import adapters, shards
 from aegle.train.causal.packing import real_tokens
 from aegle.train.causal.parallel import Team, fills
 from aegle.train.fit import Log
@@ -112,8 +113,7 @@ class Steady(Trainer):
         folder = self.watch.folder
         if resume:
             if self.team.first:
-                state, _ = checkpoint.read(folder)
-                write_json(folder / _STATE, state["trainer"])
+                write_json(folder / _STATE, shards.Stored(folder).state["trainer"])
             self.team.wait()
         if self.team.rank:  # each process drops other units than the first; it may have no state
             torch.manual_seed(self.args.seed + self.team.rank)
@@ -126,8 +126,7 @@ class Steady(Trainer):
         if self.stopped:
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
         if (folder / BEST).is_file():
-            found = checkpoint.read_tensors(folder / BEST)
-            self.model.load_state_dict(found, strict=False)
+            shards.put(self.model, checkpoint.read_tensors(folder / BEST))
         return int(step)
 
     @property
@@ -158,6 +157,7 @@ class Steady(Trainer):
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        norm = norm if norm is None else shards.whole(norm)
         if norm is not None and not math.isfinite(float(norm)):
             raise InputError(_diverged("gradient", float(norm), self.state.global_step))
         return norm
@@ -189,8 +189,10 @@ class Steady(Trainer):
         return found
 
     def _keep_best(self, target: Path) -> None:
+        shards.settle(self.model)
+        found = {n: shards.whole(one.detach()) for n, one in adapters.trained(self.model).items()}
         if self.team.first:
-            checkpoint.write_tensors(target, adapters.trained(self.model))
+            checkpoint.write_tensors(target, found)
         self.team.wait()
 
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
@@ -204,10 +206,6 @@ class Steady(Trainer):
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             super()._save_checkpoint(model, trial)
             return
-        randoms = self.team.gather(torch.get_rng_state())
-        if not self.team.first:
-            self.team.wait()
-            return
         tensors, values = adapters.memory(self.model)
         numpy_state: Any = np.random.get_state()
         state = {
@@ -220,12 +218,21 @@ class Steady(Trainer):
             "random": {"python": random.getstate(), "numpy": [*numpy_state[2:]]},
         }
         tensors["numpy"] = torch.from_numpy(numpy_state[1].astype(np.int64))
-        tensors |= {f"random.{rank}": one for rank, one in enumerate(randoms) if rank}
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
-        checkpoint.save(
-            self.watch.folder, self.model, optimiser, state, trained_only=True, more=tensors
-        )
+        told = (self.watch.folder, self.model, optimiser, state)
+        if self.sharded:
+            shards.save(*told, self.team, more=tensors)
+            return
+        randoms = self.team.gather(torch.get_rng_state())
+        tensors |= {f"random.{rank}": one for rank, one in enumerate(randoms) if rank}
+        if self.team.first:
+            checkpoint.save(*told, trained_only=True, more=tensors)
         self.team.wait()
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process has some rows of the model."""
+        return any(isinstance(one, DTensor) for one in self.model.parameters())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing yet: `_load_optimizer_and_scheduler` puts all back."""
@@ -236,14 +243,12 @@ class Steady(Trainer):
         if resume_from_checkpoint is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
             super()._load_optimizer_and_scheduler(resume_from_checkpoint)
             return
-        more: dict[str, Tensor] = {}
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
-        state = checkpoint.load(
-            self.watch.folder, self.model, optimiser, trained_only=True, more=more
-        )
-        self._numpy = more.pop("numpy")
-        randoms = {name: more.pop(name) for name in [*more] if name.startswith("random.")}
-        self._random = randoms.get(f"random.{self.team.rank}", self._random)
+        stored = shards.Stored(self.watch.folder)
+        more, state = shards.load(self.model, optimiser, stored), stored.state
+        self._numpy, found = more.pop("numpy"), stored.random(self.team.rank)
+        self._random = self._random if found is None else found
+        more = {name: one for name, one in more.items() if not name.startswith("random.")}
         adapters.remember(self.model, more, state["method"])
         self.lr_scheduler.load_state_dict(state["schedule"])
         for group, rate in zip(self.optimizer.param_groups, state["rates"], strict=True):
@@ -255,15 +260,14 @@ class Steady(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        from aegle.train.checkpoint import read
-
-        state, tensors = read(self.watch.folder)
+        state = shards.Stored(self.watch.folder).state
         version, inside, gauss = state["random"]["python"]
         random.setstate((version, tuple(inside), gauss))
         place, has, cached = state["random"]["numpy"]
         keys = self._numpy.numpy().astype(np.uint32)
         np.random.set_state(("MT19937", keys, place, has, cached))
-        torch.set_rng_state(tensors["random"] if self._random is None else self._random)
+        if self._random is not None:
+            torch.set_rng_state(self._random)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Nothing: what a run leaves behind is written by its flow, without pickle."""
