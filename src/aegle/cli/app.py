@@ -15,6 +15,7 @@ from aegle.cli import (
     assessing,
     filling,
     instructing,
+    jobs,
     retrievers,
     reviewing,
     serving,
@@ -69,6 +70,7 @@ asking.register(app)
 assessing.register(app)
 serving.register(app)
 training.register(app)
+jobs.register(app)
 instructing.register(app)
 reviewing.register(app)
 retrievers.register(app)

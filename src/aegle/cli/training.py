@@ -39,6 +39,12 @@ Change = Annotated[
 Search = Annotated[
     int, typer.Option(min=0, metavar="N", help="Try N draws of what the recipe says to search.")
 ]
+IfAny = Annotated[
+    bool,
+    typer.Option(
+        "--resume-if-any", help="Go on where there is a checkpoint, else begin; as jobs need it."
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Instead of the recipe's parallel.processes."),
@@ -55,6 +61,7 @@ def train(
     set_: Change = [],  # noqa: B006 - typer copies it
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    resume_if_any: IfAny = False,
     search: Search = 0,
     processes: Processes = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
@@ -80,16 +87,15 @@ def train(
       aegle train mine.yaml --data data --search 30
       aegle train runs/mine-search/best.yaml --data data --json
     """
-    if search and resume:
+    if search and (resume or resume_if_any):
         raise UsageError("a search that was stopped goes on by itself; leave --resume out")
-    changes = _changes(set_, seed)
-    if processes is not None:
-        changes["parallel.processes"] = processes
+    changes = changes_of(set_, seed, processes)
     about = {"data": data, "out": out, "changes": changes, "device": device.value}
     if search:
         about["trials"] = search
     else:
-        about |= {"resume": resume, "tracker": None if no_track else tracker}
+        go_on = None if resume_if_any and not resume else resume
+        about |= {"resume": go_on, "tracker": None if no_track else tracker}
         about["place"] = started_place()
     result = _run(recipe, about)
     if "rank" in result:  # the first of the processes tells
@@ -119,11 +125,12 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _changes(pairs: list[str], seed: int | None) -> dict[str, Any]:
+def changes_of(pairs: list[str], seed: int | None, processes: int | None = None) -> dict[str, Any]:
     """Values as YAML reads them: numbers, truth values, lists."""
     read = plugins.load("yaml:safe_load")
     changes = {name: read(value) for name, value in parse_set(pairs).items()}
-    return changes if seed is None else {**changes, "seed": seed}
+    more = {"seed": seed, "parallel.processes": processes}
+    return changes | {name: one for name, one in more.items() if one is not None}
 
 
 @contextmanager

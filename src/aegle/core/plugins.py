@@ -51,6 +51,8 @@ EXTRAS: Final[dict[str, str]] = {
     "transformers": "train",
     "scipy": "train",
     "gguf": "train",
+    "ray": "ray",
+    "deepspeed": "deepspeed",
     "mlflow": "track",
     "optuna": "search",
     "lancedb": "lancedb",

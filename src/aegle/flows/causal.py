@@ -21,6 +21,7 @@ from aegle.flows.runs import (
     begun,
     digest_of,
     followed,
+    goes_on,
     locked,
     no_figures,
 )
@@ -34,7 +35,7 @@ def train(
     data: Path,
     out: Path,
     changes: Mapping[str, Any] | None = None,
-    resume: bool = False,
+    resume: bool | None = False,
     device: str = "auto",
     tracker: str | None = None,
     progress: Progress = quiet,
@@ -47,18 +48,16 @@ def train(
     Args:
         recipe: a YAML file.
         kind: of its training, a key of `aegle.train.causal.kinds.KINDS`.
-        data, out, changes, resume, device, tracker, progress, figures, stop: as for
-            `aegle.flows.model.train`.
+        data, out, changes, resume, device, tracker, progress, figures, stop: as `model.train`'s.
         place: a `aegle.train.causal.parallel.Place` of another launcher; the first alone writes.
 
     Returns:
         As `_result` makes it, and ``run_id``. Of a process that isn't the first, its ``rank``.
 
     Raises:
-        UsageError, InputError: the folder holds another run, or a finished one; a recipe, data or
-            base that can't be read, or a loss that is no number.
-        BackendError: out of memory, or a process of the run was killed.
-        WorkspaceError: the disk is full.
+        UsageError, InputError: the folder holds another or a finished run; what can't be read; a
+            loss that is no number.
+        BackendError, WorkspaceError: out of memory, or a process was killed; the disk is full.
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
@@ -66,9 +65,11 @@ def train(
         raise NotFoundError(f"{data} is no folder; --data names the one that holds the data")
     changes = {**(changes or {}), **({"parallel.processes": place["world"]} if place else {})}
     told = plugins.load("aegle.train.causal.kinds:reader")(kind)(recipe, changes=changes)
-    run = spread.runner(kind, told, place)  # torch
-    folder = out / told.name
-    base = resolve(told.base, progress=progress)
+    run = spread.runner(kind, told, place)
+    folder, base = out / told.name, resolve(told.base, progress=progress)
+    if resume is None and (folder / RESULT).is_file():
+        return dict(read_json(folder / RESULT))
+    resume = goes_on(folder, resume)
     how: dict[str, Any] = {"base": base, "data": data, "resume": resume, "device": device}
     how |= {"stop": stop, "progress": partial(progress, "train")}
     if learns := getattr(told, "distillation", None):

@@ -13,7 +13,7 @@ from aegle.core.artifacts import read_json, sha256_tree, write_json
 from aegle.core.errors import InputError, NotFoundError, UsageError
 from aegle.core.ports import Progress, quiet
 from aegle.flows import causal
-from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, locked, no_figures
+from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, goes_on, locked, no_figures
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.dequantise import trainable
 
@@ -48,7 +48,7 @@ def train(
     data: Path,
     out: Path,
     changes: Mapping[str, Any] | None = None,
-    resume: bool = False,
+    resume: bool | None = False,
     device: str = "auto",
     tracker: str | None = None,
     progress: Progress = quiet,
@@ -63,7 +63,7 @@ def train(
         data: where its corpora's paths begin.
         out: where runs lie.
         changes: dotted names of the recipe and their values.
-        resume: go on from the run's last checkpoint.
+        resume: go on from the run's last checkpoint; None: if there is one.
         device: cpu, cuda or auto.
         tracker: where figures are followed, an MLflow URI as `tracker_in` makes; None: nowhere.
         progress, figures: take a step's name, how much is done and of how much; each figure.
@@ -79,10 +79,10 @@ def train(
         more: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
         more |= {"progress": progress, "figures": figures, "stop": stop, "place": place}
         return causal.train(recipe, kind, data=data, out=out, **more)
-    _alone(recipe, place)
-    run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
+    run: Any = _alone(recipe, place)
     told = _read(recipe, data, changes)
     folder, base = out / told.name, _base(told, progress)
+    resume = goes_on(folder, resume)
     with locked(folder):
         about = begun(told, _hashes(told, data), folder, resume)
         how = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
@@ -94,9 +94,11 @@ def train(
     return result
 
 
-def _alone(recipe: Path, place: Mapping[str, Any] | None) -> None:
+def _alone(recipe: Path, place: Mapping[str, Any] | None) -> Any:
+    """What trains encoders; loads torch, which nothing else does."""
     if place:
         raise UsageError(f"{recipe}: an encoder is trained in one process; start one alone")
+    return plugins.load("aegle.train.run:run")
 
 
 def search(

@@ -48,6 +48,11 @@ def apart_from(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in recipe.items() if key != "parallel"}
 
 
+def goes_on(folder: Path, resume: bool | None) -> bool:
+    """Whether a run goes on from a checkpoint; None: where there is one."""
+    return (folder / "checkpoint.json").is_file() if resume is None else resume
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """A run's folder for this process alone.
