@@ -110,6 +110,11 @@ def served(theirs: Connection, target: str, given: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)  # stdout is the result of the process that asked
+    call(theirs, target, given)
+
+
+def call(theirs: Any, target: str, given: dict[str, Any]) -> None:
+    """Call ``module:name`` with what watches it; a pipe (or its like) is told how it went."""
     link = _Link(theirs)
     try:
         told = plugins.load(target)(
@@ -142,7 +147,7 @@ def answered(pipe: Connection, word: str) -> bool:
 class _Link:
     """The pipe to the process that asked; when that is gone, it is time to stop."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Any) -> None:
         self.pipe, self.ended = pipe, False
 
     def tell(self, kind: str, told: Any) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from aegle.core import plugins
+from aegle.flows.over_ray import over_ray
 from aegle.flows.together import together
 
 WORK: Final = "aegle.train.causal.worker:work"
@@ -35,7 +36,7 @@ def runner(kind: str, told: Any, place: Mapping[str, Any] | None) -> Callable[..
     if parallel is None or parallel.processes == 1:
         run: Callable[..., Any] = plugins.load("aegle.train.causal.kinds:runner")(kind)
         return run
-    return _local
+    return _on_ray if parallel.launcher == "ray" else _local
 
 
 def _local(
@@ -66,6 +67,30 @@ def _local(
             ready=_READY if device == "cpu" else (),
             gone=plugins.load(_GONE),
         )
+    return SimpleNamespace(**found[0])
+
+
+def _on_ray(
+    told: Any,
+    *,
+    log: Callable[[str, float, int], None],
+    progress: Callable[[int, int], None],
+    stop: Callable[[], bool],
+    device: str,
+    **how: Any,
+) -> Any:
+    """Workers of a Ray cluster, which see the same folders."""
+    plugins.load(WORK)
+    takes: dict[str, Callable[..., None]] = {"progress": progress, "figures": log}
+    found = over_ray(
+        WORK,
+        {**how, "recipe": told.model_dump(mode="json"), "device": device},
+        told.parallel.processes,
+        gpus=device == "cuda",
+        tell=lambda kind, some: takes[kind](*some),
+        stop=stop,
+        gone=plugins.load(_GONE),
+    )
     return SimpleNamespace(**found[0])
 
 

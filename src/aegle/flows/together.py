@@ -22,7 +22,7 @@ _END_S: Final = 10.0
 
 
 @dataclass(slots=True)
-class _One:
+class One:
     """A process, its pipe, and what it told last."""
 
     number: int
@@ -34,14 +34,14 @@ class _One:
 
 
 @dataclass(slots=True)
-class _All:
+class Processes:
     """All processes of a call.
 
     Attributes:
         gone: what a process says that only noticed that another is gone.
     """
 
-    ones: list[_One]
+    ones: list[One]
     gone: str
     asked: bool = False
     failed_at: float = field(default=0.0)
@@ -53,7 +53,7 @@ class _All:
             if not one.done:
                 answered(one.pipe, "stop")
 
-    def fail(self, one: _One, error: AegleError) -> None:
+    def fail(self, one: One, error: AegleError) -> None:
         """Take a process's failure."""
         one.done, one.error = True, error
         self.failed_at = self.failed_at or time.monotonic()
@@ -106,14 +106,14 @@ def together(
     )
     if ready and "forkserver" in how:
         context.set_forkserver_preload(list(ready))
-    every = _All([], gone)
+    every = Processes([], gone)
     try:
         for number, told in enumerate(given):
             mine, theirs = context.Pipe()
             worker = context.Process(target=served, args=(theirs, target, dict(told)))
             worker.start()
             theirs.close()
-            every.ones.append(_One(number, worker, mine))
+            every.ones.append(One(number, worker, mine))
         _follow(every, tell, stop)
     finally:
         _end(every)
@@ -123,7 +123,7 @@ def together(
 
 
 def _follow(
-    every: _All, tell: Callable[[str, tuple[Any, ...]], None], stop: Callable[[], bool]
+    every: Processes, tell: Callable[[str, tuple[Any, ...]], None], stop: Callable[[], bool]
 ) -> None:
     while not every.over():
         if stop() and not every.asked:
@@ -133,7 +133,7 @@ def _follow(
             _take(every, waiting[pipe], tell)  # type: ignore[index]
 
 
-def _take(every: _All, one: _One, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
+def _take(every: Processes, one: One, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
     try:
         kind, told = one.pipe.recv()
     except (EOFError, ConnectionResetError):
@@ -147,7 +147,7 @@ def _take(every: _All, one: _One, tell: Callable[[str, tuple[Any, ...]], None]) 
         tell(kind, told)
 
 
-def _ended(one: _One, count: int) -> BackendError:
+def _ended(one: One, count: int) -> BackendError:
     one.process.join()
     who = f"process {one.number} of the run's {count}"
     if one.process.exitcode == -signal.SIGKILL:
@@ -162,7 +162,7 @@ def _ended(one: _One, count: int) -> BackendError:
     )
 
 
-def _end(every: _All) -> None:
+def _end(every: Processes) -> None:
     """No process outlives the call: who has told all ends by itself, the others are killed."""
     until = time.monotonic() + (_END_S if all(one.done for one in every.ones) else 0)
     for one in every.ones:

@@ -184,3 +184,13 @@ def test_shares_make_up_what_one_process_takes(size: int, world: int, epoch: int
     joined = [number for step in zip(*each, strict=True) for (number,) in step]
     assert [one for one in joined if one >= 0] == [*order]
     assert all(one < 0 for one in joined[size:]), "what stands in comes last"
+
+
+def test_workers_of_ray_learn_the_same(made: Path, tmp_path: Path, alone: Any) -> None:
+    pytest.importorskip("ray", reason="clusters need the extra 'ray'")
+    many = {"strategy": "ddp", "processes": 2, "launcher": "ray"}
+    done = go(told(made, "ddp", parallel=many), made, tmp_path)
+    curve = [told["loss"] for told in done.metrics["history"]]
+    wanted = [told["loss"] for told in alone("lora").done.metrics["history"]]
+    assert curve == pytest.approx(wanted, abs=1e-5)
+    assert done.extra["parallel"]["wrapper"] == "DistributedDataParallel"

@@ -107,24 +107,26 @@ def joined(place: Place, device: str) -> Iterator[Team]:
     Raises:
         BackendError: the others can't be reached, or one is gone (its message is `GONE`).
     """
+    began = distributed.is_initialized()  # by Ray Train
     _told(place)
     if device == "cuda":
         torch.cuda.set_device(place.local)
     try:
-        distributed.init_process_group(
-            "nccl" if device == "cuda" else "gloo",
-            init_method=place.meet,
-            rank=place.rank,
-            world_size=place.world,
-            timeout=timedelta(seconds=WAIT_S),
-        )
+        if not began:
+            distributed.init_process_group(
+                "nccl" if device == "cuda" else "gloo",
+                init_method=place.meet,
+                rank=place.rank,
+                world_size=place.world,
+                timeout=timedelta(seconds=WAIT_S),
+            )
         yield Team.here()
     except RuntimeError as error:
         if lost(error):
             raise BackendError(GONE) from error
         raise
     finally:
-        if distributed.is_initialized():
+        if distributed.is_initialized() and not began:
             distributed.destroy_process_group()
 
 
