@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil, parallel, shards
+from aegle.train.causal import adapters, attention, distil, parallel, shards, zero
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -199,6 +199,8 @@ def prepare(
     if recipe.parallel.wanted == "fsdp":
         model = shards.spread(model, parallel.Team.here(), offload=recipe.parallel.offload)
     told = training_arguments(recipe, watch.folder, device, per_epoch)
+    if recipe.parallel.wanted.startswith("zero"):  # on a CPU it looks for no GPU by itself
+        told |= {"deepspeed": zero.configuration(recipe, bf16=told["bf16"]), "use_cpu": False}
     trainer = Tuner(
         model=model,
         args=TrainingArguments(**told),

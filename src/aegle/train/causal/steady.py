@@ -32,7 +32,7 @@ from transformers.utils import logging
 from aegle.core.artifacts import write_json
 from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
-from aegle.train.causal import adapters, shards
+from aegle.train.causal import adapters, shards, zero
 from aegle.train.causal.packing import real_tokens
 from aegle.train.causal.parallel import Team, fills
 from aegle.train.fit import Log
@@ -126,7 +126,8 @@ class Steady(Trainer):
         if self.stopped:
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
         if (folder / BEST).is_file():
-            shards.put(self.model, checkpoint.read_tensors(folder / BEST))
+            place = zero.put if self.is_deepspeed_enabled else shards.put
+            place(self.model, checkpoint.read_tensors(folder / BEST))
         return int(step)
 
     @property
@@ -190,7 +191,11 @@ class Steady(Trainer):
 
     def _keep_best(self, target: Path) -> None:
         shards.settle(self.model)
-        found = {n: shards.whole(one.detach()) for n, one in adapters.trained(self.model).items()}
+        if self.is_deepspeed_enabled:
+            found = zero.whole(self.model)
+        else:
+            kept = adapters.trained(self.model)
+            found = {name: shards.whole(one.detach()) for name, one in kept.items()}
         if self.team.first:
             checkpoint.write_tensors(target, found)
         self.team.wait()
@@ -203,9 +208,6 @@ class Steady(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Weights, optimiser and random states in safetensors, the rest in JSON; one is kept."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._save_checkpoint(model, trial)
-            return
         tensors, values = adapters.memory(self.model)
         numpy_state: Any = np.random.get_state()
         state = {
@@ -220,6 +222,9 @@ class Steady(Trainer):
         tensors["numpy"] = torch.from_numpy(numpy_state[1].astype(np.int64))
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
         told = (self.watch.folder, self.model, optimiser, state)
+        if self.is_deepspeed_enabled:
+            zero.save(self.watch.folder, self.model, state, self.team, more=tensors)
+            return
         if self.sharded:
             shards.save(*told, self.team, more=tensors)
             return
@@ -236,16 +241,24 @@ class Steady(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing yet: `_load_optimizer_and_scheduler` puts all back."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _prepare_for_training(self, max_steps: int, loader: Any, resume: str | None) -> Any:
+        if not self.is_deepspeed_enabled:
+            return super()._prepare_for_training(max_steps, loader, resume)
+        found = super()._prepare_for_training(max_steps, loader, None)  # or it looks for pickles
+        self._load_optimizer_and_scheduler(resume)
+        return found
 
     def _load_optimizer_and_scheduler(self, resume_from_checkpoint: str | None) -> None:
-        if resume_from_checkpoint is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_optimizer_and_scheduler(resume_from_checkpoint)
+        if resume_from_checkpoint is None:
             return
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
         stored = shards.Stored(self.watch.folder)
-        more, state = shards.load(self.model, optimiser, stored), stored.state
+        if self.is_deepspeed_enabled:
+            more = zero.load(self.model, self.model_wrapped, stored)
+        else:
+            more = shards.load(self.model, optimiser, stored)
+        state = stored.state
         self._numpy, found = more.pop("numpy"), stored.random(self.team.rank)
         self._random = self._random if found is None else found
         more = {name: one for name, one in more.items() if not name.startswith("random.")}
