@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from aegle.core.errors import AegleError, BackendError, StoppedError
@@ -27,7 +26,7 @@ class One:
 
     number: int
     process: Any
-    pipe: Connection
+    pipe: Any
     done: bool = False
     result: Any = None
     error: AegleError | None = None
@@ -130,7 +129,7 @@ def _follow(
             every.stop()
         waiting = {one.pipe: one for one in every.ones if not one.done}
         for pipe in connection.wait(list(waiting), LOOK_S):
-            _take(every, waiting[pipe], tell)  # type: ignore[index]
+            _take(every, waiting[pipe], tell)
 
 
 def _take(every: Processes, one: One, tell: Callable[[str, tuple[Any, ...]], None]) -> None:

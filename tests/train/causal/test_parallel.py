@@ -168,6 +168,7 @@ def test_a_process_that_fails_ends_all_with_its_own_reason(made: Path, tmp_path:
         ({"parallel": {"strategy": "fsdp"}}, "needs several processes"),
         ({"parallel": {"processes": 2, "offload": True}}, "offload is for fsdp"),
         ({"parallel": {"strategy": "fsdp", "processes": 2}, "adapter": "qlora"}, "take ddp"),
+        ({"parallel": {"strategy": "zero3", "processes": 2}}, "loss_chunk: under zero3"),
     ],
 )
 def test_what_cannot_be_shared_out_is_refused(made: Path, more: Any, says: str) -> None:

@@ -258,6 +258,11 @@ class Recipe(Common):
         self.parallel.check(self.optimiser.accumulation, self.adapter.method)
         if self.parallel.processes > 1 and self.distillation:
             raise ValueError("distillation runs in one process; leave parallel out")
+        if self.parallel.wanted == "zero3" and self.loss_chunk:
+            raise ValueError(
+                "loss_chunk: under zero3 the output layer is whole in the forward pass alone; set "
+                "it to 0, or take fsdp"
+            )
         return self
 
     @model_validator(mode="after")

@@ -23,7 +23,8 @@ from aegle.train.causal.loss import Head, heard, listening, shifted
 from aegle.train.causal.mix import Mixed, forgetting, read_mixed
 from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
-from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
+from aegle.train.causal.shared import Shared
+from aegle.train.causal.steady import Watch, arguments, on_device, quieten
 from aegle.train.fit import Log
 from aegle.train.memory import peaks
 
@@ -258,7 +259,7 @@ def training_arguments(recipe: Common, folder: Path, device: str, per_epoch: int
     )
 
 
-class Tuner(Steady):
+class Tuner(Shared):
     """Learns the next token of what is learned, its loss in chunks.
 
     Attributes:
@@ -274,7 +275,6 @@ class Tuner(Steady):
     lesson: distil.Lesson | None = None
     by_text = False
     size = 0
-    asked = "none"
 
     def __init__(self, *given: Any, **told: Any) -> None:
         super().__init__(*given, **told)
@@ -282,12 +282,6 @@ class Tuner(Steady):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(len(self.train_dataset), self.args.seed)
-
-    def get_train_dataloader(self) -> Any:
-        """Its batches in order; of several processes, each has its share."""
-        if self.team.world == 1:
-            return super().get_train_dataloader()
-        return parallel.loader(self.train_dataset, self._get_train_sampler(), self.team)
 
     def compute_loss(
         self,
@@ -352,25 +346,6 @@ class Tuner(Steady):
         self.model.train()
         shards.settle(self.model)
         return parallel.pooled(found, data.plan, self.team)
-
-    def record(self) -> dict[str, Any]:
-        """What was asked for and what really ran."""
-        mine = torch.tensor(peaks()["peak_bytes"])
-        most = [int(one) for one in self.team.gather(mine)]
-        place = self.args.device.type
-        return parallel.record(self.asked, self.model_wrapped, self.team, place, most)
-
-    def whole(self) -> None:
-        """The model as it was before it was spread, in the first process."""
-        if self.sharded:
-            shards.gathered(self.model, self.team)
-
-    def _defer_fsdp_gradient_reduction(self) -> Any:
-        return shards.kept_back(self.model)
-
-    def _move_model_to_device(self, model: Any, device: Any) -> None:
-        if not any(isinstance(one, shards.DTensor) for one in model.parameters()):
-            super()._move_model_to_device(model, device)
 
     def _each(self, batch: Any) -> tuple[Tensor, Tensor]:
         told = {name: one for name, one in batch.items() if name != "labels"}

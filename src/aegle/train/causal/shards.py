@@ -201,12 +201,13 @@ class Stored:
         if not told.is_file():
             raise InputError(f"{folder} has no checkpoint to go on from; start without --resume")
         self.state: dict[str, Any] = read_json(told)
-        self._files = []
+        self._files: list[Any] = []
         for one in self.state.get("shards", [self.state]):
             file = folder / one["file"]
             if not file.is_file() or sha256_file(file) != one["sha256"]:
                 raise InputError(f"{file} is missing or damaged; start the run anew")
-            self._files.append(safe_open(str(file), framework="pt"))
+            opened: Any = safe_open(str(file), framework="pt")
+            self._files.append(opened)
         self._index = self.state.get("tensors", {})
 
     def names(self, begin: str) -> list[str]:

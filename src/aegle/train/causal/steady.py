@@ -243,9 +243,10 @@ class Steady(Trainer):
         """Nothing yet: `_load_optimizer_and_scheduler` puts all back."""
 
     def _prepare_for_training(self, max_steps: int, loader: Any, resume: str | None) -> Any:
+        prepare: Any = super()._prepare_for_training
         if not self.is_deepspeed_enabled:
-            return super()._prepare_for_training(max_steps, loader, resume)
-        found = super()._prepare_for_training(max_steps, loader, None)  # or it looks for pickles
+            return prepare(max_steps, loader, resume)
+        found = prepare(max_steps, loader, None)  # or it looks for pickles
         self._load_optimizer_and_scheduler(resume)
         return found
 
