@@ -35,6 +35,8 @@ def test_a_missing_extra_names_the_command() -> None:
     error = errors.MissingExtraError("docx", "documents")
     assert "pip install 'aegle[documents]'" in str(error)
     assert set(plugins.EXTRAS.values()) == {
+        "private",
+        "federated",
         "documents", "ocr", "telemetry", "hub", "train", "track", "search",
         "lancedb", "pgvector", "faiss", "qdrant", "milvus",
     }  # fmt: skip

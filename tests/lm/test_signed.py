@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from aegle.core.artifacts import write_bytes
-from aegle.core.errors import InputError
+from aegle.core.errors import InputError, WorkspaceError
 from aegle.lm import signed
 from aegle.lm.signed_graph import signed as rewritten
 from aegle.lm.signed_graph import trial
@@ -118,3 +118,56 @@ def test_a_damaged_graph_is_an_error(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"MatMulInteger \xff\xff")
     with pytest.raises(InputError, match="can't be read as ONNX"):
         rewritten(tmp_path / "model.onnx")
+
+
+def test_weights_that_something_else_reads_stay_as_they_are(tmp_path):
+    graph = product(tmp_path / "model.onnx")
+    model = onnx.load(graph)
+    weights = numpy_helper.to_array(model.graph.initializer[0])
+    model.graph.node.append(helper.make_node("Gather", ["w", "row"], ["looked_up"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(5), "row"))
+    model.graph.output.append(helper.make_tensor_value_info("looked_up", TensorProto.UINT8, [40]))
+    assert rewritten_or_same(model, tmp_path) is None
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["inner"])],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("inner", TensorProto.UINT8, weights.shape)],
+    )
+    del model.graph.node[1:], model.graph.output[1:]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.node.append(
+        helper.make_node("If", ["yes"], ["either"], then_branch=branch, else_branch=branch)
+    )
+    assert rewritten_or_same(model, tmp_path) is None
+    del model.graph.node[1:]
+    assert rewritten_or_same(model, tmp_path) is not None
+
+
+def rewritten_or_same(model, folder):
+    (folder / "changed.onnx").write_bytes(model.SerializeToString())
+    return rewritten(folder / "changed.onnx")
+
+
+def test_weights_in_another_file_stay_there(tmp_path, fresh, monkeypatch):
+    """Two such graphs can be alike to the byte: one would be served with the other's weights."""
+    monkeypatch.setattr(signed, "exact", lambda _: True)
+    monkeypatch.setattr(signed.platform, "machine", lambda: "x86_64")
+    for name in "ab":
+        graph = product(tmp_path / "whole.onnx")
+        (tmp_path / name).mkdir()
+        how = {"save_as_external_data": True, "location": "data", "size_threshold": 1024}
+        onnx.save(onnx.load(graph), tmp_path / name / "model.onnx", **how)
+    first, second = (tmp_path / name / "model.onnx" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    assert [signed.fitted(one, fresh) for one in (first, second)] == [first, second]
+
+
+def test_on_a_full_disk_the_graph_runs_as_it_is(tmp_path, fresh, monkeypatch):
+    def full(target, content):
+        raise WorkspaceError("the disk is full")
+
+    monkeypatch.setattr(signed, "exact", lambda _: True)
+    monkeypatch.setattr(signed, "write_bytes", full)
+    graph = product(tmp_path / "model.onnx")
+    assert signed.fitted(graph, fresh) == graph

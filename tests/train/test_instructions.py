@@ -187,6 +187,9 @@ def test_a_rewording_asks_the_same(other: str, fine: bool) -> None:
         ("Which allergies does pump-12 have?", "What is pump-12 allergic to?", True),
         ("Who makes pump-12?", "Which vendor made pump-12?", True),
         ("Who makes pump-12?", "Who uses pump-12?", False),
+        ("What dose was ordered for gw-03?", "What medication was ordered for gw-03?", False),
+        ("Which drug was prescribed to gw-03?", "What amount was prescribed to gw-03?", False),
+        ("What was ordered for gw-03?", "What dose was ordered for gw-03?", False),
     ],
 )  # fmt: skip
 def test_minimal_pairs_are_told_apart(question: str, other: str, fine: bool) -> None:

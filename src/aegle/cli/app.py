@@ -13,6 +13,7 @@ from aegle.cli import (
     ablating,
     asking,
     assessing,
+    federating,
     filling,
     instructing,
     retrievers,
@@ -74,6 +75,7 @@ reviewing.register(app)
 retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
+federating.register(app)
 
 
 def main() -> None:

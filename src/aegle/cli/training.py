@@ -89,7 +89,7 @@ def train(
       aegle train sft-answers --data data --folds 5
     """
     no_model = _one_of(search, folds, learning_curve, resume)
-    about = {"data": data, "out": out, "changes": _changes(set_, seed), "device": device.value}
+    about = {"data": data, "out": out, "changes": changes_of(set_, seed), "device": device.value}
     if search:
         about["trials"] = search
     elif folds or learning_curve:
@@ -144,7 +144,7 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _changes(pairs: list[str], seed: int | None) -> dict[str, Any]:
+def changes_of(pairs: list[str], seed: int | None) -> dict[str, Any]:
     """Values as YAML reads them: numbers, truth values, lists."""
     read = plugins.load("yaml:safe_load")
     changes = {name: read(value) for name, value in parse_set(pairs).items()}

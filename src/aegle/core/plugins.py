@@ -51,6 +51,8 @@ EXTRAS: Final[dict[str, str]] = {
     "transformers": "train",
     "scipy": "train",
     "gguf": "train",
+    "opacus": "private",
+    "flwr": "federated",
     "mlflow": "track",
     "optuna": "search",
     "lancedb": "lancedb",

@@ -42,7 +42,10 @@ def fitted(graph: Path, cache_dir: Path) -> Path:
         return graph
     try:
         return _signed_form(graph, cache_dir) if exact(cache_dir) else graph
-    except (OSError, WorkspaceError):  # nowhere to keep it: the graph as it is gives the same numbers, slower
+    except (
+        OSError,
+        WorkspaceError,
+    ):  # nowhere to keep it: the graph as it is gives the same numbers, slower
         return graph
 
 

@@ -104,8 +104,8 @@ def search(
         told: takes each trial as it ends.
 
     Raises:
-        UsageError: the recipe declares nothing to search, or the folder holds another search, or one
-            of other data.
+        UsageError: the recipe declares nothing to search, or the folder holds another search, or
+            one of other data.
         InputError: a value that the recipe can't have, or data that can't be read, or every trial
             diverged.
         StoppedError: ``stop`` said so; the same call goes on from there.
@@ -263,9 +263,7 @@ def _number(value: Any) -> float | int | None:
         return None
 
 
-def _study(
-    recipe: Any, folder: Path, lane: Lane, hashes: Mapping[str, str]
-) -> optuna.Study:
+def _study(recipe: Any, folder: Path, lane: Lane, hashes: Mapping[str, str]) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     about = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     study = optuna.create_study(

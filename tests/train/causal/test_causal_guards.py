@@ -20,11 +20,14 @@ from tiny_causal import corpus, tiny
 from tiny_causal import recipe as tiny_recipe
 from tiny_preference import lines, pairs
 
-from aegle.core.errors import InputError, StoppedError, UsageError
+from aegle.core.errors import InputError, StoppedError, UsageError, WorkspaceBusyError
 from aegle.flows import model
+from aegle.flows.runs import locked
 from aegle.train.causal import overfit
 from aegle.train.causal.corpus import read_corpus
+from aegle.train.causal.distil import TAUGHT
 from aegle.train.causal.holding import parted, thinned
+from aegle.train.causal.mix import read_mixed
 from aegle.train.causal.recipe import read_recipe
 from aegle.train.causal.run import run
 
@@ -74,16 +77,16 @@ def test_each_group_is_held_out_once(names: list[str], of: int, seed: int) -> No
     source = told.data[0]
     if len(there) < of:
         with pytest.raises(InputError, match="too few for"):
-            parted(some, source, told.model_copy(update={"fold": (0, of)}))
+            parted(some, source, told.model_copy(update={"fold": (0, of)}), {})
         return
     held: list[One] = []
     sizes = []
     for number in range(of):
         recipe = told.model_copy(update={"fold": (number, of)})
-        train, dev = parted(some, source, recipe)
+        train, dev = parted(some, source, recipe, {})
         assert sorted(train + dev, key=lambda one: one.number) == some
         assert not {one.group for one in train} & {one.group for one in dev}
-        again = parted(some[::-1], source, recipe)
+        again = parted(some[::-1], source, recipe, {})
         assert set(again[1]) == set(dev), "whatever the order of the file"
         sizes.append(len({one.group for one in dev}))
         held += dev
@@ -113,6 +116,39 @@ def test_folds_leave_a_dev_file_alone(made: Path, tmp_path: Path) -> None:
     assert len(found.train) + len(found.dev) == 3 * GROUPS
 
 
+@pytest.mark.parametrize("more", [{}, {"mixing": {"temperature": 2}}])
+def test_a_patient_of_two_files_is_held_out_once_and_whole(tmp_path: Path, more: Any) -> None:
+    """Else it would be scored in parts, each taken for a group of its own."""
+    sources = []
+    for name, patients in (("notes", range(10)), ("letters", range(1, 10, 2))):
+        rows = [
+            {"prompt": f"{name} {one} {n}?", "completion": "x", "patient": f"p{one}"}
+            for one in patients
+            for n in range(2)
+        ]
+        lines(tmp_path / f"{name}.jsonl", rows)
+        source = {"train": f"{name}.jsonl", "licence": "o", "safe_because": "made"}
+        sources.append({**source, "group": "patient"})
+    dev: list[str] = []
+    for number in range(5):
+        told = tiny_recipe(tmp_path, data=sources, fold=[number, 5], **more)
+        found = read_mixed(told, tmp_path).corpus
+        dev += sorted({one.group for one in found.dev})
+        assert not found.dropped["held out"], "nothing is lost to folds of another file"
+        for group in {one.group for one in found.dev}:
+            rows_of = sum(one.group == group for one in found.dev)
+            assert rows_of == 2 + 2 * (int(group[1:]) % 2)
+    assert sorted(dev) == [f"p{one}" for one in range(10)]
+
+
+def test_folds_are_of_one_process_at_a_time(made: Path, tmp_path: Path) -> None:
+    how: Any = {"data": made, "out": tmp_path, "device": "cpu"}
+    for name, more in (("tiny-folds-2", {"folds": 2}), ("tiny-curve", {"shares": (0.5, 1.0)})):
+        with locked(tmp_path / name), pytest.raises(WorkspaceBusyError):
+            model.guard(made / "tiny.yaml", **how, **more)
+        assert not list((tmp_path / name).rglob("*.json"))
+
+
 @pytest.fixture(scope="module")
 def folds(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Folds by the command line: the folder of runs and the report."""
@@ -136,7 +172,7 @@ def test_folds_score_every_group_by_a_run_that_has_not_seen_it(folds: Any) -> No
     assert report["spread"] == [min(values), max(values)]
     assert sum(one["texts"]["dev"] for one in report["folds"]) == 3 * GROUPS
     left = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert left <= {"report.json", "result.json", "run.json", "dev.json", "owner.lock", ".lock"}
+    assert left <= {"report.json", "result.json", "run.json", "dev.json", "lock"}
 
 
 def test_what_is_finished_is_not_trained_again(folds: Any) -> None:
@@ -194,12 +230,20 @@ def test_a_search_stopped_and_gone_on_is_the_search_that_was_not(
     assert best.optimiser.lr == whole["best"]["optimiser.lr"]
     with pytest.raises(UsageError, match="another recipe"):
         model.search(file, out=tmp_path / "b", changes={"seed": 4}, **how)
+    corpus(tmp_path / "train.jsonl", count=3 * GROUPS, seed=8)
+    with pytest.raises(UsageError, match="other data"):
+        model.search(file, out=tmp_path / "b", **{**how, "data": tmp_path})
 
 
 def test_a_trial_that_diverges_is_one_trial_less(made: Path, tmp_path: Path) -> None:
     changes = {"adapter": "full", "search": {"optimiser.lr": [1.0e30, 2.0e-3, 1.0e30]}}
     how: Any = {"data": made, "out": tmp_path, "device": "cpu", "changes": changes}
+    answers = tmp_path / "tiny-search" / "trial" / TAUGHT
+    answers.parent.mkdir(parents=True)
+    answers.write_text("{}")
     found = model.search(made / "tiny.yaml", trials=5, **how)
+    assert answers.is_file(), "a teacher's answers serve the next trial, too"
+    assert [path.name for path in answers.parent.iterdir()] == [TAUGHT]
     lost = [one for one in found["trials"] if one["optimiser.lr"] == 1.0e30]
     assert 0 < len(lost) < 5
     assert all(one["pruned"] for one in lost)

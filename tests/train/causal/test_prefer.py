@@ -322,3 +322,9 @@ def test_each_example_counts_the_same_in_batches_of_any_size(
     assert any(bool(one.abs().max() > 0) for one in whole)
     for mine, wanted in zip(parts, whole, strict=True):
         torch.testing.assert_close(mine, wanted, rtol=1e-3, atol=1e-6)
+
+
+def test_kto_needs_both_kinds_of_answers_in_the_share_that_is_learned(tmp_path: Path) -> None:
+    lines(tmp_path / "train.jsonl", judged())
+    with pytest.raises(InputError, match="all are of one kind"):
+        read_all(recipe("kto", tmp_path, learn=0.01), tmp_path)

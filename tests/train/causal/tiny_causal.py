@@ -87,7 +87,6 @@ def recipe(base: Path, **more: Any) -> Any:
         "optimiser": {"lr": 0.02, "epochs": 2, "accumulation": 1},
         "precision": "fp32",  # whatever this processor computes in: tests compare to the digit
         "batches": {"tokens": 128},
-        "precision": "fp32",  # what is compared to the bit is the arithmetic, not a processor's
         **more,
     }
     return Recipe.model_validate(told)

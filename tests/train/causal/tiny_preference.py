@@ -52,7 +52,6 @@ def recipe(kind: str, base: Path, **more: Any) -> Any:
         "optimiser": {"lr": 0.01, "epochs": 2, "accumulation": 1},
         "precision": "fp32",  # whatever this processor computes in: tests compare to the digit
         "batches": {"tokens": 256},
-        "precision": "fp32",  # formulas are compared, not a processor's arithmetic
         **more,
     }
     return (Rollout if kind in ("grpo", "rloo") else Preference).model_validate(told)

@@ -57,7 +57,10 @@ class Corpus:
 
 
 def read_corpus(
-    recipe: Recipe, data: Path, known: Mapping[str, str] = MappingProxyType({})
+    recipe: Recipe,
+    data: Path,
+    known: Mapping[str, str] = MappingProxyType({}),
+    dealt: dict[str, int] | None = None,
 ) -> Corpus:
     """All sources of a recipe; what dev holds of any source, and what is of a group that it names,
     is not among what is trained on.
@@ -66,6 +69,7 @@ def read_corpus(
         recipe: with ``data``.
         data: folder where the sources' paths begin.
         known: `spaces` of all sources of the run, where the recipe's are not all.
+        dealt: as `parted` takes it, of other sources read before.
 
     Raises:
         InputError: a file, a line or a record that isn't as it should be; records that say the
@@ -75,15 +79,15 @@ def read_corpus(
     seen: dict[Any, str] = {}
     train: list[Record] = []
     dev: list[Record] = []
-    numbers = known or spaces(recipe.data)
+    numbers, dealt = known or spaces(recipe.data), {} if dealt is None else dealt
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe, numbers[source.train])
+        mine, theirs = _parts(source, data, recipe, numbers[source.train], dealt)
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
     kept = free(train, dev, said)
     dropped["held out"] = len(train) - len(kept)
-    if not kept or not dev:
+    if not kept or not (dev or recipe.fold):  # a fold may lie in other sources
         missing = "train" if not kept else "dev"
         raise InputError(
             f"nothing is left for {missing}: {len(train)} records to train on, {len(dev)} in dev, "
@@ -93,13 +97,15 @@ def read_corpus(
 
 
 def _parts(
-    source: Source, data: Path, recipe: Recipe, space: str
+    source: Source, data: Path, recipe: Recipe, space: str, dealt: dict[str, int]
 ) -> tuple[list[Record], list[Record]]:
     train = list(read_records(data / source.train, source))
-    if source.dev and recipe.fold is None:
+    if recipe.fold:
+        return parted(owned(train, source, space), source, recipe, dealt)
+    if source.dev:
         dev = list(read_records(data / source.dev, source))
     else:
-        train, dev = parted(train, source, recipe)
+        train, dev = parted(train, source, recipe, dealt)
     return owned(train, source, space), owned(dev, source, space)
 
 

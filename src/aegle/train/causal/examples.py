@@ -79,8 +79,9 @@ def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
     train: list[Example] = []
     dev: list[Example] = []
     numbers = spaces(recipe.data)
+    dealt: dict[str, int] = {}
     for source in recipe.data:
-        mine, theirs = _parts(source, data, recipe, numbers[source.train])
+        mine, theirs = _parts(source, data, recipe, numbers[source.train], dealt)
         train += _once(mine, recipe.duplicates, dropped, seen) * source.repeat
         dev += theirs
     dev = _once(dev, "drop", {"duplicates": 0}, {})
@@ -93,19 +94,26 @@ def read_all(recipe: Preference | Rollout, data: Path) -> Examples:
             f"{dropped['held out']} whose prompt or group is in both; name more data, a dev file, "
             "another share, or the key that groups examples of one prompt"
         )
+    kept = thinned(kept, recipe)
     if recipe.kind == "kto" and len({one.good for one in kept}) < 2:
         raise InputError("label: kto needs good answers and bad ones, and all are of one kind")
-    return Examples(tuple(thinned(kept, recipe)), tuple(dev), dropped)
+    return Examples(tuple(kept), tuple(dev), dropped)
 
 
 def _parts(
-    source: Source, data: Path, recipe: Preference | Rollout, space: str
+    source: Source,
+    data: Path,
+    recipe: Preference | Rollout,
+    space: str,
+    dealt: dict[str, int],
 ) -> tuple[list[Example], list[Example]]:
     found = list(read_examples(data / source.train, source, recipe.kind))
-    if source.dev and recipe.fold is None:
+    if recipe.fold:
+        return parted(owned(found, source, space), source, recipe, dealt)
+    if source.dev:
         held = list(read_examples(data / source.dev, source, recipe.kind))
     else:
-        found, held = parted(found, source, recipe)
+        found, held = parted(found, source, recipe, dealt)
     return owned(found, source, space), owned(held, source, space)
 
 

@@ -48,7 +48,8 @@ def owned(some: Sequence[P], source: Source, space: str) -> list[P]:
     """Records whose groups are named apart from those of other sources that mean others by them.
 
     Args:
-        some: of the source, parted already: a part follows from a name, whoever else is there.
+        some: of the source; where a share is held out, parted already: that follows from a name,
+            whoever else is there.
         source: that they are of.
         space: of its file, as in `spaces`.
     """

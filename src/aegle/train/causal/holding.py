@@ -14,11 +14,20 @@ from aegle.train.data.split import Grouped, split
 G = TypeVar("G", bound=Grouped)
 
 
-def parted(some: Sequence[G], source: Source, recipe: Common) -> tuple[list[G], list[G]]:
+def parted(
+    some: Sequence[G], source: Source, recipe: Common, dealt: dict[str, int]
+) -> tuple[list[G], list[G]]:
     """(train, dev) of a train file's records, no group in both.
 
     Folds have as many groups as each other, or one more; which group is in which follows from the
-    recipe's seed and the groups' names.
+    recipe's seed and the groups' names. A group is in the same fold in every source, so that it is
+    scored once.
+
+    Args:
+        some: of the source; for folds named apart from other sources' already.
+        source: that they are of.
+        recipe: with ``fold``, or without.
+        dealt: group -> its fold in the sources before; takes what this one adds.
 
     Raises:
         InputError: fewer groups than folds.
@@ -34,7 +43,9 @@ def parted(some: Sequence[G], source: Source, recipe: Common) -> tuple[list[G], 
             f"{source.train} has {len(order)} groups ({source.group}), too few for {of} folds; ask "
             "for fewer, or name the key that groups its records"
         )
-    held = set(order[number::of])
+    for name in order:
+        dealt.setdefault(name, len(dealt) % of)
+    held = {name for name in order if dealt[name] == number}
     return [o for o in some if o.group not in held], [o for o in some if o.group in held]
 
 

@@ -42,7 +42,7 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
     """
     if recipe.mixing is None and recipe.replay is None:
         return Mixed(read_corpus(recipe, data), {}, {})
-    parts = _read(recipe, recipe.data if recipe.mixing else (), data)
+    parts = _read(recipe, recipe.data if recipe.mixing else (), data, {})
     whole = None if recipe.mixing else read_corpus(recipe, data, _spaces(recipe))
     old = _read(recipe, recipe.replay.data if recipe.replay else (), data)
     every = [*parts.values(), *old.values(), *([whole] if whole else [])]
@@ -68,13 +68,16 @@ def read_mixed(recipe: Recipe, data: Path) -> Mixed:
     )
 
 
-def _read(recipe: Recipe, sources: Sequence[Source], data: Path) -> dict[str, Corpus]:
-    """Each source by itself, under its file's name."""
+def _read(
+    recipe: Recipe, sources: Sequence[Source], data: Path, dealt: dict[str, int] | None = None
+) -> dict[str, Corpus]:
+    """Each source by itself, under its file's name; ``dealt`` as `read_corpus` takes it, None: each
+    has folds of its own, and so something to score on."""
     found: dict[str, Corpus] = {}
     known = _spaces(recipe)
     for source in sources:
         name = source.train if source.train not in found else f"{source.train}#{len(found)}"
-        found[name] = read_corpus(recipe.model_copy(update={"data": (source,)}), data, known)
+        found[name] = read_corpus(recipe.model_copy(update={"data": (source,)}), data, known, dealt)
     return found
 
 

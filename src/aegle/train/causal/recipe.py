@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
+from aegle.train.causal.private_keys import Privacy, undoes
 from aegle.train.keys import Part, checked, closest, read_tree
 
 LOW_RANK: Final = ("lora", "rslora", "dora", "pissa", "qlora")
@@ -231,6 +232,16 @@ class Common(Part):
             raise ValueError("fold: there are 2 folds at least")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, told: Any) -> Any:
+        if isinstance(told, dict) and "privacy" in told and "privacy" not in cls.model_fields:
+            raise ValueError(
+                f"privacy: the loss of {told.get('kind')} compares answers across a batch, so no "
+                "unit's gradient can be told apart; train privately with kind sft or pretrain"
+            )
+        return told
+
     @model_validator(mode="after")
     def _packable(self) -> Common:
         if self.adapter.method in PROMPTS:
@@ -278,6 +289,14 @@ class Recipe(Common):
         None, description="draw from the corpora by temperature; without it each is read as it is"
     )
     replay: Replay | None = None
+    privacy: Privacy | None = Field(None, description="train by DP-SGD (extra private)")
+
+    @model_validator(mode="after")
+    def _private(self) -> Recipe:
+        wrong = undoes(self) if self.privacy else ""
+        if wrong:
+            raise ValueError(wrong)
+        return self
 
     @model_validator(mode="after")
     def _taught(self) -> Recipe:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil, experts, overfit
+from aegle.train.causal import adapters, attention, distil, experts, overfit, private
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -66,11 +66,10 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     save_s: float | None = None,
     teacher: Path | None = None,
+    begin: Callable[[Tuner], None] = lambda trainer: None,
 ) -> Done:
-    """Train a recipe; what was trained ends in ``folder/model``, with a card.
-
-    On one processor the same recipe gives the same weights, also when the run was stopped and
-    resumed at any step.
+    """Train a recipe; what was trained ends in ``folder/model``, with a card. On one processor the
+    same recipe gives the same weights, stopped and resumed at any step or not (privately: never).
 
     Args:
         recipe: what to do.
@@ -81,11 +80,11 @@ def run(
         device: cpu, cuda or auto.
         save_s: seconds between checkpoints; None: as always.
         teacher: folder or GGUF file of the teacher, where the recipe has one.
+        begin: given the trainer before it runs, to start from other weights.
 
     Raises:
         InputError: the data, the base or the checkpoint can't be read, or the loss is no number.
-        BackendError: out of memory.
-        WorkspaceError: the disk is full.
+        BackendError, WorkspaceError: out of memory, or of disk.
         StoppedError: ``stop`` said so.
     """
     quieten()
@@ -96,13 +95,14 @@ def run(
     model, tokenizer = load_causal(base)
     check_base(recipe, model)
     encode = encoder_of(recipe, tokenizer)
+    private.check(recipe, corpus.train)
     dev = [(record, one) for record in corpus.dev for one in encode(record)]
     texts = {"train": encoded(corpus, "train", encode), "dev": [one for _, one in dev]}
     watch = Watch(folder, log, progress, stop, patience=recipe.stopping.patience)
     watch.save_s = watch.save_s if save_s is None else save_s
     trainer = prepare(recipe, model, tokenizer, texts, watch, device, teacher)
-    counts = {"dropped": dict(corpus.dropped), "drawn": dict(read.drawn)}
-    return _learned(recipe, trainer, encode, read, dev, counts, resume)
+    begin(trainer)
+    return _learned(recipe, trainer, encode, read, dev, dict(corpus.dropped), resume)
 
 
 def _learned(
@@ -111,7 +111,7 @@ def _learned(
     encode: Encoder,
     read: Mixed,
     dev: list[tuple[Record, Tokens]],
-    counts: dict[str, Any],
+    dropped: dict[str, int],
     resume: bool,
 ) -> Done:
     """The training itself, its figures, and what it leaves."""
@@ -122,18 +122,23 @@ def _learned(
     steps = trainer.run(resume=resume)
     distil.leave(trainer.model)
     metrics = scored(trainer, dev, folder, whole=recipe.overlong != "cut" or not cut)
-    train, texts = trainer.train_dataset.texts, [one for _, one in dev]
-    metrics["gap"], metrics["warnings"] = overfit.of_losses(trainer, train, texts, recipe)
+    metrics["warnings"] = []
+    if not recipe.privacy:  # what train's losses are is told by no budget
+        train, texts = trainer.train_dataset.texts, [one for _, one in dev]
+        metrics["gap"], metrics["warnings"] = overfit.of_losses(trainer, train, texts, recipe)
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], forgot = forgetting(recipe, before, after, old)
         metrics["warnings"] += forgot
     sizes = {"train": len(trainer.train_dataset.texts), "dev": len(dev)}
-    metrics["data"] = {**sizes, **counts, "cut": cut}
+    drawn = dict(read.drawn)
+    metrics["data"] = {**sizes, "dropped": dropped, "drawn": drawn, "cut": cut}
     packed = trainer.train_dataset.packed
     about = {"template": encode.name, "packed": packed, **ran(trainer)}
     if recipe.packed and not packed:
         about["padded"] = "in a packed row the base would let a text see the one before it"
+    if trainer.keeper:
+        about["privacy"] = metrics["privacy"] = trainer.keeper.card()
     keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
     return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
 
@@ -186,7 +191,9 @@ def prepare(
     by_text = recipe.packed and attention.use(model, place)
     packed = recipe.packed and _separate(recipe, [model, *([lesson.teacher] if lesson else [])])
     how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed, "pad": pad}
-    sets = {part: Batches.of(some, **how) for part, some in texts.items()}
+    sets: dict[str, Any] = {"dev": Batches.of(texts["dev"], **how)}
+    pick: Any = private.drawn if recipe.privacy else _whole
+    sets["train"] = pick(recipe, texts["train"], how)
     per_epoch = math.ceil(len(sets["train"]) / recipe.optimiser.accumulation)
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
@@ -201,6 +208,7 @@ def prepare(
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
     told = training_arguments(recipe, watch.folder, device, per_epoch)
+    told |= private.arguments(recipe, per_epoch) if recipe.privacy else {}
     trainer = Tuner(
         model=model,
         args=TrainingArguments(**told),
@@ -212,7 +220,13 @@ def prepare(
     trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
     trainer.routed = experts.asked(core, recipe.adapter)
     trainer.lesson, trainer.size = lesson, recipe.batches.tokens
+    trainer.keeper = private.Keeper(sets["train"], trainer) if recipe.privacy else None
     return trainer
+
+
+def _whole(recipe: Recipe, texts: Sequence[Tokens], how: dict[str, Any]) -> Batches:
+    """All texts in batches."""
+    return Batches.of(texts, **how)
 
 
 def _separate(recipe: Recipe, models: Sequence[Any]) -> bool:
@@ -266,6 +280,7 @@ class Tuner(Steady):
         routed: what a mixture of experts is asked with for its routers' losses.
         by_text: whether packed rows are attended to text by text.
         size: tokens of a batch.
+        keeper: makes each step of a private run.
     """
 
     core: Any
@@ -274,6 +289,7 @@ class Tuner(Steady):
     routed: Mapping[str, bool] = MappingProxyType({})
     by_text = False
     size = 0
+    keeper: private.Keeper | None = None
 
     def __init__(self, *given: Any, **told: Any) -> None:
         super().__init__(*given, **told)
@@ -281,6 +297,12 @@ class Tuner(Steady):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return Order(len(self.train_dataset), self.args.seed)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """A batch's loss; of a private run what its keeper lets out, which is nothing."""
+        if self.keeper:
+            return self.keeper.step(inputs)
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 
+from aegle.core.errors import UsageError
 from aegle.train.causal.distil import TAUGHT
 from aegle.train.causal.diverged import DivergedError
 from aegle.train.causal.kinds import judge_of, runner
@@ -41,9 +42,16 @@ def search(
         given: ``base``, ``data``, ``device`` and, where there is one, ``teacher`` of the training.
 
     Raises:
-        UsageError, InputError, StoppedError: as that one does.
+        UsageError: the recipe has ``privacy``; and as that one does.
+        InputError, StoppedError: as that one does.
     """
-    judge, higher = judge_of(make({}).kind)
+    first = make({})
+    if getattr(first, "privacy", None):
+        raise UsageError(
+            "--search isn't for a recipe with privacy: every trial learns from the same units, and "
+            "their budgets would add up uncounted; choose its keys on data of others"
+        )
+    judge, higher = judge_of(first.kind)
     lane = Lane(f"dev/{judge}", higher, _looks, _trained(judge, higher, given), _clear)
     how: dict[str, Any] = {"log": log, "progress": progress, "told": told, "stop": stop}
     return tried(make, lane, folder=folder, trials=trials, hashes=hashes, **how)

@@ -43,6 +43,9 @@ BEST: Final = "best.safetensors"
 TELL_S: Final = 1.0
 """Between figures of training at least: a tracker takes 20 ms for one."""
 
+_WATCHED: Final = ("tokens", "best", "history", "spent")
+"""What of a watch a checkpoint keeps."""
+
 _STATE: Final = "trainer_state.json"
 """Transformers' name for where its trainer stands."""
 
@@ -63,6 +66,7 @@ class Watch:
         tokens: seen so far, padding not counted.
         best: the judge's best value, at which step, how many evaluations ago.
         history: the figures of each evaluation.
+        spent: of a private run (noise, sampling rate, steps), as `private.spent` takes them.
     """
 
     folder: Path
@@ -76,6 +80,7 @@ class Watch:
     tokens: int = 0
     best: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    spent: list[list[float]] = field(default_factory=list)
 
 
 class Steady(Trainer):
@@ -196,7 +201,7 @@ class Steady(Trainer):
             "schedule": self.lr_scheduler.state_dict(),
             "rates": [group["lr"] for group in self.optimizer.param_groups],
             "method": values,
-            "watch": {name: getattr(self.watch, name) for name in ("tokens", "best", "history")},
+            "watch": {name: getattr(self.watch, name) for name in _WATCHED},
             "random": {"python": random.getstate(), "numpy": [*numpy_state[2:]]},
         }
         tensors["numpy"] = torch.from_numpy(numpy_state[1].astype(np.int64))
