@@ -87,8 +87,9 @@ def train(
       aegle train mine.yaml --data data --search 30
       aegle train runs/mine-search/best.yaml --data data --json
       aegle train sft-answers --data data --folds 5
+      aegle train sft-answers --data data --learning-curve 0.25,0.5,1
     """
-    no_model = _one_of(search, folds, learning_curve, resume)
+    no_model = _one_of(search, folds, learning_curve, resume, tracker)
     about = {"data": data, "out": out, "changes": changes_of(set_, seed), "device": device.value}
     if search:
         about["trials"] = search
@@ -101,13 +102,15 @@ def train(
     show.emit(result, json_, _searched if search else _guarded if no_model else made)
 
 
-def _one_of(search: int, folds: int, learning_curve: str, resume: bool) -> bool:
+def _one_of(search: int, folds: int, learning_curve: str, resume: bool, tracker: str) -> bool:
     """Whether the run is one that makes no model; there is one of them at most."""
     only = [bool(one) for one in (search, folds, learning_curve)]
     if sum(only) > 1:
         raise UsageError("--search, --folds and --learning-curve are three runs; name one")
     if any(only) and resume:
         raise UsageError("a search (or folds, a curve) goes on by itself; leave --resume out")
+    if any(only) and tracker:
+        raise UsageError("no tracker follows a search, folds or a curve; leave --tracker out")
     return any(only)
 
 

@@ -127,12 +127,11 @@ def search(
         return _searched(*causal.search(recipe, kind, trials=trials, **how))
     find = plugins.load("aegle.train.search:search")
     told = _read(recipe, data, changes)
-    read = plugins.load("aegle.train.recipe:read_recipe")
     folder = out / f"{told.name}-search"
     base = _base(told, progress)
     with locked(folder):
         found = find(
-            lambda more: read(recipe, changes={**(changes or {}), **more}),
+            lambda more: _read(recipe, data, {**(changes or {}), **more}),
             base=base,
             data=data,
             folder=folder,

@@ -106,8 +106,7 @@ def search(
     Raises:
         UsageError: the recipe declares nothing to search, or the folder holds another search, or
             one of other data.
-        InputError: a value that the recipe can't have, or data that can't be read, or every trial
-            diverged.
+        InputError: a value that the recipe can't have, unreadable data, or every trial diverged.
         StoppedError: ``stop`` said so; the same call goes on from there.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)

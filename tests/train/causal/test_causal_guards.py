@@ -182,6 +182,8 @@ def test_what_is_finished_is_not_trained_again(folds: Any) -> None:
     assert code == 0
     assert "all groups" in printed
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("result.json")} == before
+    code, _, told = aegle(*words, "--folds", "3", "--tracker", "sqlite:///x.db")
+    assert (code, "no tracker follows" in told) == (UsageError.exit_code, True), "not ignored"
     code, _, told = aegle(*words, "--folds", "3", "--set", "optimiser.lr=0.5")
     assert (code, "another recipe" in told) == (UsageError.exit_code, True)
 
