@@ -97,7 +97,7 @@ def search(
             lambda more: read(recipe, changes={**(changes or {}), **more}),
             folder=folder,
             trials=trials,
-            hashes=_hashes(told, data),
+            hashes=lambda: _hashes(told, data),
             log=figures,
             progress=lambda done, total: progress("search", done, total),
             told=lambda one: figures("trial", one.score, one.number),

@@ -136,7 +136,7 @@ def search(
             data=data,
             folder=folder,
             trials=trials,
-            hashes=_hashes(told, data),
+            hashes=lambda: _hashes(told, data),
             device=device,
             log=figures,
             progress=lambda done, total: progress("search", done, total),

@@ -25,7 +25,7 @@ def search(
     data: Path,
     folder: Path,
     trials: int,
-    hashes: Mapping[str, str] | None = None,
+    hashes: Callable[[], Mapping[str, str]] = dict,
     device: str = "auto",
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,

@@ -83,7 +83,7 @@ def search(
     *,
     folder: Path,
     trials: int,
-    hashes: Mapping[str, str] | None = None,
+    hashes: Callable[[], Mapping[str, str]] = dict,
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     told: Callable[[Trial], None] = lambda trial: None,
@@ -98,7 +98,7 @@ def search(
         lane: how it is trained.
         folder: of the search.
         trials: how many in all, at least 1.
-        hashes: name -> SHA-256 of what is learned from; trials on other data don't count.
+        hashes: gives name -> SHA-256 of what is learned from; trials on other data don't count.
         log, stop: as the lane's training takes them.
         progress: steps of all trials.
         told: takes each trial as it ends.
@@ -112,7 +112,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     recipe = make({})
     space = space_of(recipe, make)
-    study = _study(recipe, folder, lane, hashes or {})
+    study = _study(recipe, folder, lane, hashes())
     left = _left_over(study)
     while len(ended := _ended(study, lane)) < trials:
         number = len(ended)

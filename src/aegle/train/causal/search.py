@@ -26,7 +26,7 @@ def search(
     *,
     folder: Path,
     trials: int,
-    hashes: Mapping[str, str] | None = None,
+    hashes: Callable[[], Mapping[str, str]] = dict,
     log: Log = lambda name, value, step: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     told: Callable[[Trial], None] = lambda trial: None,
