@@ -47,6 +47,8 @@ from aegle.train.rewards import refuses, sentences_of
 RECIPE: Final = Path(__file__).parent.parent / "recipes" / "sft-grounded.yaml"
 FIGURES: Final = ("citation_precision", "refusal_accuracy", "answer_f1")
 MOST: Final = 128
+REFUSE: Final = 0.5
+"""Refusals made for a paper; half of the papers give an answer: one refusal to one answer."""
 _MARK: Final = re.compile(r"\s*\[[\d,\s]+\]")
 
 Row = dict[str, Any]
@@ -160,7 +162,7 @@ def measured(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     from aegle.train.causal.steady import quieten
 
     quieten()
-    parts = pubmedqa(args.data, SERVED, refuse=1.0)
+    parts = pubmedqa(args.data, SERVED, refuse=REFUSE)
     rows = write(parts, out / "examples", args.train)
     test = sorted(rows["test"], key=lambda one: str(one["id"]))[: args.tests]
     result: dict[str, Any] = {"train": len(rows["train"]), "dev": len(rows["dev"])}
