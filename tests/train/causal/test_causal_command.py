@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,10 @@ def test_errors_say_what_to_do(made: Path, tmp_path: Path, more: Any, code: int,
     found, printed, told = aegle(*words(made, tmp_path), *more)
     assert (found, printed) == (code, ""), told
     assert says in told
+
+
+def test_a_training_begins_with_no_library_s_warning() -> None:
+    """What a library warns of while it is imported would be the first line that a user reads."""
+    code = "import aegle.train.causal.adapters"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
