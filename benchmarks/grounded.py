@@ -80,7 +80,7 @@ def answers(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[str]:
         prompts.append(tokenizer(text, add_special_tokens=False)["input_ids"])
     ends = endings(encode)
     how: dict[str, Any] = {"ends": ends, "pad": ends[0], "most": MOST, "size": 8192}
-    return [tokenizer.decode(one) for one in replies(model, prompts, **how)]
+    return [tokenizer.decode(one.ids) for one in replies(model, prompts, **how)]
 
 
 def verifier() -> Verifier:
