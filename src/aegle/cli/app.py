@@ -16,6 +16,7 @@ from aegle.cli import (
     federating,
     filling,
     instructing,
+    jobs,
     retrievers,
     reviewing,
     serving,
@@ -70,6 +71,7 @@ asking.register(app)
 assessing.register(app)
 serving.register(app)
 training.register(app)
+jobs.register(app)
 instructing.register(app)
 reviewing.register(app)
 retrievers.register(app)
