@@ -1,0 +1,158 @@
+"""What the server does with models: jobs in batches, results kept, replies in slots."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from aegle.core.errors import AegleError, StoppedError
+from aegle.flows import extracting
+from aegle.flows.kit import Kit
+from aegle.lm.encoder import first
+from aegle.serve.batch import Batcher, tokens_of
+from aegle.serve.cache import Cache
+from aegle.serve.measures import Measures
+
+Vector = NDArray[np.float32]
+_OVERHEAD: Final = 200
+"""Bytes of a kept result's key and places, about."""
+
+
+class Work:
+    """The encoders of a kit behind batches and caches. Made before the app, closed after it."""
+
+    def __init__(self, kit: Kit, measures: Measures) -> None:
+        self._kit = kit
+        wanted = kit.settings.serve
+        half = int(wanted.cache_mb * 500_000)
+        self._facts: Cache[str] = Cache(half)
+        self._vectors: Cache[Vector] = Cache(half)
+        how = {"budget": wanted.batch_tokens, "room": wanted.queue_tokens}
+        self._extracts: Batcher[tuple[str, str], tuple[str, dict[str, Any]]] = Batcher(
+            "extract", self._read, **how
+        )
+        self._embeds: Batcher[str, Vector] = Batcher("embed", self._embed, **how)
+        for name, batcher in (("extract", self._extracts), ("embed", self._embeds)):
+            measures.watch(
+                f"aegle_waiting_tokens_{name}", "About what waits", lambda b=batcher: b.waiting
+            )
+        for name, cache in (("results", self._facts), ("vectors", self._vectors)):
+            measures.watch(f"aegle_cache_{name}_hits", "Found in the cache", lambda c=cache: c.hits)
+            measures.watch(f"aegle_cache_{name}_misses", "Made anew", lambda c=cache: c.misses)
+            measures.watch(
+                f"aegle_cache_{name}_bytes", "Held by the cache", lambda c=cache: c.used_bytes
+            )
+
+    def _read(
+        self, asked: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, dict[str, Any]] | AegleError]:
+        # One lock around both: a result belongs to the tagger that is named beside it.
+        with self._kit.lock:
+            version = self._kit.tagger_version
+            found = extracting.extract_texts(self._kit, asked)
+        return [one if isinstance(one, AegleError) else (version, one) for one in found]
+
+    def _embed(self, texts: Sequence[str]) -> list[Vector]:
+        with self._kit.lock:
+            encoder = self._kit.encoder
+        return list(encoder.embed(texts))
+
+    def forget(self) -> None:
+        """Empty the caches: what they rest on changed, or must be gone."""
+        self._facts.clear()
+        self._vectors.clear()
+
+    def close(self) -> None:
+        """Do what waits, and end."""
+        self._extracts.close()
+        self._embeds.close()
+
+    async def extract(self, request: Request, text: str, domain: str) -> dict[str, Any]:
+        """The facts of a text, see `aegle.flows.extracting.extract_text`."""
+        told = request.scope["aegle"]
+        told["items"] = 1
+        told["model"] = version = self._kit.tagger_version
+        key, epoch = self._facts.key(version, domain, text), self._facts.epoch
+        kept = self._facts.get(key)
+        if kept is not None:
+            told["cached"] = 1
+            known: dict[str, Any] = json.loads(kept)
+            return known
+        future = self._extracts.submit(
+            (text, domain),
+            cost=tokens_of(text),
+            deadline_s=self._kit.settings.serve.deadline_s,
+        )
+        made_by, found = await result(request, future)
+        told["model"] = made_by
+        if made_by == version:
+            shown = json.dumps(found)
+            self._facts.put(key, shown, len(shown) + _OVERHEAD, epoch=epoch)
+        return found
+
+    async def embed(self, request: Request, texts: Sequence[str], dimensions: int) -> list[Vector]:
+        """Unit vectors of texts, cut to ``dimensions`` numbers unless that is 0."""
+        told = request.scope["aegle"]
+        told["items"], told["model"] = len(texts), self._kit.encoder.name
+        keys = [self._vectors.key(self._kit.encoder.name, text) for text in texts]
+        epoch = self._vectors.epoch
+        found = [self._vectors.get(key) for key in keys]
+        told["cached"] = sum(one is not None for one in found)
+        missing = [place for place, one in enumerate(found) if one is None]
+        waiting: list[Future[Vector]] = []
+        try:
+            for place in missing:
+                future = self._embeds.submit(
+                    texts[place],
+                    cost=tokens_of(texts[place]),
+                    deadline_s=self._kit.settings.serve.deadline_s,
+                )
+                waiting.append(future)
+            for place, future in zip(missing, waiting, strict=True):
+                vector = await result(request, future)
+                found[place] = vector
+                self._vectors.put(keys[place], vector, vector.nbytes + _OVERHEAD, epoch=epoch)
+        except BaseException:
+            for future in waiting:
+                future.cancel()  # no half of a request is done for nobody
+            raise
+        whole = [one for one in found if one is not None]
+        return list(first(np.stack(whole), dimensions)) if dimensions else whole
+
+
+async def result(request: Request, future: Future[Any]) -> Any:
+    """What a future becomes; cancelled when the client leaves before it is begun.
+
+    Raises:
+        StoppedError: the client left.
+    """
+    return await until_left(request, asyncio.wrap_future(future))
+
+
+async def until_left(request: Request, made: asyncio.Future[Any]) -> Any:
+    """What is made for a client; cancelled when the client leaves.
+
+    Raises:
+        StoppedError: the client left.
+    """
+    left = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
+        if made.done():
+            return made.result()
+        raise StoppedError("the client left", resumes=False)
+    finally:
+        made.cancel()
+        left.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
