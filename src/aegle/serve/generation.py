@@ -163,7 +163,8 @@ def checked(piece: dict[str, Any]) -> dict[str, Any]:
 def together(pieces: list[dict[str, Any]], *, chat: bool) -> tuple[str, str, dict[str, Any]]:
     """Text, finish reason and usage of a reply whose stream ended."""
     text: list[str] = []
-    why, usage = "stop", {}
+    why = "stop"
+    usage: dict[str, Any] = {}
     for piece in pieces:
         for choice in piece.get("choices", ()):
             said = choice["delta"].get("content") if chat else choice.get("text")

@@ -82,7 +82,7 @@ class _Sampling(Body):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    stop: Annotated[str, Field(max_length=200)] | Annotated[list[str], Field(max_length=4)] = []
+    stop: Annotated[str, Field(max_length=200)] | Annotated[list[str], Field(max_length=4)] = ""
     n: Literal[1] = 1
     user: Annotated[str, Field(max_length=300, description="not read")] = ""
 
@@ -98,7 +98,9 @@ class _Sampling(Body):
             told["seed"] = self.seed
         return {
             **told,
-            "stop": [self.stop] if isinstance(self.stop, str) else self.stop,
+            "stop": [
+                one for one in ([self.stop] if isinstance(self.stop, str) else self.stop) if one
+            ],
             "cache_prompt": self.seed is None,
             "stream_options": {"include_usage": True},
         }

@@ -39,16 +39,14 @@ class Work:
             "extract", self._read, **how
         )
         self._embeds: Batcher[str, Vector] = Batcher("embed", self._embed, **how)
-        for name, batcher in (("extract", self._extracts), ("embed", self._embeds)):
-            measures.watch(
-                f"aegle_waiting_tokens_{name}", "About what waits", lambda b=batcher: b.waiting
-            )
-        for name, cache in (("results", self._facts), ("vectors", self._vectors)):
-            measures.watch(f"aegle_cache_{name}_hits", "Found in the cache", lambda c=cache: c.hits)
-            measures.watch(f"aegle_cache_{name}_misses", "Made anew", lambda c=cache: c.misses)
-            measures.watch(
-                f"aegle_cache_{name}_bytes", "Held by the cache", lambda c=cache: c.used_bytes
-            )
+        measures.watch(
+            "aegle_waiting_tokens_extract", "About what waits", lambda: self._extracts.waiting
+        )
+        measures.watch(
+            "aegle_waiting_tokens_embed", "About what waits", lambda: self._embeds.waiting
+        )
+        _watch(measures, "results", self._facts)
+        _watch(measures, "vectors", self._vectors)
 
     def _read(
         self, asked: Sequence[tuple[str, str]]
@@ -90,7 +88,8 @@ class Work:
             cost=tokens_of(text),
             deadline_s=self._kit.settings.serve.deadline_s,
         )
-        made_by, found = await result(request, future)
+        made: tuple[str, dict[str, Any]] = await result(request, future)
+        made_by, found = made
         told["model"] = made_by
         if made_by == version:
             shown = json.dumps(found)
@@ -125,6 +124,12 @@ class Work:
             raise
         whole = [one for one in found if one is not None]
         return list(first(np.stack(whole), dimensions)) if dimensions else whole
+
+
+def _watch(measures: Measures, name: str, cache: Cache[Any]) -> None:
+    measures.watch(f"aegle_cache_{name}_hits", "Found in the cache", lambda: cache.hits)
+    measures.watch(f"aegle_cache_{name}_misses", "Made anew", lambda: cache.misses)
+    measures.watch(f"aegle_cache_{name}_bytes", "Held by the cache", lambda: cache.used_bytes)
 
 
 async def result(request: Request, future: Future[Any]) -> Any:
