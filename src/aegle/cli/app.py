@@ -16,6 +16,7 @@ from aegle.cli import (
     federating,
     filling,
     instructing,
+    jobs,
     keys,
     retrievers,
     reviewing,
@@ -73,6 +74,7 @@ assessing.register(app)
 serving.register(app)
 keys.register(app)
 training.register(app)
+jobs.register(app)
 instructing.register(app)
 reviewing.register(app)
 retrievers.register(app)

@@ -116,6 +116,8 @@ class Access:
                 return Denied(401, "this needs an API key: Authorization: Bearer KEY")
             return None
         key = self._find(secret)
+        if key is None and not self._keys and not self.required and role != "admin":
+            return None  # OpenAI's client can't ask without a key: with none made, any will do
         if key is None:
             return Denied(401, "this API key is unknown, or was taken back")
         if role and not key.may(role):

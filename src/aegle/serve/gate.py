@@ -66,32 +66,31 @@ class Gate:
 
     async def _http(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
+        headers = Headers(scope=scope)
+        refusal: Any = None
+        who: Key | Denied | None = None
         if self.draining and path != "/healthz":
             said = "the server is being stopped; ask again in a moment"
-            reply = failure("StoppedError", said, 503, path=path, retry_after_s=_DRAIN_RETRY_S)
-            reply.headers["connection"] = "close"
-            await reply(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        who = None if path in OPEN else self._checked(path, headers.get("authorization", ""))
-        if not path.startswith(_API):
-            if isinstance(who, Denied):
-                await _denied(who, path)(scope, receive, send)
-            else:
-                await app(scope, receive, send)
+            refusal = failure("StoppedError", said, 503, path=path, retry_after_s=_DRAIN_RETRY_S)
+            refusal.headers["connection"] = "close"
+        elif path not in OPEN:
+            who = self._checked(path, headers.get("authorization", ""))
+            refusal = _denied(who, path) if isinstance(who, Denied) else None
+        if path in OPEN or (refusal is None and not path.startswith(_API)):
+            await (refusal or app)(scope, receive, send)  # probes and pages: not audited
             return
         one = _One(self, scope, send, who if isinstance(who, Key) else None)
-        self.in_flight += 1
+        self.in_flight += refusal is None
         try:
-            if isinstance(who, Denied):
-                await _denied(who, path)(scope, receive, one.send)
+            if refusal is not None:
+                await refusal(scope, receive, one.send)
             else:
                 await one.answer(app, headers, receive)
         except Exception:
             one.fail()
             raise
         finally:
-            self.in_flight -= 1
+            self.in_flight -= refusal is None
             one.end()
 
 
@@ -145,9 +144,10 @@ class _One:
         """Count and audit it, whatever became of it; status 499 where the client left."""
         seconds = time.perf_counter() - self._started
         # The route's template, not the path asked for, which might hold an identifier.
-        route = str(getattr(self._scope.get("route"), "path", "unknown"))
-        status = self._status if self._whole or self._status >= 400 else 499
+        route = str(getattr(self._scope.get("route"), "path", _area(self._scope["path"])))
         told: dict[str, Any] = self._scope["aegle"]
+        whole = self._whole or self._status >= 400
+        status = 499 if told.get("left") or not whole else self._status
         self._gate.measures.count(route, status, seconds)
         self._gate.audit.write(
             id=self._id,
@@ -170,6 +170,11 @@ class _One:
             status=status,
             seconds=seconds,
         )
+
+
+def _area(path: str) -> str:
+    """What is told of a path that reached no route: it was refused, or there is none."""
+    return next((area + "*" for area in _API if path.startswith(area)), "/*")
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from aegle.core import observe
-from aegle.core.errors import AegleError, NotFoundError, UsageError
+from aegle.core.errors import AegleError, BackendError, NotFoundError, UsageError
 from aegle.flows import commands
 from aegle.flows.kit import Kit
 from aegle.serve.generation import Generations, together
@@ -207,13 +207,12 @@ def _embeddings(app: FastAPI, kit: Kit, work: Work) -> None:
         if body.model != name:
             raise NotFoundError(f"there is no such model; embeddings are made by {name}")
         texts = [body.input] if isinstance(body.input, str) else body.input
-        with kit.lock:
-            encoder = kit.encoder
+        encoder = await work.encoder()
         wanted = body.dimensions or 0
         if wanted > encoder.width:
             raise UsageError(f"vectors of {name} have {encoder.width} numbers, not {wanted}")
         vectors = await work.embed(request, texts, wanted)
-        tokens = sum(map(encoder.count, texts))
+        tokens = await run_in_threadpool(lambda: sum(map(encoder.count, texts)))
         packed = body.encoding_format == "base64"
         rows = [
             {
@@ -249,7 +248,8 @@ async def _reply(
 ) -> Any:
     pieces = generations.stream(asked, chat=chat)
     if body.stream:
-        first = await anext(pieces)  # so that a refusal is a status, not a broken stream
+        # Awaited here so that a refusal is a status, not a broken stream.
+        first = await until_left(request, asyncio.ensure_future(_first(pieces)))
         wants = bool(body.stream_options and body.stream_options.include_usage)
         kind = "chat.completion.chunk" if chat else "text_completion"
         lines = _lines(first, pieces, _frame(body, kind), usage=wants)
@@ -267,6 +267,12 @@ async def _reply(
         choice["text"] = text
     frame = _frame(body, "chat.completion" if chat else "text_completion")
     return {**frame, "choices": [choice], "usage": usage}
+
+
+async def _first(pieces: AsyncIterator[dict[str, Any]]) -> dict[str, Any]:
+    async for piece in pieces:
+        return piece
+    raise BackendError("the generator ended without a word")
 
 
 async def _lines(

@@ -11,8 +11,10 @@ from typing import Any, Final
 import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
 
 from aegle.core.errors import AegleError, StoppedError
+from aegle.core.ports import Encoder
 from aegle.flows import extracting
 from aegle.flows.kit import Kit
 from aegle.lm.encoder import first
@@ -23,6 +25,8 @@ from aegle.serve.measures import Measures
 Vector = NDArray[np.float32]
 _OVERHEAD: Final = 200
 """Bytes of a kept result's key and places, about."""
+_READ_TOKENS: Final = 256
+"""An encoder reads about so much of a text, however long; else a few long texts never had room."""
 
 
 class Work:
@@ -58,9 +62,7 @@ class Work:
         return [one if isinstance(one, AegleError) else (version, one) for one in found]
 
     def _embed(self, texts: Sequence[str]) -> list[Vector]:
-        with self._kit.lock:
-            encoder = self._kit.encoder
-        return list(encoder.embed(texts))
+        return list(self._opened().embed(texts))
 
     def forget(self) -> None:
         """Empty the caches: what they rest on changed, or must be gone."""
@@ -72,11 +74,29 @@ class Work:
         self._extracts.close()
         self._embeds.close()
 
+    async def encoder(self) -> Encoder:
+        """The encoder; opened in a thread, since others may hold the kit's lock for long."""
+        opened: Encoder | None = self._kit.__dict__.get("encoder")
+        return opened or await run_in_threadpool(self._opened)
+
+    def _opened(self) -> Encoder:
+        with self._kit.lock:
+            return self._kit.encoder
+
+    async def _version(self) -> str:
+        """The tagger's; worked out in a thread the first time: it may read the model's files."""
+        known: str | None = self._kit.__dict__.get("tagger_version")
+        return await run_in_threadpool(self._worked_out) if known is None else known
+
+    def _worked_out(self) -> str:
+        with self._kit.lock:
+            return self._kit.tagger_version
+
     async def extract(self, request: Request, text: str, domain: str) -> dict[str, Any]:
         """The facts of a text, see `aegle.flows.extracting.extract_text`."""
         told = request.scope["aegle"]
         told["items"] = 1
-        told["model"] = version = self._kit.tagger_version
+        told["model"] = version = await self._version()
         key, epoch = self._facts.key(version, domain, text), self._facts.epoch
         kept = self._facts.get(key)
         if kept is not None:
@@ -99,8 +119,9 @@ class Work:
     async def embed(self, request: Request, texts: Sequence[str], dimensions: int) -> list[Vector]:
         """Unit vectors of texts, cut to ``dimensions`` numbers unless that is 0."""
         told = request.scope["aegle"]
-        told["items"], told["model"] = len(texts), self._kit.encoder.name
-        keys = [self._vectors.key(self._kit.encoder.name, text) for text in texts]
+        encoder = await self.encoder()
+        told["items"], told["model"] = len(texts), encoder.name
+        keys = [self._vectors.key(encoder.name, text) for text in texts]
         epoch = self._vectors.epoch
         found = [self._vectors.get(key) for key in keys]
         told["cached"] = sum(one is not None for one in found)
@@ -110,7 +131,7 @@ class Work:
             for place in missing:
                 future = self._embeds.submit(
                     texts[place],
-                    cost=tokens_of(texts[place]),
+                    cost=min(tokens_of(texts[place]), _READ_TOKENS),
                     deadline_s=self._kit.settings.serve.deadline_s,
                 )
                 waiting.append(future)
@@ -152,6 +173,7 @@ async def until_left(request: Request, made: asyncio.Future[Any]) -> Any:
         await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
         if made.done():
             return made.result()
+        request.scope["aegle"]["left"] = 1
         raise StoppedError("the client left", resumes=False)
     finally:
         made.cancel()
