@@ -37,6 +37,7 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who reads the address may ask at once, and waits instead of failing
     except OSError as error:
         listener.close()
         reason = "is taken" if error.errno == errno.EADDRINUSE else f"({error.strerror})"
