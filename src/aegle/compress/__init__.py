@@ -1,0 +1,1 @@
+"""Smaller models of the same worth: methods that shrink a model, and the search among them."""
