@@ -21,7 +21,6 @@ from aegle.lm.tag_weights import WORDS, encoder, read_graph
 from aegle.lm.tagger import CARD, GRAPH
 
 
-
 def folder_of(model: str) -> Path:
     """A folder as it is, or what the catalog calls so."""
     return Path(model) if Path(model).is_dir() else resolve(model)

@@ -24,6 +24,7 @@ FLOORS = {
     "retrieve": 2,
     "answer": 2,
     "train": 2,
+    "compress": 2,
     "evaluate": 2,
     "packs": 2,
     "backends": 2,

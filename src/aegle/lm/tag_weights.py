@@ -1,4 +1,4 @@
-"""A tagger's graph back to float weights by their Hugging Face names, quantised or not; no torch."""
+"""A tagger's graph back to float weights by their Hugging Face names; no torch."""
 
 from __future__ import annotations
 
