@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,11 +129,13 @@ class _Reader:
 
 @contextmanager
 def _calm() -> Iterator[None]:
-    """Without ONNX Runtime's advice to run its pre-processing, which is for exported graphs."""
+    """Without ONNX Runtime's advice to run its pre-processing, which is for exported graphs, and
+    without what its calibration prints on stdout, where a command's result goes."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with redirect_stdout(StringIO()):
+            yield
     finally:
         logging.disable(before)
 

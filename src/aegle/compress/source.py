@@ -63,6 +63,8 @@ class Source:
         weights = dict(self.weights)
         if self.kind == "tagger":
             tasks = [name for name, _ in self.tasks]
+            own = ("cases.", "heads.")  # the others stand under "encoder." in a trained tagger
+            weights = {n if n.startswith(own) else f"encoder.{n}": w for n, w in weights.items()}
             return build_tagger(self.shape, weights, tasks=tasks, int8=int8, keep=keep)
         return Graph(self.shape, weights, int8, keep).model(self.pooling)
 

@@ -1,0 +1,169 @@
+"""The methods for encoders: a folder in, a folder out that Aegle's own runtime opens.
+
+Settings that all take: ``keep``, the layers that stay in float, by name, or how many of the most
+sensitive. ``texts`` calibrate; those of a pair are ``question<TAB>passage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from aegle.compress import finish, prune, quantise, sensitivity
+from aegle.compress.feeds import Feed, feeds
+from aegle.compress.method import Made
+from aegle.compress.source import TABLE, Source, open_source
+from aegle.core.errors import InputError
+from aegle.core.ports import Progress
+
+
+def _written(
+    way: str,
+    known: Collection[str],
+    source: Path,
+    out: Path,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
+    """Quantise in one of the ways and write the folder."""
+    _check(way, settings, {*known, "keep"})
+    model = open_source(source)
+    given = feeds(model, texts) if _calibrates(way, settings) else []
+    options = {name: settings[name] for name in known if name in settings}
+    keep, costs = _keep(way, model, given, settings, options, progress)
+    graph = quantise.build(way, model, keep, given, **options)
+    about = {"quantised": way, **options, "kept_in_float": sorted(keep), **costs}
+    return finish.write(model, graph, out, method=way, about=about, texts=texts if given else ())
+
+
+def _calibrates(way: str, settings: Mapping[str, Any]) -> bool:
+    return way == "int8-static" or (type(settings.get("keep")) is int and settings["keep"] > 0)
+
+
+def _keep(
+    way: str,
+    source: Source,
+    given: Sequence[Feed],
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+    progress: Progress,
+) -> tuple[frozenset[str], dict[str, Any]]:
+    """The layers that stay in float, and what their choice was made by."""
+    keep = settings.get("keep", ())
+    if type(keep) is int:
+        if keep <= 0:
+            return frozenset(), {}
+        costs = sensitivity.ranked(source, way, given, progress=progress, **options)
+        return frozenset(name for name, _ in costs[:keep]), {"sensitivity": dict(costs)}
+    if strange := sorted(set(keep) - {*source.dense, TABLE}):
+        raise InputError(
+            f"no layer {', '.join(strange)} in {source.folder}; there are: "
+            f"{', '.join(source.dense)} and {TABLE}"
+        )
+    return frozenset(keep), {}
+
+
+def _check(method: str, settings: Mapping[str, Any], known: Collection[str]) -> None:
+    if strange := sorted(set(settings) - set(known)):
+        raise InputError(
+            f"{method} has no setting {', '.join(strange)}; there are: {', '.join(sorted(known))}"
+        )
+
+
+def original(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """The float graph: what all others are compared with. It has no settings."""
+    _check("float", settings, ())
+    model = open_source(source)
+    about = {"quantised": "float", "dequantised": not model.exact}
+    graph = model.graph(int8=False)
+    return finish.write(model, graph, out, method="float", about=about, texts=())
+
+
+def int8(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """INT8 with a scale for each token and each output column."""
+    return _written("int8", (), source, out, texts, settings, progress)
+
+
+def int8_dynamic(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """ONNX Runtime's dynamic INT8; such a graph reads one text at a time."""
+    return _written("int8-dynamic", (), source, out, texts, settings, progress)
+
+
+def int8_static(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """ONNX Runtime's static INT8; ``calibrate``: minmax, percentile or entropy."""
+    return _written("int8-static", ("calibrate",), source, out, texts, settings, progress)
+
+
+def int4(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """Weights of 4 bits in blocks of ``block`` numbers."""
+    return _written("int4", ("block",), source, out, texts, settings, progress)
+
+
+def fp16(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """Weights stored in 16 bits, computed in 32: half the file, the speed of float."""
+    return _written("fp16", (), source, out, texts, settings, progress)
+
+
+def pruned(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """Without ``layers`` layers, a share ``heads`` of heads and ``inner`` of inner neurons.
+
+    What is left is refitted on the texts and then quantised: ``then`` is ``int8`` or ``float``.
+    """
+    _check("prune", settings, ("layers", "heads", "inner", "then"))
+    model = open_source(source)
+    given = feeds(model, texts)
+    small, about = prune.chain(model, settings, given, progress=progress)
+    return _then("prune", small, out, settings, about, texts)
+
+
+def masked(
+    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
+) -> Made:  # fmt: skip
+    """Zeros in place of the least weights: ``share``, ``pattern`` (any, 2:4), ``by``.
+
+    The file stays as large, and dense kernels as slow: it shows what a sparse kernel would keep.
+    """
+    _check("sparse", settings, ("share", "pattern", "by", "then"))
+    model = open_source(source)
+    by = settings.get("by", "activations")
+    given = feeds(model, texts) if by == "activations" else []
+    pattern = settings.get("pattern", "any")
+    small, about = prune.mask(
+        model, float(settings.get("share", 0.5)), given, pattern=pattern, by=by
+    )
+    return _then("sparse", small, out, settings, about, texts if given else ())
+
+
+def _then(
+    method: str,
+    source: Source,
+    out: Path,
+    settings: Mapping[str, Any],
+    about: Mapping[str, Any],
+    texts: Sequence[str],
+) -> Made:
+    way = settings.get("then", "int8")
+    if way not in ("int8", "float"):
+        raise InputError(f"after {method} comes int8 or float, not {way!r}")
+    graph: onnx.ModelProto = source.graph(int8=way == "int8")
+    told = {**about, "quantised": way}
+    return finish.write(replace(source), graph, out, method=method, about=told, texts=texts)
