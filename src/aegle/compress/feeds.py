@@ -134,7 +134,9 @@ def _apart(source: Source, a: Out, b: Out) -> NDArray[np.float64]:
 def kl(a_NL: NDArray[np.float64], b_NL: NDArray[np.float64]) -> NDArray[np.float64]:
     """KL(softmax(a) || softmax(b)) of each row, in nats."""
     log_a, log_b = (
-        one - one.max(1, keepdims=True) - np.log(np.exp(one - one.max(1, keepdims=True)).sum(1))[:, None]
+        one
+        - one.max(1, keepdims=True)
+        - np.log(np.exp(one - one.max(1, keepdims=True)).sum(1))[:, None]
         for one in (a_NL, b_NL)
     )
     out: NDArray[np.float64] = np.maximum((np.exp(log_a) * (log_a - log_b)).sum(1), 0)

@@ -69,17 +69,30 @@ def write(
         if "version" in card:  # facts that it finds are another version's
             card["version"] = f"{card['version']}+{method}-{_short(told)}"
         write_json(into / CARD, {**card, "compressed": told})
-        licence = _licence(source.folder, card)
-        files = [
-            replace(
-                describe(path, made_from=(parent,), licence=licence),
-                path=path.relative_to(into).as_posix(),
-            )
-            for path in sorted(into.rglob("*"))
-            if path.is_file()
-        ]
-        write_manifest(into / _DONE, files, compressed=told)
+        _sign(into, parent, _licence(source.folder, card), told)
     return Made(out, size_of(out), dict(about))
+
+
+def copied(folder: Path, out: Path, scored: Mapping[str, Any]) -> None:
+    """A compressed model's folder as another, whole or not at all, its card with its scores."""
+    told = {**read_json(folder / _DONE)["compressed"], "scored": dict(scored)}
+    with made_whole(out) as into:
+        shutil.copytree(folder, into, dirs_exist_ok=True)
+        card = read_json(into / CARD)
+        write_json(into / CARD, {**card, "compressed": told})
+        _sign(into, told["parent"], _licence(folder, card), told)
+
+
+def _sign(into: Path, parent: str, licence: str, told: Mapping[str, Any]) -> None:
+    files = [
+        replace(
+            describe(path, made_from=(parent,), licence=licence),
+            path=path.relative_to(into).as_posix(),
+        )
+        for path in sorted(into.rglob("*"))
+        if path.is_file() and path.name != _DONE
+    ]
+    write_manifest(into / _DONE, files, compressed=told)
 
 
 def calibration(texts: Sequence[str]) -> dict[str, Any]:

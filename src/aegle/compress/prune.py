@@ -97,9 +97,7 @@ def drop_layers(
     return source.without(dropped), about
 
 
-def narrow(
-    source: Source, share: float, given: Sequence[Feed]
-) -> tuple[Source, dict[str, Any]]:
+def narrow(source: Source, share: float, given: Sequence[Feed]) -> tuple[Source, dict[str, Any]]:
     """Inner layers without a ``share`` of their neurons: those that add least to the outputs.
 
     A neuron's part is its mean square on the texts times the square of its outgoing weights.
@@ -155,7 +153,9 @@ def drop_heads(
         for part in QKV:
             for name in (f"{stem}.self.{part}.weight", f"{stem}.self.{part}.bias"):
                 weights[name] = np.ascontiguousarray(weights[name][kept])
-    return source.changed(weights), {"heads": [n - len(g) for n, g in zip(heads, gone, strict=True)]}
+    return source.changed(weights), {
+        "heads": [n - len(g) for n, g in zip(heads, gone, strict=True)]
+    }
 
 
 def head_parts(weight_OC: Floats, gram_CC: Floats, size: int) -> Floats:

@@ -1,0 +1,303 @@
+"""Searches methods x bits x kept layers for a smaller model that keeps its score; writes it."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aegle.compress import finish, search
+from aegle.compress.method import Made, Method
+from aegle.compress.search import Target, Trial
+from aegle.compress.table import Known, methods
+from aegle.core.artifacts import read_json, sha256_tree, write_bytes, write_json
+from aegle.core.errors import InputError, StoppedError, UsageError
+from aegle.core.plugins import load
+from aegle.core.ports import Progress
+from aegle.flows import compress_tasks
+from aegle.flows.compress_tasks import Data, Reader, Task
+from aegle.lm.catalog import resolve
+from aegle.metrics import retention
+
+_ROUNDS: Final = 3
+_TIMED: Final = 24
+"""Texts read to measure the pace, in each of the rounds, in turn by both models."""
+_KEPT: Final = (1, 2, 4, 8, 16)
+"""How many of the most sensitive layers are kept in float, one after the other."""
+_SENSED: Final = 16
+"""Texts by which layers are ranked: each layer costs a pass over all of them."""
+_FEWEST_TEXTS, _MOST_TEXTS = 4, 128
+
+
+@dataclass
+class _Run:
+    """A search as it goes on."""
+
+    source: Path
+    parent: str
+    task: Task
+    target: Target
+    out: Path
+    known: Reader
+    known_counts: retention.Counts
+    whole_bytes: int
+    trials: int
+    until: float
+    seed: int
+    progress: Progress
+    stop: Callable[[], bool]
+    done: list[Trial] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+
+    def left(self) -> bool:
+        """Whether the budget allows one more; raises StoppedError where a stop was asked for."""
+        if self.stop():
+            raise StoppedError(f"stopped after {len(self.done)} trials, which are kept; to go on")
+        return len(self.done) < self.trials and time.monotonic() < self.until
+
+
+def compress(
+    model: str,
+    *,
+    data: Data,
+    target: Target,
+    methods_wanted: Sequence[str] = (),
+    out: Path,
+    trials: int = 40,
+    minutes: float = 60.0,
+    threads: int = 0,
+    seed: int = 0,
+    progress: Progress,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Try methods until the budget is spent, choose for the target, write model, JSON and page.
+
+    The folder ``out`` holds ``model`` (the choice), ``trials/KEY`` (the Pareto set's models and all
+    trials' figures), ``result.json`` and ``report.html``. What was tried there before with the same
+    model and documents is not tried again. One search at a time in a folder.
+
+    Args:
+        model: a folder, or a reference of `aegle models`.
+        data: the documents that score and calibrate.
+        target: what to reach.
+        methods_wanted: names of `aegle.compress.table`; none, or ``auto``: all that may win.
+        out: the folder.
+        trials: so many at most, those of earlier runs included.
+        minutes: for this run; the trial that is running is finished.
+        threads: 0 for all cores.
+        seed: of the bootstrap.
+        progress: told of each trial.
+        stop: asked between trials.
+
+    Raises:
+        NotFoundError: no such model.
+        InputError: a model or documents that can't be read.
+        UsageError: no such method, no budget.
+        StoppedError: ``stop`` said so; the same call goes on.
+    """
+    if trials < 1 or minutes <= 0:
+        raise UsageError("a search needs a budget: trials of 1 or more, minutes above 0")
+    source = resolve(f"path:{model}" if Path(model).is_dir() else model)
+    kind: str = load("aegle.compress.source:open_source")(source).kind
+    chosen = methods(kind, methods_wanted)
+    parent = sha256_tree(source)
+    whole = out / "trials" / search.key_of(parent, "float")
+    made = _original(source, whole / "model", progress)
+    task = compress_tasks.task(kind, data, reference=whole / "model", threads=threads)
+    if len(task.texts) < _FEWEST_TEXTS:
+        raise InputError(
+            f"{len(task.texts)} texts are left to calibrate with and {_FEWEST_TEXTS} are needed; "
+            "give more documents, or --calibrate a file of them"
+        )
+    known = task.open(whole / "model")
+    try:
+        run = _Run(
+            *(source, parent, task, target, out, known, known.counts(), made.bytes),
+            *(trials, time.monotonic() + 60 * minutes, seed, progress, stop),
+        )
+        for entry in chosen:
+            _try(run, entry)
+    finally:
+        known.close()
+    return _finished(run, kind, model, made)
+
+
+def _original(source: Path, folder: Path, progress: Progress) -> Made:
+    if (folder / "manifest.json").is_file():
+        return Made(
+            folder, finish.size_of(folder), read_json(folder / "manifest.json")["compressed"]
+        )
+    make: Method = load("aegle.compress.encoders:original")
+    return make(source, folder, texts=(), settings={}, progress=progress)
+
+
+def _try(run: _Run, entry: Known) -> None:
+    """A method's ladder; then more and more layers kept in float where it lost too much."""
+    best: Trial | None = None
+    for settings in entry.ladder:
+        trial = _trial(run, entry, settings)
+        if trial is None:
+            continue
+        if best is None or trial.retention.value > best.retention.value:
+            best = trial
+        if entry.graded and not run.target.keeps(trial.retention):
+            break
+    if best is None or not entry.refines or run.target.keeps(best.retention):
+        return
+    for keep in _kept(run, entry, best.settings):
+        trial = _trial(run, entry, {**best.settings, "keep": keep})
+        large = trial and run.target.size is not None and trial.size > run.target.size
+        if trial is None or large or run.target.keeps(trial.retention):
+            return
+
+
+def _kept(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The 1, 2, 4, ... most sensitive layers, ranked once and written down."""
+    if not run.left():
+        return
+    about = [run.parent, run.task.digest, entry.name, dict(settings)]
+    path = run.out / "trials" / f"sensitivity-{search.key_of(*about)}.json"
+    if not path.is_file():
+        source = load("aegle.compress.source:open_source")(run.source)
+        given = load("aegle.compress.feeds:feeds")(source, run.task.texts, most=_SENSED)
+        rank: Any = load("aegle.compress.sensitivity:ranked")
+        costs = rank(source, entry.name, given, progress=run.progress, **settings)
+        write_json(path, costs)
+    names = [name for name, _ in read_json(path)]
+    for count in _KEPT:
+        if count < len(names):
+            yield names[:count]
+
+
+def _trial(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Trial | None:
+    """One trial, made and measured or read back; None where it failed or the budget is spent."""
+    key = search.key_of(run.parent, run.task.digest, entry.name, dict(settings))
+    folder = run.out / "trials" / key
+    if not run.left():
+        return None
+    if (folder / "trial.json").is_file():
+        trial = Trial.read(read_json(folder / "trial.json"))
+    else:
+        run.progress(f"trial {entry.name}", len(run.done), run.trials)
+        try:
+            made = _made(run, entry, settings, folder / "model")
+        except InputError as error:
+            run.failed.append({"method": entry.name, "settings": settings, "why": str(error)})
+            return None
+        trial = _measured(run, key, entry, settings, made)
+        write_json(folder / "trial.json", trial.plain())
+    run.done.append(trial)
+    run.progress(f"trial {entry.name}", len(run.done), run.trials)
+    return trial
+
+
+def _made(run: _Run, entry: Known, settings: Mapping[str, Any], folder: Path) -> Made:
+    make: Method = load(entry.target)
+    texts = run.task.texts[:_MOST_TEXTS]
+    return make(run.source, folder, texts=texts, settings=settings, progress=run.progress)
+
+
+def _measured(run: _Run, key: str, entry: Known, settings: Mapping[str, Any], made: Made) -> Trial:
+    task, statistic = run.task, retention.STATISTICS[run.task.score]
+    reader = task.open(made.folder)
+    try:
+        counts = reader.counts()
+        pace, faster = _pace(reader, run.known)
+    finally:
+        reader.close()
+    failing = retention.failing(counts, run.known_counts, task.labels) if task.labels else {}
+    return Trial(
+        *(key, entry.name, dict(settings), made.bytes, made.bytes / run.whole_bytes),
+        retention.measured(counts, task.groups, statistic, seed=run.seed),
+        retention.retained(counts, run.known_counts, task.groups, statistic, seed=run.seed),
+        *(pace, faster, failing, made.about),
+    )
+
+
+def _pace(reader: Reader, known: Reader) -> tuple[float, float]:
+    """Texts a second, and how many times the float model's: medians of rounds in turn."""
+    rates, shares = [], []
+    for one in (reader, known):
+        one.read(2)  # what is loaded at the first use is no part of the pace
+    for _ in range(_ROUNDS):
+        took = []
+        for one in (reader, known):
+            began = time.perf_counter()
+            count = one.read(_TIMED)
+            took.append(max(time.perf_counter() - began, 1e-9) / max(count, 1))
+        rates.append(1 / took[0])
+        shares.append(took[1] / took[0])
+    return statistics.median(rates), statistics.median(shares)
+
+
+def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
+    best, meets = search.choose(run.done, run.target)
+    statistic = retention.STATISTICS[run.task.score]
+    quality = retention.measured(run.known_counts, run.task.groups, statistic, seed=run.seed)
+    good = search.front(run.done)
+    result = {
+        "model": model,
+        "kind": kind,
+        "parent": run.parent,
+        "score": run.task.score,
+        "documents": len(run.task.groups),
+        "groups": len(set(run.task.groups)),
+        "calibration_texts": min(len(run.task.texts), _MOST_TEXTS),
+        "target": asdict(run.target),
+        "float": {"bytes": made.bytes, "quality": asdict(quality), **_exact(made)},
+        "trials": [
+            {
+                "name": one.name,
+                **one.plain(),
+                "front": one in good,
+                "meets": run.target.meets(one),
+                "chosen": one is best,
+            }
+            for one in run.done
+        ],
+        "failed": run.failed,
+        "choice": best.name,
+        "meets": meets,
+        "artifact": str(run.out / "model") if meets else None,
+        "page": str(run.out / "report.html"),
+    }
+    _keep(run, good, best if meets else None, result)
+    page: str = load("aegle.evaluate.compress_page:page")(result)
+    write_bytes(run.out / "report.html", page.encode())
+    write_json(run.out / "result.json", result)
+    return result
+
+
+def _exact(made: Made) -> dict[str, Any]:
+    return {"dequantised": bool(made.about.get("dequantised"))}
+
+
+def _keep(run: _Run, good: Sequence[Trial], best: Trial | None, result: Mapping[str, Any]) -> None:
+    """The choice as ``model``, the Pareto set's folders as they are, the others' let go."""
+    for one in run.done:
+        folder = run.out / "trials" / one.key / "model"
+        if one not in good and one is not best:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif not folder.is_dir():  # let go by a run that knew a better one
+            (entry,) = methods(result["kind"], [one.method])
+            _made(run, entry, one.settings, folder)
+    if best is None:
+        shutil.rmtree(run.out / "model", ignore_errors=True)  # it would be another target's
+        return
+    scored = {
+        name: asdict(value) if name in ("quality", "retention") else value
+        for name, value in {
+            "score": run.task.score,
+            "quality": best.quality,
+            "retention": best.retention,
+            "size": best.size,
+            "speedup": best.speedup,
+            "labels_failed": dict(best.labels_failed),
+            "documents": run.task.digest,
+        }.items()
+    }
+    finish.copied(run.out / "trials" / best.key / "model", run.out / "model", scored)
