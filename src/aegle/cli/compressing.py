@@ -15,7 +15,7 @@ from aegle.cli.training import stopping
 from aegle.core.errors import StoppedError, UsageError
 
 _INTERRUPTED: Final = 130
-_FORMATS: Final = {".jsonl": "json", ".json": "json", ".txt": "plain", ".csv": "table"}
+_FORMATS: Final = {".jsonl": "json", ".json": "json", ".csv": "plain"}
 
 Data = Annotated[Path, typer.Option(metavar="FILE", help="Held-out documents that score.")]
 Because = Annotated[
@@ -74,8 +74,8 @@ def compress(
     \b
     Examples:
       aegle compress tagger --data notes.jsonl --because "de-identified" --head clinical
-      aegle compress runs/mine/model --data held-out.jsonl --because public --target size=30%,speed=2
-      aegle compress minilm --data texts.txt --because public --method int8,int4 --keep 0.95
+      aegle compress runs/mine/model --data held-out.jsonl --because public --target speed=2
+      aegle compress minilm --data texts.jsonl --because public --method int8,int4 --keep 0.95
       aegle compress models/triage --data test.jsonl --because public --score accuracy --json
     """
     shape = format_ or _FORMATS.get(data.suffix)

@@ -7,7 +7,6 @@ sensitive. ``texts`` calibrate; those of a pair are ``question<TAB>passage``.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,13 @@ def _check(method: str, settings: Mapping[str, Any], known: Collection[str]) -> 
 
 
 def original(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """The float graph: what all others are compared with. It has no settings."""
     _check("float", settings, ())
     model = open_source(source)
@@ -87,43 +91,73 @@ def original(
 
 
 def int8(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """INT8 with a scale for each token and each output column."""
     return _written("int8", (), source, out, texts, settings, progress)
 
 
 def int8_dynamic(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """ONNX Runtime's dynamic INT8; such a graph reads one text at a time."""
     return _written("int8-dynamic", (), source, out, texts, settings, progress)
 
 
 def int8_static(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """ONNX Runtime's static INT8; ``calibrate``: minmax, percentile or entropy."""
     return _written("int8-static", ("calibrate",), source, out, texts, settings, progress)
 
 
 def int4(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """Weights of 4 bits in blocks of ``block`` numbers."""
     return _written("int4", ("block",), source, out, texts, settings, progress)
 
 
 def fp16(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """Weights stored in 16 bits, computed in 32: half the file, the speed of float."""
     return _written("fp16", (), source, out, texts, settings, progress)
 
 
 def pruned(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """Without ``layers`` layers, a share ``heads`` of heads and ``inner`` of inner neurons.
 
     What is left is refitted on the texts and then quantised: ``then`` is ``int8`` or ``float``.
@@ -136,8 +170,13 @@ def pruned(
 
 
 def masked(
-    source: Path, out: Path, *, texts: Sequence[str], settings: Mapping[str, Any], progress: Progress
-) -> Made:  # fmt: skip
+    source: Path,
+    out: Path,
+    *,
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    progress: Progress,
+) -> Made:
     """Zeros in place of the least weights: ``share``, ``pattern`` (any, 2:4), ``by``.
 
     The file stays as large, and dense kernels as slow: it shows what a sparse kernel would keep.
@@ -166,4 +205,4 @@ def _then(
         raise InputError(f"after {method} comes int8 or float, not {way!r}")
     graph: onnx.ModelProto = source.graph(int8=way == "int8")
     told = {**about, "quantised": way}
-    return finish.write(replace(source), graph, out, method=method, about=told, texts=texts)
+    return finish.write(source, graph, out, method=method, about=told, texts=texts)

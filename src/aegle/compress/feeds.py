@@ -21,6 +21,7 @@ from aegle.lm.tagger import CARD, fill
 
 Feed = dict[str, NDArray[np.int64]]
 Out = NDArray[np.float32]
+Rows = NDArray[np.float64]
 
 MAX_TOKENS: Final = 256
 _QUESTION_WORDS: Final = 12
@@ -59,7 +60,8 @@ def _made(source: Source, texts: Sequence[str]) -> Iterator[Feed]:
         for window in windows(read, size=card["max_pieces"], overlap=card["overlap"]):
             shape = (1, window.end - window.start + 2)
             feed = {n: np.zeros(shape, np.int64) for n in ("input_ids", "attention_mask", "cases")}
-            fill(*(feed[name][0] for name in feed), read[window.text], window, ends)
+            rows = (feed[name][0] for name in ("input_ids", "attention_mask", "cases"))
+            fill(*rows, text=read[window.text], window=window, ends=ends)
             yield feed
     elif source.kind == "pair":
         for text in texts:
@@ -115,18 +117,18 @@ def distance(source: Source, wanted: Sequence[Out], found: Sequence[Out]) -> flo
 
 
 def _apart(source: Source, a: Out, b: Out) -> NDArray[np.float64]:
-    a, b = (one.reshape(-1, one.shape[-1]).astype(np.float64) for one in (a, b))
+    was, now = (one.reshape(-1, one.shape[-1]).astype(np.float64) for one in (a, b))
     if source.kind == "encoder":
-        norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        cosine: NDArray[np.float64] = 1 - (a * b).sum(1) / np.maximum(norms, 1e-12)
+        norms = np.linalg.norm(was, axis=1) * np.linalg.norm(now, axis=1)
+        cosine: Rows = 1 - (was * now).sum(1) / np.maximum(norms, 1e-12)
         return np.maximum(cosine, 0)
-    if a.shape[1] == 1:
-        square: NDArray[np.float64] = ((a - b) ** 2)[:, 0]
+    if was.shape[1] == 1:
+        square: Rows = ((was - now) ** 2)[:, 0]
         return square
-    sizes = [size for _, size in source.tasks] or [a.shape[1]]
-    total, at = np.zeros(len(a)), 0
+    sizes = [size for _, size in source.tasks] or [was.shape[1]]
+    total, at = np.zeros(len(was)), 0
     for size in sizes:
-        total += kl(a[:, at : at + size], b[:, at : at + size])
+        total += kl(was[:, at : at + size], now[:, at : at + size])
         at += size
     return total
 

@@ -31,7 +31,7 @@ def page(result: Mapping[str, Any]) -> str:
     verdict = "meets the target" if result["meets"] else "none meets the target; nearest is this"
     whole = result["float"]
     origin = (
-        " The float model was made of INT8 weights: what their rounding cost before isn't seen here."
+        " The float model was made of INT8 weights: what their rounding cost isn't seen here."
         if whole["dequantised"]
         else ""
     )

@@ -118,7 +118,7 @@ class Neighbours:
 
 
 def nearest(vectors_NC: Any, k: int) -> Any:
-    """(N, k): the rows nearest to each by cosine, itself left out; fewer than k rows: all others."""
+    """(N, k): the rows nearest to each by cosine, itself left out; of few rows all others."""
     cosine_NN = vectors_NC @ vectors_NC.T
     np.fill_diagonal(cosine_NN, -np.inf)
     return np.argsort(-cosine_NN, axis=1, kind="stable")[:, : min(k, len(vectors_NC) - 1)]

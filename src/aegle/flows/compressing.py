@@ -289,15 +289,12 @@ def _keep(run: _Run, good: Sequence[Trial], best: Trial | None, result: Mapping[
         shutil.rmtree(run.out / "model", ignore_errors=True)  # it would be another target's
         return
     scored = {
-        name: asdict(value) if name in ("quality", "retention") else value
-        for name, value in {
-            "score": run.task.score,
-            "quality": best.quality,
-            "retention": best.retention,
-            "size": best.size,
-            "speedup": best.speedup,
-            "labels_failed": dict(best.labels_failed),
-            "documents": run.task.digest,
-        }.items()
+        "score": run.task.score,
+        "quality": asdict(best.quality),
+        "retention": asdict(best.retention),
+        "size": best.size,
+        "speedup": best.speedup,
+        "labels_failed": dict(best.labels_failed),
+        "documents": run.task.digest,
     }
     finish.copied(run.out / "trials" / best.key / "model", run.out / "model", scored)
