@@ -185,7 +185,7 @@ def test_cuts_without_sense_are_refused(small_models: dict[str, Path], tmp_path:
 
     with pytest.raises(InputError, match="3 of 3 layers can't be dropped"):
         make(encoders.pruned, layers=3)
-    with pytest.raises(InputError, match="between 0 and 1, got 1.5"):
+    with pytest.raises(InputError, match=r"between 0 and 1, got 1\.5"):
         make(encoders.pruned, inner=1.5)
     with pytest.raises(InputError, match="pruning needs layers"):
         make(encoders.pruned)
