@@ -1,18 +1,16 @@
-"""Targets, the Pareto set, the choice, the table of methods."""
+"""Targets, the Pareto set, the choice."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegle.compress import search, table
+from aegle.compress import search
 from aegle.compress.search import Target, Trial
 from aegle.core.errors import UsageError
-from aegle.core.plugins import load
 from aegle.core.records import Measure
 
 
@@ -68,20 +66,3 @@ def test_a_trial_is_read_back() -> None:
     )
     assert search.key_of("a", {"x": 1, "y": 2}) == search.key_of("a", {"y": 2, "x": 1})
     assert search.key_of("a", {"x": 1}) != search.key_of("a", {"x": 2})
-
-
-@pytest.mark.parametrize("one", table.METHODS, ids=lambda one: one.name)
-def test_every_line_of_the_table_names_a_function(one: table.Known) -> None:
-    made: Any = load(one.target)
-    assert made.__doc__
-    assert one.about
-    assert one.ladder
-
-
-def test_methods_are_found_by_name() -> None:
-    auto = [one.name for one in table.methods("encoder")]
-    assert "int8" in auto
-    assert "sparse" not in auto
-    assert [one.name for one in table.methods("pair", ["sparse", "int4"])] == ["sparse", "int4"]
-    with pytest.raises(UsageError, match="did you mean 'int8'"):
-        table.methods("tagger", ["int9"])

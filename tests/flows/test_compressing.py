@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_layers_are_kept_until_enough_is(shrink: Any, tmp_path: Path) -> None:
     assert counts[0] == 0
     assert max(counts) >= 2
     kept = [set(one["settings"]["keep"]) for one in result["trials"] if "keep" in one["settings"]]
-    assert all(a < b for a, b in zip(kept, kept[1:], strict=False))
+    assert all(a < b for a, b in pairwise(kept))
     assert list((tmp_path / "out" / "trials").glob("sensitivity-*.json"))
 
 
@@ -198,6 +199,23 @@ def test_what_makes_no_sense_is_refused(
     bad.write_text('{"question": "who", "passages": ["one"]}')
     with pytest.raises(InputError, match=r"bad\.jsonl, line 1"):
         shrink("pair", data={"calibrate": bad})
+
+
+def test_healed_cuts_are_a_method_too(small_models: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from aegle.flows.compress_heal import healed
+
+    made = healed(
+        small_models["tagger"],
+        tmp_path / "healed",
+        texts=texts(12),
+        settings={"layers": 1, "steps": 3},
+        progress=quiet,
+    )
+    assert made.about["steps"] == 3
+    assert Tagger(made.folder, threads=1).tag(texts(2))
+    with pytest.raises(InputError, match="prune-heal has no setting epochs"):
+        healed(made.folder, tmp_path / "x", texts=[], settings={"epochs": 3}, progress=quiet)
 
 
 def test_neighbours_and_orders_are_compared() -> None:

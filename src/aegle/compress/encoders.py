@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 
@@ -18,6 +18,9 @@ from aegle.compress.method import Made
 from aegle.compress.source import TABLE, Source, open_source
 from aegle.core.errors import InputError
 from aegle.core.ports import Progress
+
+MOST_TEXTS: Final = 128
+"""That calibrate: scales, ranks of layers and least squares want no more."""
 
 
 def _written(
@@ -30,8 +33,8 @@ def _written(
     progress: Progress,
 ) -> Made:
     """Quantise in one of the ways and write the folder."""
-    _check(way, settings, {*known, "keep"})
-    model = open_source(source)
+    check(way, settings, {*known, "keep"})
+    model, texts = open_source(source), texts[:MOST_TEXTS]
     given = feeds(model, texts) if _calibrates(way, settings) else []
     options = {name: settings[name] for name in known if name in settings}
     keep, costs = _keep(way, model, given, settings, options, progress)
@@ -67,7 +70,8 @@ def _keep(
     return frozenset(keep), {}
 
 
-def _check(method: str, settings: Mapping[str, Any], known: Collection[str]) -> None:
+def check(method: str, settings: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raises InputError for a setting that the method hasn't."""
     if strange := sorted(set(settings) - set(known)):
         raise InputError(
             f"{method} has no setting {', '.join(strange)}; there are: {', '.join(sorted(known))}"
@@ -83,7 +87,7 @@ def original(
     progress: Progress,
 ) -> Made:
     """The float graph: what all others are compared with. It has no settings."""
-    _check("float", settings, ())
+    check("float", settings, ())
     model = open_source(source)
     about = {"quantised": "float", "dequantised": not model.exact}
     graph = model.graph(int8=False)
@@ -162,11 +166,11 @@ def pruned(
 
     What is left is refitted on the texts and then quantised: ``then`` is ``int8`` or ``float``.
     """
-    _check("prune", settings, ("layers", "heads", "inner", "then"))
-    model = open_source(source)
+    check("prune", settings, ("layers", "heads", "inner", "then"))
+    model, texts = open_source(source), texts[:MOST_TEXTS]
     given = feeds(model, texts)
     small, about = prune.chain(model, settings, given, progress=progress)
-    return _then("prune", small, out, settings, about, texts)
+    return then("prune", small, out, settings, about, texts)
 
 
 def masked(
@@ -181,18 +185,18 @@ def masked(
 
     The file stays as large, and dense kernels as slow: it shows what a sparse kernel would keep.
     """
-    _check("sparse", settings, ("share", "pattern", "by", "then"))
-    model = open_source(source)
+    check("sparse", settings, ("share", "pattern", "by", "then"))
+    model, texts = open_source(source), texts[:MOST_TEXTS]
     by = settings.get("by", "activations")
     given = feeds(model, texts) if by == "activations" else []
     pattern = settings.get("pattern", "any")
     small, about = prune.mask(
         model, float(settings.get("share", 0.5)), given, pattern=pattern, by=by
     )
-    return _then("sparse", small, out, settings, about, texts if given else ())
+    return then("sparse", small, out, settings, about, texts if given else ())
 
 
-def _then(
+def then(
     method: str,
     source: Source,
     out: Path,
@@ -200,6 +204,11 @@ def _then(
     about: Mapping[str, Any],
     texts: Sequence[str],
 ) -> Made:
+    """Quantise what a cut has left, as ``then`` says, and write the folder.
+
+    Raises:
+        InputError: ``then`` is neither ``int8`` nor ``float``.
+    """
     way = settings.get("then", "int8")
     if way not in ("int8", "float"):
         raise InputError(f"after {method} comes int8 or float, not {way!r}")

@@ -32,6 +32,8 @@ _RIDGE: Final = 1e-3
 """Of the mean square of an input: keeps the fit from following a few calibration texts."""
 _STEP: Final = 16
 """Inner widths stay multiples of this, as kernels like them."""
+_JUDGES: Final = 32
+"""Texts by which layers are dropped: each layer costs a pass over all of them."""
 QKV: Final = ("query", "key", "value")
 
 
@@ -79,6 +81,7 @@ def drop_layers(
         raise InputError(
             f"{count} of {source.shape.layers} layers can't be dropped; at least one must stay"
         )
+    given = given[:_JUDGES]
     wanted = answers(source, source.graph(int8=False), given)
     left, dropped, costs = list(range(source.shape.layers)), list[int](), list[float]()
     done, total = 0, sum(source.shape.layers - n for n in range(count))

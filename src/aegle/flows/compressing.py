@@ -13,12 +13,12 @@ from typing import Any, Final
 from aegle.compress import finish, search
 from aegle.compress.method import Made, Method
 from aegle.compress.search import Target, Trial
-from aegle.compress.table import Known, methods
 from aegle.core.artifacts import read_json, sha256_tree, write_bytes, write_json
-from aegle.core.errors import InputError, StoppedError, UsageError
+from aegle.core.errors import InputError, MissingExtraError, StoppedError, UsageError
 from aegle.core.plugins import load
 from aegle.core.ports import Progress
 from aegle.flows import compress_tasks
+from aegle.flows.compress_table import Known, methods
 from aegle.flows.compress_tasks import Data, Reader, Task
 from aegle.lm.catalog import resolve
 from aegle.metrics import retention
@@ -30,7 +30,7 @@ _KEPT: Final = (1, 2, 4, 8, 16)
 """How many of the most sensitive layers are kept in float, one after the other."""
 _SENSED: Final = 16
 """Texts by which layers are ranked: each layer costs a pass over all of them."""
-_FEWEST_TEXTS, _MOST_TEXTS = 4, 128
+_FEWEST_TEXTS: Final = 4
 
 
 @dataclass
@@ -84,7 +84,7 @@ def compress(
         model: a folder, or a reference of `aegle models`.
         data: the documents that score and calibrate.
         target: what to reach.
-        methods_wanted: names of `aegle.compress.table`; none, or ``auto``: all that may win.
+        methods_wanted: names of `aegle.flows.compress_table`; none, or ``auto``: all that may win.
         out: the folder.
         trials: so many at most, those of earlier runs included.
         minutes: for this run; the trial that is running is finished.
@@ -185,7 +185,7 @@ def _trial(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Trial | None
         run.progress(f"trial {entry.name}", len(run.done), run.trials)
         try:
             made = _made(run, entry, settings, folder / "model")
-        except InputError as error:
+        except (InputError, MissingExtraError) as error:
             run.failed.append({"method": entry.name, "settings": settings, "why": str(error)})
             return None
         trial = _measured(run, key, entry, settings, made)
@@ -197,8 +197,7 @@ def _trial(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Trial | None
 
 def _made(run: _Run, entry: Known, settings: Mapping[str, Any], folder: Path) -> Made:
     make: Method = load(entry.target)
-    texts = run.task.texts[:_MOST_TEXTS]
-    return make(run.source, folder, texts=texts, settings=settings, progress=run.progress)
+    return make(run.source, folder, texts=run.task.texts, settings=settings, progress=run.progress)
 
 
 def _measured(run: _Run, key: str, entry: Known, settings: Mapping[str, Any], made: Made) -> Trial:
@@ -246,7 +245,7 @@ def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
         "score": run.task.score,
         "documents": len(run.task.groups),
         "groups": len(set(run.task.groups)),
-        "calibration_texts": min(len(run.task.texts), _MOST_TEXTS),
+        "calibration_texts": len(run.task.texts),
         "target": asdict(run.target),
         "float": {"bytes": made.bytes, "quality": asdict(quality), **_exact(made)},
         "trials": [

@@ -94,6 +94,18 @@ METHODS: Final[tuple[Known, ...]] = (
         about="weights stored in 16 bits, computed in float",
     ),
     Known(
+        "prune-heal",
+        "aegle.flows.compress_heal:healed",
+        ENCODERS,
+        (
+            {"layers": 1, "inner": 0.25},
+            {"layers": 2, "inner": 0.25},
+            {"layers": 3, "inner": 0.25, "heads": 0.25},
+        ),
+        graded=True,
+        about="deeper cuts, then trained to do as the float model does (extra train)",
+    ),
+    Known(
         "sparse",
         "aegle.compress.encoders:masked",
         ENCODERS,
