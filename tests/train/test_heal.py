@@ -30,8 +30,8 @@ def test_the_network_is_the_graph(sources: dict[str, Source], kind: str) -> None
     wanted = feeds.answers(cut, cut.graph(int8=False), some)
     weights = {name: torch.from_numpy(np.array(value)) for name, value in cut.weights.items()}
     together = heal.padded(some)
-    about = {"kind": kind, "pooling": cut.pooling, "tasks": cut.tasks}
-    _, found = heal.forward(weights, cut.shape, together, **about)
+    task = heal.Task(kind, cut.pooling, cut.tasks)
+    _, found = heal.forward(weights, cut.shape, together, task)
     for row, one in zip(found.numpy(), wanted, strict=True):
         own = row[: one.shape[1]] if kind == "tagger" else row
         assert own == pytest.approx(one[0], abs=1e-4)
@@ -57,9 +57,7 @@ def _healed(source: Source, cut: Source, some: list[feeds.Feed], *, seed: int) -
         source.weights,
         cut.weights,
         shapes=(source.shape, cut.shape),
-        kind=source.kind,
-        pooling=source.pooling,
-        tasks=source.tasks,
+        task=heal.Task(source.kind, source.pooling, source.tasks),
         feeds=some,
         steps=40,
         lr=3e-3,

@@ -78,19 +78,25 @@ def compress(
       aegle compress minilm --data texts.jsonl --because public --method int8,int4 --keep 0.95
       aegle compress models/triage --data test.jsonl --because public --score accuracy --json
     """
-    shape = format_ or _FORMATS.get(data.suffix)
-    if shape is None:
-        raise UsageError(
-            f"the format of {data.name} can't be told from its ending; name it: --format json"
-        )
-    about: dict[str, Any] = {"methods": method, "out": out, "trials": trials, "minutes": minutes}
-    about |= {"threads": threads, "goal": (target, keep, sure)}
-    documents = {"path": data, "format": shape, "because": because, "calibrate": calibrate}
-    documents |= {"head": head, "score": score, "limit": limit}
-    result = _compressed(model, documents, about)
+    documents = {"path": data, "format": _format(data, format_), "because": because}
+    documents |= {"calibrate": calibrate, "head": head, "score": score, "limit": limit}
+    about = {"methods": method, "out": out, "trials": trials, "minutes": minutes}
+    result = _compressed(
+        model, documents, {**about, "threads": threads, "goal": (target, keep, sure)}
+    )
     show.emit(result, json_, shown)
     if not result["meets"]:
         raise typer.Exit(1)
+
+
+def _format(data: Path, named: str) -> str:
+    """Raises UsageError where a file's ending doesn't tell its format."""
+    found = named or _FORMATS.get(data.suffix)
+    if found is None:
+        raise UsageError(
+            f"the format of {data.name} can't be told from its ending; name it: --format json"
+        )
+    return found
 
 
 def _compressed(model: str, documents: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:

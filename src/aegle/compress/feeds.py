@@ -60,8 +60,8 @@ def _made(source: Source, texts: Sequence[str]) -> Iterator[Feed]:
         for window in windows(read, size=card["max_pieces"], overlap=card["overlap"]):
             shape = (1, window.end - window.start + 2)
             feed = {n: np.zeros(shape, np.int64) for n in ("input_ids", "attention_mask", "cases")}
-            rows = (feed[name][0] for name in ("input_ids", "attention_mask", "cases"))
-            fill(*rows, text=read[window.text], window=window, ends=ends)
+            ids, mask, cases = (one[0] for one in feed.values())
+            fill(ids, mask, cases, read[window.text], window, ends)
             yield feed
     elif source.kind == "pair":
         for text in texts:

@@ -77,53 +77,50 @@ def compress(
     """Try methods until the budget is spent, choose for the target, write model, JSON and page.
 
     The folder ``out`` holds ``model`` (the choice), ``trials/KEY`` (the Pareto set's models and all
-    trials' figures), ``result.json`` and ``report.html``. What was tried there before with the same
-    model and documents is not tried again. One search at a time in a folder.
+    figures), ``result.json``, ``report.html``. What was tried there with the same model and
+    documents is not tried again. One search at a time in a folder.
 
     Args:
         model: a folder, or a reference of `aegle models`.
         data: the documents that score and calibrate.
         target: what to reach.
-        methods_wanted: names of `aegle.flows.compress_table`; none, or ``auto``: all that may win.
+        methods_wanted: names of `aegle.flows.compress_table`; none, or ``auto``: all.
         out: the folder.
         trials: so many at most, those of earlier runs included.
         minutes: for this run; the trial that is running is finished.
-        threads: 0 for all cores.
-        seed: of the bootstrap.
-        progress: told of each trial.
-        stop: asked between trials.
+        threads: 0 for all cores. ``seed``: of the bootstrap.
+        progress: told of each trial. ``stop`` is asked between trials.
 
-    Raises:
-        NotFoundError: no such model.
-        InputError: a model or documents that can't be read.
-        UsageError: no such method, no budget.
-        StoppedError: ``stop`` said so; the same call goes on.
+    Raises `NotFoundError` for no such model, `InputError` for a model or documents that can't be
+    read, `UsageError` for no such method or no budget, `StoppedError` where ``stop`` said so.
     """
     if trials < 1 or minutes <= 0:
         raise UsageError("a search needs a budget: trials of 1 or more, minutes above 0")
     source = resolve(f"path:{model}" if Path(model).is_dir() else model)
     kind: str = load("aegle.compress.source:open_source")(source).kind
-    chosen = methods(kind, methods_wanted)
-    parent = sha256_tree(source)
-    whole = out / "trials" / search.key_of(parent, "float")
-    made = _original(source, whole / "model", progress)
-    task = compress_tasks.task(kind, data, reference=whole / "model", threads=threads)
-    if len(task.texts) < _FEWEST_TEXTS:
-        raise InputError(
-            f"{len(task.texts)} texts are left to calibrate with and {_FEWEST_TEXTS} are needed; "
-            "give more documents, or --calibrate a file of them"
-        )
-    known = task.open(whole / "model")
+    chosen, parent = methods(kind, methods_wanted), sha256_tree(source)
+    made = _original(source, out / "trials" / search.key_of(parent, "float") / "model", progress)
+    task = _task(kind, data, made.folder, threads)
+    known = task.open(made.folder)
     try:
-        run = _Run(
-            *(source, parent, task, target, out, known, known.counts(), made.bytes),
-            *(trials, time.monotonic() + 60 * minutes, seed, progress, stop),
-        )
+        until = time.monotonic() + 60 * minutes
+        about = (source, parent, task, target, out, known, known.counts(), made.bytes)
+        run = _Run(*about, trials, until, seed, progress, stop)
         for entry in chosen:
             _try(run, entry)
     finally:
         known.close()
     return _finished(run, kind, model, made)
+
+
+def _task(kind: str, data: Data, reference: Path, threads: int) -> Task:
+    task = compress_tasks.task(kind, data, reference=reference, threads=threads)
+    if len(task.texts) < _FEWEST_TEXTS:
+        raise InputError(
+            f"{len(task.texts)} texts are left to calibrate with and {_FEWEST_TEXTS} are needed; "
+            "give more documents, or --calibrate a file of them"
+        )
+    return task
 
 
 def _original(source: Path, folder: Path, progress: Progress) -> Made:

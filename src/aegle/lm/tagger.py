@@ -56,6 +56,11 @@ class Head:
     lexical: float = 0.0
 
 
+def _head(told: Mapping[str, Any]) -> Head:
+    lexical = told.get("lexical", 0.0)
+    return Head(tuple(told["labels"]), told["temperature"], told["bias"], lexical)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What was read of a block: its text's number, what stands in it, its words and states."""
@@ -97,13 +102,7 @@ class Tagger:
             self._size, self._overlap = int(card["max_pieces"]), int(card["overlap"])
             self._ends: tuple[int, int, int] = tuple(card["special_ids"])
             self.heads: Mapping[str, Head] = {
-                name: Head(
-                    tuple(told["labels"]),
-                    told["temperature"],
-                    told["bias"],
-                    told.get("lexical", 0.0),
-                )
-                for name, told in sorted(card["heads"].items())
+                name: _head(told) for name, told in sorted(card["heads"].items())
             }
             self.classifiers: Mapping[str, Classifier] = {
                 name: Classifier(
@@ -133,7 +132,6 @@ class Tagger:
         self._lexical = self._read_lexical(folder, at)
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         self._session: Any = open_session(folder / GRAPH, threads)
-        # Where one scale serves all activations of a run, its neighbours would change a window.
         self._alone = depends_on_batch(folder / GRAPH)
         self._width = next(
             int(o.shape[2]) for o in self._session.get_outputs() if o.name == "states"

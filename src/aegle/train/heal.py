@@ -12,7 +12,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,16 @@ Weights = Mapping[str, Tensor]
 _LOW: Final = -1e9
 _CLIP: Final = 1.0
 _WARM: Final = 0.1
+_DECAY: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model is for: see `aegle.compress.source.Source`."""
+
+    kind: str
+    pooling: str = ""
+    tasks: tuple[tuple[str, int], ...] = ()
 
 
 def heal(
@@ -38,9 +49,7 @@ def heal(
     cut: Mapping[str, NDArray[Any]],
     *,
     shapes: tuple[Shape, Shape],
-    kind: str,
-    pooling: str,
-    tasks: Sequence[tuple[str, int]],
+    task: Task,
     feeds: Sequence[Feed],
     steps: int,
     lr: float,
@@ -53,7 +62,7 @@ def heal(
     Args:
         whole, cut: weights by their Hugging Face names without ``bert.``.
         shapes: of the two.
-        kind, pooling, tasks: see `aegle.compress.source.Source`.
+        task: of both.
         feeds: inputs (1, S) of texts.
         steps: of ``batch`` texts each.
         lr: of AdamW, warmed up over a tenth of the steps, then falling to 0.
@@ -66,23 +75,13 @@ def heal(
     if not feeds or steps < 1 or lr <= 0:
         raise InputError("healing needs texts, steps of 1 or more and a learning rate above 0")
     teacher = {name: torch.from_numpy(np.array(value)) for name, value in whole.items()}
-    student = {
-        name: torch.from_numpy(np.array(value, np.float32)).requires_grad_()
-        for name, value in cut.items()
-        if value.dtype.kind == "f"
-    }
-    optimiser = torch.optim.AdamW(list(student.values()), lr=lr, weight_decay=0.01)
-    rng, order = np.random.default_rng(seed), list[int]()
-    about = {"kind": kind, "pooling": pooling, "tasks": tasks}
-    for step in range(steps):
-        while len(order) < batch:
-            order += rng.permutation(len(feeds)).tolist()
-        given = padded([feeds[n] for n in order[:batch]])
-        del order[:batch]
+    student = _trainable(cut)
+    optimiser = torch.optim.AdamW(list(student.values()), lr=lr, weight_decay=_DECAY)
+    for step, given in enumerate(_batches(feeds, steps, batch, seed)):
         with torch.no_grad():
-            wanted = forward(teacher, shapes[0], given, **about)
-        found = forward(student, shapes[1], given, **about)
-        loss = apart(wanted, found, given["attention_mask"], kind=kind, tasks=tasks)
+            wanted = forward(teacher, shapes[0], given, task)
+        found = forward(student, shapes[1], given, task)
+        loss = apart(wanted, found, given["attention_mask"], task)
         if not torch.isfinite(loss):
             raise InputError(f"healing diverged at step {step + 1}; give a lower learning rate")
         _descend(optimiser, loss, lr * _rate(step, steps), student)
@@ -90,11 +89,31 @@ def heal(
     return {name: value.detach().numpy() for name, value in student.items()}
 
 
+def _trainable(cut: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    floats = {name: value for name, value in cut.items() if value.dtype.kind == "f"}
+    return {
+        name: torch.from_numpy(np.array(value, np.float32)).requires_grad_()
+        for name, value in floats.items()
+    }
+
+
+def _batches(
+    feeds: Sequence[Feed], steps: int, size: int, seed: int
+) -> Iterator[dict[str, Tensor]]:
+    """Each text once before any comes again."""
+    rng, order = np.random.default_rng(seed), list[int]()
+    for _ in range(steps):
+        while len(order) < size:
+            order += rng.permutation(len(feeds)).tolist()
+        yield padded([feeds[n] for n in order[:size]])
+        del order[:size]
+
+
 def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, lr: float, student: Weights) -> None:
     for group in optimiser.param_groups:
         group["lr"] = lr
     optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_([w for w in student.values() if w.grad is not None], _CLIP)
     optimiser.step()
 
@@ -121,17 +140,14 @@ def forward(
     w: Weights,
     shape: Shape,
     given: Mapping[str, Tensor],
-    *,
-    kind: str,
-    pooling: str,
-    tasks: Sequence[tuple[str, int]],
+    task: Task,
 ) -> tuple[Tensor, Tensor]:
     """States (B, S, C) of the last layer, and what the heads make of them."""
     ids_BS, mask_BS = given["input_ids"], given["attention_mask"]
     types = w["embeddings.token_type_embeddings.weight"]
     x = w["embeddings.word_embeddings.weight"][ids_BS]
     x = x + w["embeddings.position_embeddings.weight"][: ids_BS.shape[1]]
-    if kind == "tagger":
+    if task.kind == "tagger":
         x = x + types[0] + w["cases.weight"][given["cases"]]
     else:
         x = x + types[given["token_type_ids"]]
@@ -139,13 +155,15 @@ def forward(
     bias_B11S = (1.0 - mask_BS.float())[:, None, None] * _LOW
     for layer in range(shape.layers):
         x = _layer(w, f"encoder.layer.{layer}", x, bias_B11S, shape)
-    return x, _told(w, x, mask_BS, kind, pooling, tasks)
+    return x, _told(w, x, mask_BS, task)
 
 
 def _layer(w: Weights, name: str, x: Tensor, bias_B11S: Tensor, shape: Shape) -> Tensor:
     size = shape.width // shape.heads
     q, k, v = (
-        _dense(w, f"{name}.attention.self.{part}", x).unflatten(-1, (-1, size)).transpose(1, 2)
+        _dense(w, f"{name}.attention.self.{part}", x)
+        .reshape(*x.shape[:2], -1, size)
+        .transpose(1, 2)
         for part in ("query", "key", "value")
     )
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias_B11S)
@@ -156,21 +174,14 @@ def _layer(w: Weights, name: str, x: Tensor, bias_B11S: Tensor, shape: Shape) ->
     return _norm(w, f"{name}.output.LayerNorm", out + x, shape)
 
 
-def _told(
-    w: Weights,
-    x_BSC: Tensor,
-    mask_BS: Tensor,
-    kind: str,
-    pooling: str,
-    tasks: Sequence[tuple[str, int]],
-) -> Tensor:
-    if kind == "tagger":
-        return torch.cat([_dense(w, f"heads.{name}", x_BSC) for name, _ in tasks], -1)
-    if kind in ("pair", "classifier"):
+def _told(w: Weights, x_BSC: Tensor, mask_BS: Tensor, task: Task) -> Tensor:
+    if task.kind == "tagger":
+        return torch.cat([_dense(w, f"heads.{name}", x_BSC) for name, _ in task.tasks], -1)
+    if task.kind in ("pair", "classifier"):
         return _dense(w, "classifier", torch.tanh(_dense(w, "pooler.dense", x_BSC[:, 0])))
-    if pooling == "none":
+    if task.pooling == "none":
         return x_BSC
-    kept = x_BSC[:, 0] if pooling == "cls" else (x_BSC * mask_BS[..., None]).sum(1)
+    kept = x_BSC[:, 0] if task.pooling == "cls" else (x_BSC * mask_BS[..., None]).sum(1)
     return functional.normalize(kept, dim=-1)
 
 
@@ -184,12 +195,7 @@ def _norm(w: Weights, name: str, x: Tensor, shape: Shape) -> Tensor:
 
 
 def apart(
-    wanted: tuple[Tensor, Tensor],
-    found: tuple[Tensor, Tensor],
-    mask_BS: Tensor,
-    *,
-    kind: str,
-    tasks: Sequence[tuple[str, int]],
+    wanted: tuple[Tensor, Tensor], found: tuple[Tensor, Tensor], mask_BS: Tensor, task: Task
 ) -> Tensor:
     """The mean square between states, and the divergence between answers (`_answers`)."""
     own = mask_BS.bool()
@@ -197,15 +203,15 @@ def apart(
     was, now = wanted[1], found[1]
     if was.dim() == 3:
         was, now = was[own], now[own]
-    return states + _answers(was, now, kind, tasks)
+    return states + _answers(was, now, task)
 
 
-def _answers(was: Tensor, now: Tensor, kind: str, tasks: Sequence[tuple[str, int]]) -> Tensor:
+def _answers(was: Tensor, now: Tensor, task: Task) -> Tensor:
     """Of classes the Kullback-Leibler divergence, summed over label sets; of others the square."""
-    if kind == "encoder" or was.shape[-1] == 1:
+    if task.kind == "encoder" or was.shape[-1] == 1:
         return (was - now).square().sum(-1).mean()
     total, at = torch.zeros(()), 0
-    for size in [size for _, size in tasks] or [was.shape[-1]]:
+    for size in [size for _, size in task.tasks] or [was.shape[-1]]:
         a, b = (one[:, at : at + size].log_softmax(-1) for one in (was, now))
         total = total + functional.kl_div(b, a, reduction="batchmean", log_target=True)
         at += size
