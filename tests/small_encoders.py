@@ -92,7 +92,7 @@ def hugging_face(folder: Path, *, labels: Sequence[str] = (), **config: Any) -> 
         weights["bert.pooler.dense.bias"] = np.zeros(WIDTH, np.float32)
         weights["classifier.weight"] = rng.normal(0, 1, (len(labels), WIDTH)).astype(np.float32)
         weights["classifier.bias"] = np.zeros(len(labels), np.float32)
-        config["id2label"] = dict(enumerate(labels))
+        config.setdefault("id2label", dict(enumerate(labels)))
     save_file(weights, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({**CONFIG, **config}))
     write_tokenizer(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -59,7 +60,8 @@ def documents(
 @pytest.fixture
 def shrink(small_models: dict[str, Path], documents: dict[str, Path], tmp_path: Path) -> Any:
     def run(kind: str, **more: Any) -> dict[str, Any]:
-        data = Data(documents[kind], "json", "made for a test", **more.pop("data", {}))
+        told = {"path": documents[kind], "format": "json", "because": "made for a test"}
+        data = Data(**{**told, **more.pop("data", {})})
         about: dict[str, Any] = {"target": Target(0.9, None, 0.5), "out": tmp_path / "out"}
         about |= {"methods_wanted": ["int8"], "threads": 1, "progress": quiet, **more}
         return compress(str(small_models[kind]), data=data, **about)
@@ -160,8 +162,6 @@ def test_a_beaten_model_is_let_go_and_made_again(shrink: Any, tmp_path: Path) ->
     shrink("classifier", methods_wanted=["int8"])
     (folder,) = {path.parent for path in (tmp_path / "out").rglob("trial.json")}
     kept = (folder / "model" / "model.onnx").read_bytes()
-    import shutil
-
     shutil.rmtree(folder / "model")
     shrink("classifier", methods_wanted=["int8"])
     assert (folder / "model" / "model.onnx").read_bytes() == kept
@@ -216,6 +216,26 @@ def test_healed_cuts_are_a_method_too(small_models: dict[str, Path], tmp_path: P
     assert Tagger(made.folder, threads=1).tag(texts(2))
     with pytest.raises(InputError, match="prune-heal has no setting epochs"):
         healed(made.folder, tmp_path / "x", texts=[], settings={"epochs": 3}, progress=quiet)
+
+
+def test_nothing_else_is_written_over(
+    shrink: Any, small_models: dict[str, Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine" / "model"
+    shutil.copytree(small_models["encoder"], mine)
+    with pytest.raises(UsageError, match="is no compressed model, which would take its place"):
+        shrink("encoder", out=tmp_path / "mine")
+    assert (mine / "model.safetensors").is_file()
+    with pytest.raises(UsageError, match="lies in the model's own folder"):
+        shrink("encoder", out=small_models["encoder"] / "small")
+
+
+def test_a_score_of_nothing_is_refused(shrink: Any, tmp_path: Path) -> None:
+    none = tmp_path / "none.jsonl"
+    rows = [{"text": "zzz qqq", "labels": [[0, 3, "drug"]]} for _ in range(20)]
+    none.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="the float model's f1 on these documents is 0"):
+        shrink("tagger", data={"path": none})
 
 
 def test_neighbours_and_orders_are_compared() -> None:

@@ -21,7 +21,7 @@ from aegle.core.artifacts import (
     write_json,
     write_manifest,
 )
-from aegle.lm.fetch import made_whole
+from aegle.lm.fetch import MANIFEST, made_whole
 from aegle.lm.tagger import CARD, GRAPH, HEADS, LEXICAL
 
 _BESIDE: Final = (
@@ -120,8 +120,10 @@ def _licence(folder: Path, card: Mapping[str, Any]) -> str:
     """The licence that the parent states: in its card, else in its manifest."""
     if isinstance(card.get("licence"), str):
         return str(card["licence"])
-    manifest = folder / _DONE
-    if not manifest.is_file():
-        return ""
-    told = read_json(manifest).get("artifacts", [])
+    told = [
+        one
+        for name in (_DONE, MANIFEST)
+        if (folder / name).is_file()
+        for one in read_json(folder / name).get("artifacts", [])
+    ]
     return " AND ".join(sorted({one["licence"] for one in told if one.get("licence")}))

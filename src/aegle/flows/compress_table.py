@@ -125,7 +125,7 @@ def methods(kind: str, wanted: Sequence[str] = ()) -> list[Known]:
         UsageError: no such method, or none of this name for the kind.
     """
     fitting = {one.name: one for one in METHODS if kind in one.kinds}
-    if not wanted or tuple(wanted) == ("auto",):
+    if not wanted or "auto" in wanted:
         return [one for one in fitting.values() if one.name not in BY_REQUEST]
     for name in wanted:
         if name not in fitting:

@@ -186,6 +186,8 @@ def _classes(reference: Path, scored: Sequence[Example]) -> tuple[str, ...]:
 
 
 def _ranking(data: Data, score: str, reference: Path, threads: int) -> Task:
+    if not data.because.strip():
+        raise InputError(f"{data.path}: say why its texts may be used (because)")
     asked = read_asked(data.path)
     if score == "ndcg" and not all(one.relevant for one in asked):
         if data.score:

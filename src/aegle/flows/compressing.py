@@ -14,9 +14,10 @@ from aegle.compress import finish, search
 from aegle.compress.method import Made, Method
 from aegle.compress.search import Target, Trial
 from aegle.core.artifacts import read_json, sha256_tree, write_bytes, write_json
-from aegle.core.errors import InputError, MissingExtraError, StoppedError, UsageError
+from aegle.core.errors import BackendError, InputError, MissingExtraError, StoppedError, UsageError
 from aegle.core.plugins import load
 from aegle.core.ports import Progress
+from aegle.core.records import Measure
 from aegle.flows import compress_tasks
 from aegle.flows.compress_table import Known, methods
 from aegle.flows.compress_tasks import Data, Reader, Task
@@ -82,10 +83,8 @@ def compress(
 
     Args:
         model: a folder, or a reference of `aegle models`.
-        data: the documents that score and calibrate.
-        target: what to reach.
+        data: the documents that score and calibrate. ``target``: what to reach.
         methods_wanted: names of `aegle.flows.compress_table`; none, or ``auto``: all.
-        out: the folder.
         trials: so many at most, those of earlier runs included.
         minutes: for this run; the trial that is running is finished.
         threads: 0 for all cores. ``seed``: of the bootstrap.
@@ -94,9 +93,8 @@ def compress(
     Raises `NotFoundError` for no such model, `InputError` for a model or documents that can't be
     read, `UsageError` for no such method or no budget, `StoppedError` where ``stop`` said so.
     """
-    if trials < 1 or minutes <= 0:
-        raise UsageError("a search needs a budget: trials of 1 or more, minutes above 0")
     source = resolve(f"path:{model}" if Path(model).is_dir() else model)
+    _check(source, out, trials, minutes)
     kind: str = load("aegle.compress.source:open_source")(source).kind
     chosen, parent = methods(kind, methods_wanted), sha256_tree(source)
     made = _original(source, out / "trials" / search.key_of(parent, "float") / "model", progress)
@@ -106,11 +104,28 @@ def compress(
         until = time.monotonic() + 60 * minutes
         about = (source, parent, task, target, out, known, known.counts(), made.bytes)
         run = _Run(*about, trials, until, seed, progress, stop)
+        _quality(task, run.known_counts, seed)
         for entry in chosen:
             _try(run, entry)
     finally:
         known.close()
     return _finished(run, kind, model, made)
+
+
+def _check(source: Path, out: Path, trials: int, minutes: float) -> None:
+    """Raises UsageError for no budget, and where the search would write over something else."""
+    if trials < 1 or minutes <= 0:
+        raise UsageError("a search needs a budget: trials of 1 or more, minutes above 0")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{out} lies in the model's own folder; let --out name another")
+    model = out / "model"
+    manifest = model / "manifest.json"
+    ours = manifest.is_file() and "scored" in read_json(manifest).get("compressed", {})
+    if model.exists() and not ours:
+        raise UsageError(
+            f"{model} is there and is no compressed model, which would take its place; let --out "
+            "name another folder"
+        )
 
 
 def _task(kind: str, data: Data, reference: Path, threads: int) -> Task:
@@ -182,10 +197,10 @@ def _trial(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Trial | None
         run.progress(f"trial {entry.name}", len(run.done), run.trials)
         try:
             made = _made(run, entry, settings, folder / "model")
-        except (InputError, MissingExtraError) as error:
+            trial = _measured(run, key, entry, settings, made)
+        except (InputError, MissingExtraError, BackendError) as error:
             run.failed.append({"method": entry.name, "settings": settings, "why": str(error)})
             return None
-        trial = _measured(run, key, entry, settings, made)
         write_json(folder / "trial.json", trial.plain())
     run.done.append(trial)
     run.progress(f"trial {entry.name}", len(run.done), run.trials)
@@ -232,8 +247,7 @@ def _pace(reader: Reader, known: Reader) -> tuple[float, float]:
 
 def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
     best, meets = search.choose(run.done, run.target)
-    statistic = retention.STATISTICS[run.task.score]
-    quality = retention.measured(run.known_counts, run.task.groups, statistic, seed=run.seed)
+    quality = _quality(run.task, run.known_counts, run.seed)
     good = search.front(run.done)
     result = {
         "model": model,
@@ -266,6 +280,17 @@ def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
     write_bytes(run.out / "report.html", page.encode())
     write_json(run.out / "result.json", result)
     return result
+
+
+def _quality(task: Task, counts: retention.Counts, seed: int) -> Measure:
+    """The float model's score; raises InputError where there is nothing to keep."""
+    found = retention.measured(counts, task.groups, retention.STATISTICS[task.score], seed=seed)
+    if not found.value:
+        raise InputError(
+            f"the float model's {task.score} on these documents is 0, of which no share can be "
+            "kept; are they of the model's own task?"
+        )
+    return found
 
 
 def _exact(made: Made) -> dict[str, Any]:
