@@ -2,7 +2,8 @@
 
 ``rows``: our own INT8, a scale for each token and each output column, no calibration (0010).
 ``dynamic`` and ``static``: ONNX Runtime's quantiser; a scale for a whole run's activations, taken
-from that run or from calibration texts. ``int4``: weights in blocks of 4 bits, products in float.
+from that run or from calibration texts. ``int4``: weights of 4 bits in blocks, products in float or
+(long blocks) 8 bits.
 ``half``: weights stored in 16 bits and computed in 32, since processors multiply no halves.
 The word table is in INT8 in all but ``half``; heads and classifiers stay in float: they are small.
 """
@@ -32,6 +33,11 @@ from aegle.lm.signed import exact
 CALIBRATIONS: Final = {"minmax": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}
 BLOCKS: Final = (16, 32, 64, 128, 256)
 """Block lengths that MatMulNBits knows."""
+_LONG: Final = 128
+"""From here on activations are multiplied in 8 bits, 1.6 times as fast as float; with blocks of 32
+that is slower than float (one thread, AVX512-VNNI, 512 x 384 x 1536)."""
+_FLOATS, _BYTES = 1, 4
+"""MatMulNBits' names for products of 32-bit floats, and of 8-bit numbers with a scale a block."""
 _SMALL: Final = 1024
 """Constants of fewer numbers are not halved: nothing is won."""
 
@@ -176,7 +182,7 @@ def int4(source: Source, keep: Collection[str], *, block: int) -> onnx.ModelProt
                 node.name,
                 domain="com.microsoft",
                 block_size=block,
-                accuracy_level=1,  # sums in 32-bit float: what is measured holds on all processors
+                accuracy_level=_BYTES if block >= _LONG else _FLOATS,
                 **attributes,
             )
         )

@@ -85,7 +85,7 @@ METHODS: Final[tuple[Known, ...]] = (
         ({"block": 32}, {"block": 128}),
         graded=True,
         refines=True,
-        about="weights of 4 bits in blocks, computed in float",
+        about="weights of 4 bits in blocks, computed in float (blocks of 128: in 8 bits)",
     ),
     Known(
         "fp16",
@@ -113,6 +113,9 @@ METHODS: Final[tuple[Known, ...]] = (
         about="zeros for the least weights; no smaller and no faster here, so only when named",
     ),
 )
+
+ORIGINALS: Final[Mapping[str, str]] = dict.fromkeys(ENCODERS, "aegle.compress.encoders:original")
+"""Kind -> the method that writes the model that all others are compared with."""
 
 BY_REQUEST: Final = frozenset({"sparse"})
 """Not part of ``auto``: they can't win on a processor."""

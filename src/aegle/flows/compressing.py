@@ -19,7 +19,7 @@ from aegle.core.plugins import load
 from aegle.core.ports import Progress
 from aegle.core.records import Measure
 from aegle.flows import compress_tasks
-from aegle.flows.compress_table import Known, methods
+from aegle.flows.compress_table import ORIGINALS, Known, methods
 from aegle.flows.compress_tasks import Data, Reader, Task
 from aegle.lm.catalog import resolve
 from aegle.metrics import retention
@@ -97,7 +97,8 @@ def compress(
     _check(source, out, trials, minutes)
     kind: str = load("aegle.compress.source:open_source")(source).kind
     chosen, parent = methods(kind, methods_wanted), sha256_tree(source)
-    made = _original(source, out / "trials" / search.key_of(parent, "float") / "model", progress)
+    whole = out / "trials" / search.key_of(parent, "float") / "model"
+    made = _original(kind, source, whole, progress)
     task = _task(kind, data, made.folder, threads)
     known = task.open(made.folder)
     try:
@@ -138,12 +139,12 @@ def _task(kind: str, data: Data, reference: Path, threads: int) -> Task:
     return task
 
 
-def _original(source: Path, folder: Path, progress: Progress) -> Made:
+def _original(kind: str, source: Path, folder: Path, progress: Progress) -> Made:
     if (folder / "manifest.json").is_file():
         return Made(
             folder, finish.size_of(folder), read_json(folder / "manifest.json")["compressed"]
         )
-    make: Method = load("aegle.compress.encoders:original")
+    make: Method = load(ORIGINALS[kind])
     return make(source, folder, texts=(), settings={}, progress=progress)
 
 
