@@ -1,1 +1,1 @@
-"""Smaller models of the same worth: methods that shrink a model, and the search among them."""
+"""Smaller models that say the same: what they weigh, and how they are made."""

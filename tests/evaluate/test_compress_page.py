@@ -1,0 +1,62 @@
+"""The page of a search for a smaller model: well-formed, whole, escaped."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from aegle.evaluate.compress_page import page
+
+
+def trial(name: str, size: float, kept: float, **more: Any) -> dict[str, Any]:
+    told = {"value": kept, "low": kept - 0.02, "high": kept + 0.01, "n": 40}
+    return {
+        "name": name,
+        "bytes": int(size * 1e8),
+        "size": size,
+        "quality": told,
+        "retention": told,
+        "texts_per_s": 12.3,
+        "speedup": 2.5,
+        "labels_failed": {},
+        "front": True,
+        "meets": True,
+        "chosen": False,
+        **more,
+    }
+
+
+def test_the_page_holds_every_trial() -> None:
+    rows = [
+        trial("int8", 0.25, 0.99, chosen=True),
+        trial(
+            "int4 block=32", 0.2, 0.9, front=False, labels_failed={"<rare>": {"was": 1, "is": 0}}
+        ),
+    ]
+    result = {
+        "model": "a<b",
+        "score": "f1",
+        "documents": 120,
+        "groups": 40,
+        "calibration_texts": 30,
+        "target": {"size": 0.5, "speed": None, "keep": 0.98, "sure": False},
+        "float": {"bytes": 10**8, "quality": rows[0]["quality"], "dequantised": True},
+        "trials": rows,
+        "failed": [{"method": "prune-heal", "settings": {}, "why": "needs torch & more"}],
+        "choice": "int8",
+        "meets": True,
+    }
+    made = page(result)
+    pictures = re.findall(r"<svg.*?</svg>", made, re.DOTALL)
+    assert len(pictures) == 2
+    for one in pictures:
+        tree = ElementTree.fromstring(one)
+        assert sum(1 for node in tree.iter() if node.tag == "circle") == len(rows)
+    assert "a&lt;b" in made
+    assert "&lt;rare&gt;" in made
+    assert "needs torch &amp; more" in made
+    assert "made of INT8 weights" in made
+    assert '<tr class="chosen"><td>1</td><td>int8</td>' in made
+    assert '<tr class="beaten"><td>2</td>' in made
+    assert "src=" not in made
