@@ -130,9 +130,7 @@ def _error(
     return total
 
 
-def _fold(
-    feeder: nn.Module, readers: dict[str, nn.Linear], factors: Tensor, shared: int
-) -> None:
+def _fold(feeder: nn.Module, readers: dict[str, nn.Linear], factors: Tensor, shared: int) -> None:
     """Scale the readers' columns up and what feeds them down by the same."""
     for layer in readers.values():
         layer.weight.data *= factors

@@ -29,7 +29,7 @@ TYPES: Final = (
 """What matrices may become, the most exact first."""
 
 OFFERED: Final = TYPES[: TYPES.index("Q3_K") + 1]
-"""Types that a budget is spread over unless told otherwise: those of 3 bits and more, quick to make."""
+"""Types that a budget is spread over unless told otherwise: 3 bits and more, quick to make."""
 
 NEEDS_IMPORTANCE: Final = ("IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S")
 """Types of so few bits that llama.cpp makes them only from weighted columns."""

@@ -1,7 +1,7 @@
 """GGUF types as grids: the numbers that a weight may become once its block has scales; no torch.
 
-A value is ``scale x level[code] + offset``. The scales are llama.cpp's; only codes are written here,
-so that a method which rounds otherwise than to the nearest leaves a file like any other.
+A value is ``scale x level[code] + offset``. The scales are llama.cpp's; only codes are written
+here, so that a method which rounds otherwise than to the nearest leaves a file like any other.
 
 Letters: R rows, C columns, B bytes of a row, N blocks, L levels.
 """

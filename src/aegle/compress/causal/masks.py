@@ -61,7 +61,7 @@ def wanda(
     settings: Mapping[str, Any],
     progress: Progress,
 ) -> Made:
-    """In each row, the weights with the least |weight| x root mean square of their input to nothing.
+    """In each row, the weights with the least |weight| x input (root mean square) to nothing.
 
     Args:
         source, out, texts, progress, settings: as for `magnitude`; texts are needed.

@@ -1,4 +1,4 @@
-"""The methods that leave a GGUF file: nearest, GPTQ and AWQ, in types given or spread by a budget."""
+"""The methods that leave a GGUF file: nearest, GPTQ and AWQ, types given or by a budget."""
 
 from __future__ import annotations
 
