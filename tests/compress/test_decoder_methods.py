@@ -305,6 +305,9 @@ def test_models_that_a_method_cannot_take_are_refused(base: Path, tmp_path: Path
         made("gguf", small, tmp_path / "out", [], type="q4_0")
     with pytest.raises(InputError, match="is no folder; texts calibrate"):
         made("gguf", small, tmp_path / "out", type="q4_0")
+    bits = made("nf4", base, tmp_path / "bits", []).folder
+    with pytest.raises(InputError, match="holds bitsandbytes weights; give the original floats"):
+        made("layers", bits, tmp_path / "out")
     (tmp_path / "no.gguf").write_bytes(b"no")
     with pytest.raises(InputError, match="can't be read as GGUF"):
         made("gguf", tmp_path / "no.gguf", tmp_path / "out", [], type="q4_0")

@@ -47,5 +47,5 @@ DECODERS: Final[dict[str, Method]] = {
         "wanda": "masks:wanda",
     }.items()
 }
-"""Name -> method. The first three leave ``model.gguf``; the others a folder that Transformers loads,
-whose pruned weights `gguf` and its like take on."""
+"""Name -> method. The first three leave ``model.gguf``; the others a folder that Transformers
+loads, whose pruned weights `gguf` and its like take on."""

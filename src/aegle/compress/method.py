@@ -26,7 +26,7 @@ class Method(Protocol):
     method's own keys (bits, kept layers). Raises InputError for a model that it can't take.
     """
 
-    def __call__(
+    def __call__(  # noqa: D102 - the class says it
         self,
         source: Path,
         out: Path,

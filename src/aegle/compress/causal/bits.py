@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import BitsAndBytesConfig
 
-from aegle.compress.causal import hear  # noqa: F401  # registers the research decoder
+from aegle.compress.causal import hear
 from aegle.compress.causal.plan import known
 from aegle.compress.method import Made
-from aegle.core.errors import InputError
 from aegle.core.ports import Progress
 
 # It warns at import of a kernel of a hub's that it would like to load; none is.
@@ -79,23 +78,7 @@ def int8(
 
 
 def _kept(source: Path, out: Path, asked: BitsAndBytesConfig) -> Made:
-    if not any(source.glob("*.safetensors")):
-        raise InputError(f"{source} holds no safetensors; give a folder of float weights")
-    told = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(source),
-            quantization_config=asked,
-            device_map="cpu",
-            dtype=torch.float32,
-            use_safetensors=True,
-            **told,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(str(source), **told)
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"{source} can't be loaded as decoder in fewer bits ({type(error).__name__})"
-        ) from error
+    model, tokenizer = hear.floats(source, quantization_config=asked, device_map="cpu")
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     size = sum(path.stat().st_size for path in out.rglob("*.safetensors"))

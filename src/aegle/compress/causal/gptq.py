@@ -122,7 +122,7 @@ def _inverse_root(products_CC: Tensor, damping: float) -> Tensor:
     try:
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(whole))
         found: Tensor = torch.linalg.cholesky(inverse, upper=True)
-    except torch.linalg.LinAlgError as error:
+    except RuntimeError as error:
         raise InputError(
             f"a layer's inputs are too alike for damping {damping}; give more texts, or raise it"
         ) from error

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from aegle.core.errors import InputError
 from aegle.core.ports import Progress, quiet
@@ -42,23 +42,45 @@ def load(folder: Path) -> tuple[Any, Any]:
     Raises:
         InputError: another layout, pickled weights, or experts, whose columns no two tokens share.
     """
-    told = {"local_files_only": True, "trust_remote_code": False}
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(f"{folder} holds no safetensors; give a folder of float weights")
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=torch.float32, use_safetensors=True, **told
-        )
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), **told)
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise InputError(f"{folder} can't be loaded as decoder ({type(error).__name__})") from error
+    model, tokenizer = floats(folder)
     blocks = getattr(getattr(model, "model", None), "layers", None)
     if blocks is None or not all(_dense(block) for block in blocks):
         raise InputError(
             f"{folder}: calibration reads dense blocks of Llama's layout ({', '.join(NAMES)}); "
             "quantise this model without it (method gguf)"
         )
-    return model.eval().requires_grad_(False), tokenizer
+    model.train(False).requires_grad_(False)
+    return model, tokenizer
+
+
+def floats(folder: Path, **how: Any) -> tuple[Any, Any]:
+    """(model, tokenizer) of a folder of float weights of any layout, for Transformers' options.
+
+    Raises:
+        InputError: it can't be loaded, or holds fewer bits already.
+    """
+    told: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(f"{folder} holds no safetensors; give a folder of float weights")
+    try:
+        config = AutoConfig.from_pretrained(str(folder), **told)
+        was = getattr(config, "quantization_config", None)
+        if was is not None:
+            method = was.get("quant_method") if isinstance(was, dict) else was.quant_method
+            if str(getattr(method, "value", method)) != "gguf":
+                raise InputError(
+                    f"{folder} holds {getattr(method, 'value', method)} weights; give the original "
+                    "floats, as rounding twice loses more than once"
+                )
+            # A GGUF file that was spread out is floats, though its configuration says otherwise.
+            del config.quantization_config
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder), config=config, dtype=torch.float32, use_safetensors=True, **told, **how
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), **told)
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise InputError(f"{folder} can't be loaded as decoder ({type(error).__name__})") from error
+    return model, tokenizer
 
 
 def _dense(block: nn.Module) -> bool:

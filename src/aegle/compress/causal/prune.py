@@ -169,7 +169,7 @@ def fitted(weight_RC: Tensor, products_CC: Tensor, kept_K: Tensor) -> Tensor:
     products = products_CC.double().clone()
     products.diagonal().add_(_DAMPING * float(products.diagonal().mean()) or 1.0)
     inner = products[kept_K][:, kept_K]
-    found = torch.linalg.solve(inner, products[kept_K] @ weight_RC.double().T).T
+    found: Tensor = torch.linalg.solve(inner, products[kept_K] @ weight_RC.double().T).T
     return found.to(weight_RC.dtype)
 
 

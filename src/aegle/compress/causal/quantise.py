@@ -41,8 +41,8 @@ def to_gguf(
         source: a folder of safetensors, or a GGUF file of floats (which can't be calibrated here).
         out: a new folder; the file is ``model.gguf``.
         texts: that weigh columns; none: llama.cpp's own weights.
-        settings: ``type`` (q4_k), ``embedding`` (as type), ``keep`` {pattern: type}; or ``share`` of
-            the bytes of the FP16 file, spread over ``types``; ``tokens`` of a text (256).
+        settings: ``type`` (q4_k), ``embedding`` (as type), ``keep`` {pattern: type}; or ``share``
+            of the bytes of the FP16 file, spread over ``types``; ``tokens`` of a text (256).
         progress: told of texts and matrices.
 
     Raises:
@@ -76,8 +76,8 @@ def by_gptq(
 
     Args:
         source, out, texts, progress: as for `to_gguf`; texts are needed.
-        settings: as for `to_gguf`, of the types of `aegle.compress.causal.grid`; ``damping`` (0.01),
-            ``order`` (True: columns with the largest inputs first).
+        settings: as for `to_gguf`, of the types of `aegle.compress.causal.grid`; ``damping``
+            (0.01), ``order`` (True: columns with the largest inputs first).
 
     Raises:
         InputError, UsageError: as `to_gguf`.

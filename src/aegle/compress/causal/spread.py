@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -28,7 +29,7 @@ from aegle.core.ports import Progress, quiet
 
 @dataclass(frozen=True)
 class Choice:
-    """A matrix in a type: its bytes, and the loss (nats a token) that rounding is thought to add."""
+    """A matrix in a type: its bytes, and the loss (nats a token) that rounding may add."""
 
     type: str
     bytes: int
@@ -61,7 +62,8 @@ def gradients(model: Any, batches: Sequence[Tensor], *, progress: Progress = qui
         table.requires_grad_(True)  # so that there is a way back through all blocks
         for number, ids in enumerate(batches):
             logits = model(ids, use_cache=False).logits[0, :-1].float()
-            nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").backward()
+            cost = nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum")
+            torch.autograd.backward(cost)
             table.grad = None
             total += ids.shape[1]
             progress("weigh", number + 1, len(batches))
