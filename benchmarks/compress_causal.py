@@ -33,9 +33,9 @@ from aegle.core.errors import AegleError
 from aegle.core.ports import quiet
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.gguf import export
+from aegle.lm.llama import Llama
 from aegle.metrics.stats import bootstrap
 from aegle.train.causal.load import load_causal
-from llama_logits import Llama
 from sft_data import medquad
 
 METHODS: dict[str, tuple[str, dict[str, Any], bool]] = {

@@ -32,10 +32,10 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def tagger(data: Path, work: Path) -> tuple[str, Path, Path]:
-    """The shipped tagger, BioRED's test part to score and its dev part to calibrate."""
+def tagger(data: Path, work: Path) -> tuple[str, Path, Path, Path]:
+    """The shipped tagger; BioRED's dev part to choose by, its test part, some to calibrate with."""
     paths = []
-    for part in ("Test", "Dev"):
+    for part, most in (("Dev", None), ("Test", None), ("Train", 100)):
         found = read_corpus(
             data / "biored" / f"{part}.PubTator", format="pubtator", because="public"
         )
@@ -45,26 +45,29 @@ def tagger(data: Path, work: Path) -> tuple[str, Path, Path]:
                 "group": one.group,
                 "labels": [[m.start, m.end, m.label] for m in one.labels],
             }
-            for one in relabel(found, BIORED)
+            for one in relabel(found[:most], BIORED)
         ]
         paths.append(write(work / f"biored-{part.lower()}.jsonl", rows))
-    return "tagger", paths[0], paths[1]
+    return "tagger", paths[0], paths[1], paths[2]
 
 
-def tram2(data: Path) -> tuple[list[Row], list[Row]]:
-    """Sentences of reports with one technique each; a quarter of the reports is held out."""
+def tram2(data: Path) -> tuple[list[Row], list[Row], list[Row]]:
+    """Sentences of reports with one technique each: to train, choose (an eighth), report (one)."""
     told = json.loads((data / "tram2" / "single_label.json").read_text("utf-8"))
     rows = [{"text": o["text"], "classes": [o["label"]], "group": o["doc_title"]} for o in told]
     reports = sorted({row["group"] for row in rows})
     random.Random(0).shuffle(reports)
-    held = set(reports[: len(reports) // 4])
-    return [r for r in rows if r["group"] not in held], [r for r in rows if r["group"] in held]
+    held = reports[: len(reports) // 4]
+    parts = (reports[len(held) :], held[::2], held[1::2])
+    train, choose, report = ([r for r in rows if r["group"] in set(part)] for part in parts)
+    there = {row["text"] for row in choose}  # reports quote each other
+    return train, choose, [row for row in report if row["text"] not in there]
 
 
-def mts_dialog(data: Path) -> tuple[list[Row], list[Row]]:
-    """Sections of notes with their headers; the training set, and both test sets."""
+def mts_dialog(data: Path) -> tuple[list[Row], list[Row], list[Row]]:
+    """Sections of notes with their headers: training, validation, both test sets."""
     parts: list[list[Row]] = []
-    for names in (("TrainingSet", "ValidationSet"), ("TestSet-1", "TestSet-2")):
+    for names in (("TrainingSet",), ("ValidationSet",), ("TestSet-1", "TestSet-2")):
         rows = []
         for path in sorted((data / "mts_dialog").glob("*.csv")):
             if any(f"MTS-Dialog-{name}" in path.name for name in names):
@@ -78,27 +81,29 @@ def mts_dialog(data: Path) -> tuple[list[Row], list[Row]]:
                         for number, one in enumerate(csv.DictReader(file))
                     ]
         parts.append([row for row in rows if row["text"].strip()])
-    return parts[0], parts[1]
+    there = {row["text"] for row in parts[1]}
+    return parts[0], parts[1], [row for row in parts[2] if row["text"] not in there]
 
 
 def classifier(
-    name: str, train: list[Row], test: list[Row], work: Path, *, epochs: int
-) -> tuple[str, Path, Path]:
+    name: str, parts: tuple[list[Row], list[Row], list[Row]], work: Path, *, epochs: int
+) -> tuple[str, Path, Path, Path]:
     """MiniLM with a classifier fine-tuned on the training part, once; its folder and documents.
 
-    Classes with fewer than 5 training texts are left out, in both parts.
+    Classes with fewer than 5 training texts are left out, in all parts.
     """
-    often = Counter(row["classes"][0] for row in train)
+    often = Counter(row["classes"][0] for row in parts[0])
     labels = sorted(one for one, count in often.items() if count >= 5)
-    train, test = ([r for r in part if r["classes"][0] in labels] for part in (train, test))
+    train, choose, test = ([r for r in part if r["classes"][0] in labels] for part in parts)
     folder = work / f"{name}-e{epochs}"
     if not (folder / "tokenizer.json").is_file():
         began = time.perf_counter()
         _fit(folder, train, labels, epochs)
         print(f"{name}: {len(train)} texts, {epochs} epochs, {time.perf_counter() - began:.0f} s")
     # A dialogue's sections share no group here; the texts that calibrate are the first 200 learned.
-    some = write(work / f"{name}-calibrate.jsonl", train[:200])
-    return str(folder), write(work / f"{name}-test.jsonl", test), some
+    some = (("choose", choose), ("test", test), ("calibrate", train[:200]))
+    files = [write(work / f"{name}-{part}.jsonl", rows) for part, rows in some]
+    return str(folder), files[0], files[1], files[2]
 
 
 def _fit(folder: Path, train: list[Row], labels: list[str], epochs: int) -> None:

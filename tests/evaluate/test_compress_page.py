@@ -45,6 +45,14 @@ def test_the_page_holds_every_trial() -> None:
         "trials": rows,
         "failed": [{"method": "prune-heal", "settings": {}, "why": "needs torch & more"}],
         "choice": "int8",
+        "held_out": {
+            "documents": 77,
+            "groups": 33,
+            "float": rows[0]["quality"],
+            "quality": rows[0]["quality"],
+            "retention": rows[1]["retention"],
+            "labels_failed": {"<one>": {"was": 1, "is": 0}},
+        },
         "meets": True,
     }
     made = page(result)
@@ -54,9 +62,12 @@ def test_the_page_holds_every_trial() -> None:
         tree = ElementTree.fromstring(one)
         assert sum(1 for node in tree.iter() if node.tag == "circle") == len(rows)
     assert "a&lt;b" in made
+    assert "On 77 other documents in 33 groups" in made
+    assert "<strong>0.9000</strong>" in made
+    assert "&lt;one&gt;" in made
     assert "&lt;rare&gt;" in made
     assert "needs torch &amp; more" in made
-    assert "made of INT8 weights" in made
+    assert "made of rounded weights" in made
     assert '<tr class="chosen"><td>1</td><td>int8</td>' in made
     assert '<tr class="beaten"><td>2</td>' in made
     assert "src=" not in made

@@ -14,11 +14,12 @@ import pytest
 
 from aegle.compress.search import Target
 from aegle.core.artifacts import check_manifest, read_json
-from aegle.core.errors import InputError, StoppedError, UsageError
+from aegle.core.errors import InputError, StoppedError, UsageError, WorkspaceBusyError
 from aegle.core.ports import quiet
 from aegle.flows import compress_readers
-from aegle.flows.compress_tasks import Data
+from aegle.flows.compress_parts import Data
 from aegle.flows.compressing import compress
+from aegle.flows.runs import locked
 from aegle.lm.classes import TextClassifier
 from aegle.lm.encoder import SentenceEncoder
 from aegle.lm.pairs import CrossEncoder
@@ -38,7 +39,9 @@ def documents(
     """Kind -> documents; their labels are what the models themselves say."""
     folder = tmp_path_factory.mktemp("documents")
     some = texts(32, seed=6)
-    rows: dict[str, list[dict[str, Any]]] = {"encoder": [{"text": one} for one in some]}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "encoder": [{"text": one} for one in texts(64, seed=6)]
+    }
     tagged = Tagger(small_models["tagger"], threads=1).tag(some)
     rows["tagger"] = [
         {"text": text, "labels": [[m.start, m.end, m.label] for m in told["clinical"]]}
@@ -47,6 +50,11 @@ def documents(
     classes = TextClassifier(small_models["classifier"], threads=1).classify(some)
     rows["classifier"] = [
         {"text": text, "classes": [name]} for text, (name, _) in zip(some, classes, strict=True)
+    ]
+    others = texts(20, seed=7)
+    told = TextClassifier(small_models["classifier"], threads=1).classify(others)
+    rows["more"] = [
+        {"text": text, "classes": [name]} for text, (name, _) in zip(others, told, strict=True)
     ]
     rows["pair"] = [
         {"question": " ".join(one.split()[:3]), "passages": some[n : n + 6], "relevant": [n % 6]}
@@ -87,6 +95,7 @@ def test_the_choice_is_written_with_its_scores(shrink: Any, tmp_path: Path, kind
     check_manifest(model / "manifest.json")
     card = read_json(model / "card.json")["compressed"]
     assert card["parent"] == result["parent"]
+    assert card["scored"]["retention"] == result["held_out"]["retention"]
     assert card["scored"]["retention"]["value"] >= 0.5
     assert card["scored"]["score"] == result["score"]
     (chosen,) = [one for one in result["trials"] if one["chosen"]]
@@ -171,11 +180,14 @@ def test_calibration_texts_are_not_scored(
     documents: dict[str, Path], shrink: Any, tmp_path: Path
 ) -> None:
     result = shrink("classifier")
-    assert result["documents"] + result["calibration_texts"] == 32
-    more = shrink(
-        "classifier", out=tmp_path / "more", data={"calibrate": documents["encoder"], "limit": 9}
-    )
-    assert (more["documents"], more["calibration_texts"]) == (9, 32)
+    held = result["held_out"]
+    assert result["documents"] + held["documents"] + result["calibration_texts"] == 32
+    given = {"calibrate": documents["encoder"], "test": documents["more"], "limit": 9}
+    more = shrink("classifier", out=tmp_path / "more", data=given)
+    assert (more["documents"], more["held_out"]["documents"]) == (9, 9)
+    assert more["calibration_texts"] == 64
+    with pytest.raises(InputError, match=r"32 documents of .* are in .*, too"):
+        shrink("classifier", data={"test": documents["classifier"]})
     by = shrink("classifier", out=tmp_path / "by", data={"score": "accuracy"})
     assert by["float"]["quality"]["value"] == pytest.approx(1, abs=0.1)
 
@@ -199,6 +211,32 @@ def test_what_makes_no_sense_is_refused(
     bad.write_text('{"question": "who", "passages": ["one"]}')
     with pytest.raises(InputError, match=r"bad\.jsonl, line 1"):
         shrink("pair", data={"calibrate": bad})
+
+
+def test_what_was_chosen_by_luck_is_not_written(
+    shrink: Any, documents: dict[str, Path], tmp_path: Path
+) -> None:
+    """Held-out documents whose classes are others: the float model's errors, kept by chance."""
+    known = [json.loads(line) for line in documents["more"].read_text().splitlines()]
+    names = sorted({row["classes"][0] for row in known})
+    for number, row in enumerate(known):  # the float model is right of the first two only
+        if number > 1:
+            row["classes"] = [names[(names.index(row["classes"][0]) + 1) % len(names)]]
+    other = tmp_path / "other.jsonl"
+    other.write_text("\n".join(map(json.dumps, known)))
+    given = {"test": other, "score": "accuracy"}
+    result = shrink(
+        "classifier", data=given, target=Target(0.9, None, 0.9), methods_wanted=["int8"]
+    )
+    held = result["held_out"]["retention"]["value"]
+    assert result["meets"] is (held >= 0.9)
+    assert (tmp_path / "out" / "model").exists() is result["meets"]
+
+
+def test_two_searches_do_not_share_a_folder(shrink: Any, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(WorkspaceBusyError, match="another process"):
+        shrink("encoder")
+    assert not (tmp_path / "out" / "trials").exists()
 
 
 def test_healed_cuts_are_a_method_too(small_models: dict[str, Path], tmp_path: Path) -> None:

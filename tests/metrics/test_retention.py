@@ -77,3 +77,14 @@ def test_other_documents_are_refused() -> None:
         retention.retained(counts(1), counts(2, documents=3), ["a"] * 12, retention.micro_f1)
     with pytest.raises(ValueError, match="as many groups, got 2"):
         retention.measured(counts(1), ["a", "b"], retention.micro_f1)
+
+
+def test_of_perplexity_less_is_better() -> None:
+    old = np.array([[[10.0, 5]], [[30.0, 10]]])
+    new = np.array([[[12.0, 5]], [[33.0, 10]]])
+    told = retention.STATISTICS["perplexity"]
+    assert retention.measured(old, ["a", "b"], told).value == pytest.approx(np.exp(40 / 15))
+    kept = retention.retained(new, old, ["a", "b"], told, lower=True)
+    assert kept.value == pytest.approx(np.exp((40 - 45) / 15))
+    assert kept.low == pytest.approx(np.exp(-2 / 5))
+    assert kept.high == pytest.approx(np.exp(-3 / 10))

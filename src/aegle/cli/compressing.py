@@ -31,9 +31,17 @@ Calibrate = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Texts that calibrate; else a quarter of --data."),
 ]
+Test = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What the choice is reported on; else half of the rest."),
+]
 Head = Annotated[str, typer.Option(metavar="NAME", help="Of a tagger: the label set to score.")]
 Score = Annotated[
-    str, typer.Option(metavar="NAME", help="f1, macro-f1, accuracy, agreement or ndcg.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="f1, macro-f1, accuracy, agreement, ndcg; perplexity, next-token, choice.",
+    ),
 ]
 
 
@@ -46,6 +54,7 @@ def compress(
     sure: Sure = False,
     method: Methods = "auto",
     calibrate: Calibrate = None,
+    test: Test = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="NAME", help="Of the documents.")
     ] = "",
@@ -60,26 +69,27 @@ def compress(
     threads: Annotated[int, typer.Option(min=0, metavar="N", help="0: all cores.")] = 0,
     json_: Json = False,
 ) -> None:
-    """Make a tagger, embedder, reranker or classifier smaller and faster at the same worth.
+    """Make a tagger, embedder, reranker, classifier or generator smaller at the same worth.
 
-    Tried are 8 bits in three ways, 4 bits, 16 bits, and pruned layers, heads and inner neurons;
-    where too much is lost, the most sensitive layers stay in float. Each is scored on your
-    documents, paired with the float model. OUT/model is the choice, OUT/report.html shows all,
-    OUT/trials holds the models that nothing beats. The same command goes on where it was stopped.
-    If none meets the target, the nearest is named, no model is written, and the exit code is 1.
+    Each trial is scored on some of your documents, paired with the float model; the choice is
+    reported on others. OUT/model is the choice, OUT/report.html shows all. The same command goes on
+    where it was stopped. If none meets the target on both, the nearest is named, no model is
+    written, and the exit code is 1.
 
-    Documents: JSON lines of text with labels (tagger) or classes (classifier), any texts
-    (embedder), or question, passages and the places of relevant ones (reranker).
+    Documents: JSON lines of text with labels (tagger) or classes (classifier), any texts (embedder,
+    generator); question, passages and places of relevant ones (reranker); with --score choice,
+    text, choices and the place of the answer (generator).
 
     \b
     Examples:
       aegle compress tagger --data notes.jsonl --because "de-identified" --head clinical
       aegle compress runs/mine/model --data held-out.jsonl --because public --target speed=2
       aegle compress minilm --data texts.jsonl --because public --method int8,int4 --keep 0.95
-      aegle compress models/triage --data test.jsonl --because public --score accuracy --json
+      aegle compress runs/chat/merged --data notes.jsonl --because ours --target size=35%
     """
     documents = {"path": data, "format": _format(data, format_), "because": because}
-    documents |= {"calibrate": calibrate, "head": head, "score": score, "limit": limit}
+    documents |= {"calibrate": calibrate, "test": test}
+    documents |= {"head": head, "score": score, "limit": limit}
     about = {"methods": method, "out": out, "trials": trials, "minutes": minutes}
     result = _compressed(
         model, documents, {**about, "threads": threads, "goal": (target, keep, sure)}
@@ -101,12 +111,12 @@ def _format(data: Path, named: str) -> str:
 
 def _compressed(model: str, documents: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
     from aegle.compress.search import Target  # here: no other command of the shell needs them
-    from aegle.flows import compress_tasks, compressing
+    from aegle.flows import compress_parts, compressing
 
     text, keep, sure = about.pop("goal")
     goal = Target.parse(text, keep=keep, sure=sure)
     names = [one.strip() for one in about.pop("methods").split(",") if one.strip()]
-    given = compress_tasks.Data(**documents)
+    given = compress_parts.Data(**documents)
     try:
         with stopping() as stop, show.bar() as report:
             return compressing.compress(
@@ -143,11 +153,21 @@ def shown(result: dict[str, Any]) -> None:
     for one in result["failed"]:
         show.note(f"not made: {one['method']}: {one['why']}")
     if result["float"]["dequantised"]:
-        show.note("the float model was made of INT8 weights; what their rounding cost isn't seen")
+        show.note("the float model was made of rounded weights; what that cost isn't seen")
     show.say()
+    held = result["held_out"]
+    kept = held["retention"]
+    told = (
+        f"{kept['value']:.4f} [{kept['low']:.4f}, {kept['high']:.4f}] of {held['documents']:,} "
+        "documents that chose nothing"
+    )
     if result["meets"]:
-        show.pairs(
-            {"choice": result["choice"], "model": result["artifact"], "page": result["page"]}
+        where = {"model": result["artifact"], "page": result["page"]}
+        show.pairs({"choice": result["choice"], "kept": told, **where})
+    elif any(one["meets"] for one in result["trials"]):
+        show.say(
+            f"{result['choice']} met the target, but kept {told}: too little. No model is written. "
+            f"See {result['page']}."
         )
     else:
         show.say(f"None meets the target; nearest is {result['choice']}. See {result['page']}.")

@@ -1,4 +1,4 @@
-"""A compressed encoder's folder: its graph beside the files that go with it, a card, a manifest."""
+"""A compressed model's folder: a graph beside what goes with it, or GGUF; card, manifest."""
 
 from __future__ import annotations
 
@@ -65,12 +65,24 @@ def write(
         if (into / "config.json").is_file():
             config = {**read_json(into / "config.json"), "num_hidden_layers": source.shape.layers}
             write_json(into / "config.json", config)
-        card = read_json(source.folder / CARD) if (source.folder / CARD).is_file() else {}
-        if "version" in card:  # facts that it finds are another version's
-            card["version"] = f"{card['version']}+{method}-{_short(told)}"
-        write_json(into / CARD, {**card, "compressed": told})
-        _sign(into, parent, _licence(source.folder, card), told)
+        _carded(source.folder, into, told)
     return Made(out, size_of(out), dict(about))
+
+
+def seal(
+    source: Path, into: Path, *, method: str, about: Mapping[str, Any], texts: Sequence[str]
+) -> None:
+    """A card and a manifest for a folder that holds the smaller model already; as for `write`."""
+    told = {"method": method, **about, "parent": sha256_tree(source)}
+    _carded(source, into, {**told, "calibration": calibration(texts)})
+
+
+def _carded(source: Path, into: Path, told: Mapping[str, Any]) -> None:
+    card = read_json(source / CARD) if (source / CARD).is_file() else {}
+    if "version" in card:  # facts that it finds are another version's
+        card["version"] = f"{card['version']}+{told['method']}-{_short(told)}"
+    write_json(into / CARD, {**card, "compressed": told})
+    _sign(into, told["parent"], _licence(source, card), told)
 
 
 def copied(folder: Path, out: Path, scored: Mapping[str, Any]) -> None:

@@ -27,6 +27,8 @@ Array = NDArray[Any]
 
 TABLE: Final = tag_weights.WORDS
 KINDS: Final = ("tagger", "encoder", "pair", "classifier")
+DECODER: Final = "decoder"
+"""A causal language model: a folder of safetensors, or GGUF; it has no `Source`."""
 PARTS: Final = (
     "attention.self.qkv",
     "attention.output.dense",
@@ -89,6 +91,24 @@ class Source:
         kept = [n for n in range(self.shape.layers) if n not in dropped]
         delta.check_layers(kept, range(self.shape.layers))
         return self.changed(delta.merge(self.weights, {}, kept), layers=len(kept))
+
+
+def kind_of(path: Path) -> str:
+    """One of `KINDS`, or `DECODER`.
+
+    Raises:
+        NotFoundError: there is no such file or folder.
+        InputError: it holds no model that can be made smaller here.
+    """
+    if path.suffix == ".gguf" and path.is_file():
+        return DECODER
+    if path.is_dir() and (path / "config.json").is_file():
+        named = read_json(path / "config.json").get("architectures") or []
+        if any(one.endswith("ForCausalLM") or one == "AegleDecoder" for one in named):
+            return DECODER
+    elif path.is_dir() and any(path.glob("*.gguf")):
+        return DECODER
+    return open_source(path).kind
 
 
 def open_source(folder: Path) -> Source:

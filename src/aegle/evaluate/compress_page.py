@@ -28,10 +28,16 @@ def page(result: Mapping[str, Any]) -> str:
     target, rows = result["target"], result["trials"]
     wanted = [f"{name} {target[name]:g}" for name in ("size", "speed") if target[name] is not None]
     told = ", ".join([*wanted, f"keep {target['keep']:g}"])
-    verdict = "meets the target" if result["meets"] else "none meets the target; nearest is this"
+    verdict = (
+        "meets the target"
+        if result["meets"]
+        else "met the target on the documents that chose it, not on others"
+        if any(one["meets"] for one in rows)
+        else "none meets the target; nearest is this"
+    )
     whole = result["float"]
     origin = (
-        " The float model was made of INT8 weights: what their rounding cost isn't seen here."
+        " The float model was made of rounded weights: what that cost isn't seen here."
         if whole["dequantised"]
         else ""
     )
@@ -43,7 +49,8 @@ def page(result: Mapping[str, Any]) -> str:
         f"<title>Compression</title><style>{_STYLE}</style></head><body><h1>Compression of "
         f"{escape(result['model'])}</h1>"
         f"<p>Target: {escape(told)}. <strong>{escape(result['choice'])}</strong>: {verdict}.</p>"
-        f"<p>{escape(result['score'])} of {result['documents']:,} documents in "
+        f"{_held(result)}"
+        f"<p>Chosen by {escape(result['score'])} of {result['documents']:,} documents in "
         f"{result['groups']:,} groups; calibrated on {result['calibration_texts']:,} other texts. "
         f"The float model has {plot.human(whole['bytes'], 'bytes')} and "
         f"{whole['quality']['value']:.4f} ({whole['quality']['low']:.4f} to "
@@ -54,6 +61,19 @@ def page(result: Mapping[str, Any]) -> str:
         f"{_scatter(result, 'speedup', 'texts a second, times the float model')}"
         f"{_table(rows)}</main>"
         f"{f'<h2>Not made</h2><ul>{failed}</ul>' if failed else ''}</body></html>\n"
+    )
+
+
+def _held(result: Mapping[str, Any]) -> str:
+    """What the choice is worth on documents that chose nothing."""
+    held = result["held_out"]
+    kept, is_, was = held["retention"], held["quality"], held["float"]
+    failed = ", ".join(held["labels_failed"]) or "none"
+    return (
+        f"<p>On {held['documents']:,} other documents in {held['groups']:,} groups, by which "
+        f"nothing was chosen, it keeps <strong>{kept['value']:.4f}</strong> ({kept['low']:.4f} to "
+        f"{kept['high']:.4f}): {escape(result['score'])} {is_['value']:.4f}, the float model "
+        f"{was['value']:.4f}. Labels failed: {escape(failed)}.</p>"
     )
 
 

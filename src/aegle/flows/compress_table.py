@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aegle.core.errors import UsageError
 
+DECODERS: Final = frozenset({"decoder"})
 ENCODERS: Final = frozenset({"tagger", "encoder", "pair", "classifier"})
 
 
@@ -112,12 +113,84 @@ METHODS: Final[tuple[Known, ...]] = (
         ({"pattern": "2:4"}, {"share": 0.5, "by": "magnitude"}),
         about="zeros for the least weights; no smaller and no faster here, so only when named",
     ),
+    Known(
+        "gguf",
+        "aegle.compress.decoders:gguf",
+        DECODERS,
+        tuple({"type": name} for name in ("q8_0", "q6_k", "q5_k", "q4_k", "q3_k")),
+        graded=True,
+        about="one type of llama.cpp for all matrices, weighed by what the texts say matters",
+    ),
+    Known(
+        "mixed",
+        "aegle.compress.decoders:gguf",
+        DECODERS,
+        tuple({"share": share} for share in (0.45, 0.4, 0.35, 0.3, 0.25)),
+        graded=True,
+        about="types spread over matrices by what rounding costs, within a share of bytes",
+    ),
+    Known(
+        "gptq",
+        "aegle.compress.decoders:gptq",
+        DECODERS,
+        ({"share": 0.35}, {"share": 0.3}, {"share": 0.25}),
+        graded=True,
+        about="types spread likewise, each column's rounding made good by those after it",
+    ),
+    Known(
+        "awq",
+        "aegle.compress.decoders:awq",
+        DECODERS,
+        ({"share": 0.35}, {"share": 0.3}, {"share": 0.25}),
+        graded=True,
+        about="types spread likewise, columns scaled by what they read",
+    ),
+    Known(
+        "ffn",
+        "aegle.compress.decoders:ffn",
+        DECODERS,
+        ({"share": 0.125, "then": "q8_0"}, {"share": 0.25, "then": "q8_0"}),
+        graded=True,
+        about="inner columns taken out, what is left refitted, then 8 bits",
+    ),
+    Known(
+        "layers",
+        "aegle.compress.decoders:layers",
+        DECODERS,
+        ({"drop": 1, "then": "q8_0"}, {"drop": 2, "then": "q8_0"}, {"drop": 4, "then": "q8_0"}),
+        graded=True,
+        about="layers taken out, then 8 bits",
+    ),
+    Known(
+        "heads",
+        "aegle.compress.decoders:heads",
+        DECODERS,
+        ({"drop": 1, "then": "q8_0"},),
+        about="the least key and value heads taken out, refitted, then 8 bits",
+    ),
+    Known(
+        "magnitude",
+        "aegle.compress.decoders:magnitude",
+        DECODERS,
+        ({"share": 0.5}, {"pattern": "2:4"}),
+        about="zeros for the least weights; no smaller and no faster here, so only when named",
+    ),
+    Known(
+        "wanda",
+        "aegle.compress.decoders:wanda",
+        DECODERS,
+        ({"share": 0.5}, {"pattern": "2:4"}),
+        about="zeros for weights that texts use least; likewise only when named",
+    ),
 )
 
-ORIGINALS: Final[Mapping[str, str]] = dict.fromkeys(ENCODERS, "aegle.compress.encoders:original")
+ORIGINALS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(ENCODERS, "aegle.compress.encoders:original"),
+    **dict.fromkeys(DECODERS, "aegle.compress.decoders:original"),
+}
 """Kind -> the method that writes the model that all others are compared with."""
 
-BY_REQUEST: Final = frozenset({"sparse"})
+BY_REQUEST: Final = frozenset({"sparse", "magnitude", "wanda"})
 """Not part of ``auto``: they can't win on a processor."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any, Final, Protocol
 from aegle.core.errors import InputError, UsageError
 from aegle.core.examples import Example
 from aegle.core.plugins import load
+from aegle.flows import compress_generators
+from aegle.flows.compress_parts import Data, examples, hashed, lines, parted
 from aegle.flows.compress_readers import Asked, Classes, Neighbours, Ranks, Tags
 from aegle.metrics.retention import Counts
 
@@ -50,44 +50,21 @@ class Task:
     digest: str
 
 
-@dataclass(frozen=True)
-class Data:
-    """Documents given by the user.
-
-    Attributes:
-        path, format: of a corpus, see `aegle.train.data.formats.read_corpus`; or of questions with
-            passages, for a reranker.
-        because: why the texts may be used.
-        calibrate: another file of the same format whose texts calibrate; None: a quarter of the
-            groups of ``path``, which are then not scored.
-        head: of a tagger: the label set; empty: the one that knows most of the labels.
-        score: instead of the kind's own.
-        limit: score so many documents at most; 0: all.
-    """
-
-    path: Path
-    format: str
-    because: str
-    calibrate: Path | None = None
-    head: str = ""
-    score: str = ""
-    limit: int = 0
-
-
 SCORES: Final[Mapping[str, tuple[str, ...]]] = {
     "tagger": ("f1", "macro-f1"),
     "classifier": ("macro-f1", "accuracy"),
     "encoder": ("agreement",),
     "pair": ("ndcg", "agreement"),
+    "decoder": ("perplexity", "next-token", "choice"),
 }
 """Kind -> what it can be scored by, its own first."""
 
 
-def task(kind: str, data: Data, *, reference: Path, threads: int) -> Task:
-    """The task of a kind of encoder.
+def tasks(kind: str, data: Data, *, reference: Path, threads: int) -> tuple[Task, Task]:
+    """What trials are chosen by, and what the choice is reported on: other documents.
 
     Args:
-        kind: of `aegle.compress.source.KINDS`.
+        kind: of `aegle.compress.source.KINDS`, or a decoder.
         data: the documents.
         reference: the float model: an encoder's neighbours are compared with its neighbours.
         threads: 0 for all cores.
@@ -101,13 +78,36 @@ def task(kind: str, data: Data, *, reference: Path, threads: int) -> Task:
         raise UsageError(f"a {kind} is scored by {' or '.join(known)}, not {data.score!r}")
     score = data.score or known[0]
     if kind == "pair":
-        return _ranking(data, score, reference, threads)
-    scored, calibrating = _parts(data)
-    texts = tuple(str(one.text) for one in calibrating)
+        return _rankings(data, score, reference, threads)
+    if kind == "decoder":
+        choose, report, texts = compress_generators.parts(data, score, reference, threads)
+        made = [
+            Task(score, one.groups, (), one.open, texts, hashed([one.digest, texts]))
+            for one in (choose, report)
+        ]
+        return made[0], made[1]
+    parts = parted(data, examples(data), lambda one: str(one.text))
+    texts = tuple(str(one.text) for one in parts.calibrate)
+    return (
+        _task(kind, data, score, parts.choose, texts, reference, threads),
+        _task(kind, data, score, parts.report, texts, reference, threads),
+    )
+
+
+def _task(
+    kind: str,
+    data: Data,
+    score: str,
+    scored: Sequence[Example],
+    texts: tuple[str, ...],
+    reference: Path,
+    threads: int,
+) -> Task:
+    """The task of a kind of encoder on some documents."""
     about = [score, data.head, [(one.id, one.group, str(one.text)) for one in scored]]
     gold: list[Any] = [[(m.start, m.end, m.label) for m in one.labels] for one in scored]
     about += [gold, [one.classes for one in scored], texts]
-    digest = _hash(about)
+    digest = hashed(about)
     groups = tuple(one.group for one in scored)
     if kind == "tagger":
         head, labels = _head(reference, scored, data.head)
@@ -120,43 +120,6 @@ def task(kind: str, data: Data, *, reference: Path, threads: int) -> Task:
         wanted = Neighbours.vectors(reference, threads, scored)
         make = lambda folder: Neighbours(folder, threads, wanted, scored)  # noqa: E731
     return Task(score, groups, labels, make, texts, digest)
-
-
-def _hash(about: Any) -> str:
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _parts(data: Data) -> tuple[list[Example], list[Example]]:
-    """Documents to score and documents to calibrate with, of different groups."""
-    read: Any = load("aegle.train.data.formats:read_corpus")
-
-    def examples(path: Path) -> list[Example]:
-        found: list[Example] = read(path, format=data.format, because=data.because)
-        return [one for one in found if one.text.strip()]
-
-    found = examples(data.path)
-    if data.calibrate is not None:
-        return _enough(_cut(found, data.limit)), examples(data.calibrate)
-    # By a hash, so that the same groups calibrate whatever the order of the file.
-    order = sorted(dict.fromkeys(one.group for one in found), key=_hash)
-    aside = set(order[: max(1, len(order) // 4)])
-    scored = _cut([one for one in found if one.group not in aside], data.limit)
-    return _enough(scored), [one for one in found if one.group in aside]
-
-
-def _cut(found: list[Example], limit: int) -> list[Example]:
-    if not limit or len(found) <= limit:
-        return found
-    return sorted(found, key=lambda one: _hash([one.group, one.id]))[:limit]
-
-
-def _enough(found: list[Example]) -> list[Example]:
-    if len({one.group for one in found}) < 2:
-        raise InputError(
-            "two documents (groups) at least are needed to score a model beside those that "
-            f"calibrate, {len(found)} left; give more, or --calibrate another file"
-        )
-    return found
 
 
 def _head(reference: Path, scored: Sequence[Example], wanted: str) -> tuple[str, tuple[str, ...]]:
@@ -185,27 +148,26 @@ def _classes(reference: Path, scored: Sequence[Example]) -> tuple[str, ...]:
     return labels
 
 
-def _ranking(data: Data, score: str, reference: Path, threads: int) -> Task:
+def _rankings(data: Data, score: str, reference: Path, threads: int) -> tuple[Task, Task]:
     if not data.because.strip():
         raise InputError(f"{data.path}: say why its texts may be used (because)")
-    asked = read_asked(data.path)
-    if score == "ndcg" and not all(one.relevant for one in asked):
+    parts = parted(data, read_asked, lambda one: f"{one.question}\t{one.passages}")
+    if score == "ndcg" and not all(one.relevant for one in [*parts.choose, *parts.report]):
         if data.score:
             raise InputError(f"{data.path.name}: ndcg needs the places of relevant passages")
         score = "agreement"
-    if data.calibrate is not None:
-        calibrating = read_asked(data.calibrate)
-    else:
-        order = sorted(dict.fromkeys(one.group for one in asked), key=_hash)
-        aside = set(order[: max(1, len(order) // 4)])
-        calibrating = [one for one in asked if one.group in aside]
-        asked = [one for one in asked if one.group not in aside]
-    asked = asked[: data.limit or None]
-    if len({one.group for one in asked}) < 2:
-        raise InputError(f"{data.path.name}: two questions at least are needed to score a model")
     texts = tuple(
-        f"{one.question}\t{passage}" for one in calibrating for passage in one.passages[:2]
+        f"{one.question}\t{passage}" for one in parts.calibrate for passage in one.passages[:2]
     )
+    return (
+        _ranking(parts.choose, score, texts, reference, threads),
+        _ranking(parts.report, score, texts, reference, threads),
+    )
+
+
+def _ranking(
+    asked: Sequence[Asked], score: str, texts: tuple[str, ...], reference: Path, threads: int
+) -> Task:
     wanted = Ranks.scores(reference, threads, asked)
     about = [score, [(a.group, a.question, a.passages, a.relevant) for a in asked], texts]
     return Task(
@@ -214,7 +176,7 @@ def _ranking(data: Data, score: str, reference: Path, threads: int) -> Task:
         (),
         lambda folder: Ranks(folder, threads, asked, wanted, by_gold=score == "ndcg"),
         texts,
-        _hash(about),
+        hashed(about),
     )
 
 
@@ -224,16 +186,9 @@ def read_asked(path: Path) -> list[Asked]:
     Raises:
         InputError: a line that isn't so, by its number.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read as text ({type(error).__name__})") from error
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, told in lines(path):
         try:
-            told = json.loads(line)
             passages = tuple(str(one) for one in told["passages"])
             relevant = tuple(int(one) for one in told.get("relevant", ()))
             one = Asked(str(told.get("group", number)), str(told["question"]), passages, relevant)

@@ -19,9 +19,11 @@ from aegle.core.plugins import load
 from aegle.core.ports import Progress
 from aegle.core.records import Measure
 from aegle.flows import compress_tasks
+from aegle.flows.compress_parts import Data
 from aegle.flows.compress_table import ORIGINALS, Known, methods
-from aegle.flows.compress_tasks import Data, Reader, Task
-from aegle.lm.catalog import resolve
+from aegle.flows.compress_tasks import Reader, Task
+from aegle.flows.runs import locked
+from aegle.lm.catalog import cache_folder, resolve
 from aegle.metrics import retention
 
 _ROUNDS: Final = 3
@@ -41,10 +43,12 @@ class _Run:
     source: Path
     parent: str
     task: Task
+    held: Task
     target: Target
     out: Path
     known: Reader
     known_counts: retention.Counts
+    held_counts: retention.Counts
     whole_bytes: int
     trials: int
     until: float
@@ -77,9 +81,9 @@ def compress(
 ) -> dict[str, Any]:
     """Try methods until the budget is spent, choose for the target, write model, JSON and page.
 
-    The folder ``out`` holds ``model`` (the choice), ``trials/KEY`` (the Pareto set's models and all
-    figures), ``result.json``, ``report.html``. What was tried there with the same model and
-    documents is not tried again. One search at a time in a folder.
+    ``out`` holds ``model`` (the choice), ``trials/KEY`` (the Pareto set's models, all figures),
+    ``result.json``, ``report.html``. What was tried there with the same model and documents is not
+    tried again. Trials are chosen by some of the documents, the choice is reported on others.
 
     Args:
         model: a folder, or a reference of `aegle models`.
@@ -91,26 +95,50 @@ def compress(
         progress: told of each trial. ``stop`` is asked between trials.
 
     Raises `NotFoundError` for no such model, `InputError` for a model or documents that can't be
-    read, `UsageError` for no such method or no budget, `StoppedError` where ``stop`` said so.
+    read, `UsageError` for no such method or no budget, `StoppedError` where ``stop`` said so,
+    `WorkspaceBusyError` where another search is at work in ``out``.
     """
-    source = resolve(f"path:{model}" if Path(model).is_dir() else model)
+    source = resolve(f"path:{model}" if Path(model).exists() else model)
     _check(source, out, trials, minutes)
-    kind: str = load("aegle.compress.source:open_source")(source).kind
-    chosen, parent = methods(kind, methods_wanted), sha256_tree(source)
-    whole = out / "trials" / search.key_of(parent, "float") / "model"
-    made = _original(kind, source, whole, progress)
-    task = _task(kind, data, made.folder, threads)
-    known = task.open(made.folder)
-    try:
-        until = time.monotonic() + 60 * minutes
-        about = (source, parent, task, target, out, known, known.counts(), made.bytes)
-        run = _Run(*about, trials, until, seed, progress, stop)
-        _quality(task, run.known_counts, seed)
-        for entry in chosen:
-            _try(run, entry)
-    finally:
-        known.close()
-    return _finished(run, kind, model, made)
+    kind: str = load("aegle.compress.source:kind_of")(source)
+    chosen = methods(kind, methods_wanted)
+    source, dequantised = _floats(kind, source)
+    parent = sha256_tree(source)
+    with locked(out):
+        whole = out / "trials" / search.key_of(parent, "float") / "model"
+        made = _original(kind, source, whole, progress, dequantised=dequantised)
+        task, held = _tasks(kind, data, made.folder, threads)
+        known = task.open(made.folder)
+        try:
+            until = time.monotonic() + 60 * minutes
+            counts = (known.counts(), _counts(held, made.folder))
+            about = (source, parent, task, held, target, out, known, *counts, made.bytes)
+            run = _Run(*about, trials, until, seed, progress, stop)
+            _searched(run, chosen)
+        finally:
+            known.close()
+        return _finished(run, kind, model, made)
+
+
+def _searched(run: _Run, chosen: Sequence[Known]) -> None:
+    """Every method's trials; first whether there is anything to keep."""
+    _quality(run.task, run.known_counts, run.seed)
+    _quality(run.held, run.held_counts, run.seed)
+    for entry in chosen:
+        _try(run, entry)
+
+
+def _floats(kind: str, source: Path) -> tuple[Path, bool]:
+    """What methods start from, and whether it was made of a quantised GGUF file's numbers."""
+    if kind != "decoder" or (source.is_dir() and any(source.glob("*.safetensors"))):
+        return source, False
+    files = [source] if source.is_file() else sorted(source.glob("*.gguf"))
+    if len(files) != 1:
+        raise InputError(f"{source} holds {len(files)} GGUF files and no safetensors; name one")
+    spread: Any = load("aegle.train.causal.load:trainable")
+    tensors = load("aegle.compress.causal.container:opened")(files[0]).tensors
+    rounded = any(one.tensor_type.name not in ("F32", "F16", "BF16") for one in tensors)
+    return spread(files[0], cache_folder()), rounded
 
 
 def _check(source: Path, out: Path, trials: int, minutes: float) -> None:
@@ -129,23 +157,35 @@ def _check(source: Path, out: Path, trials: int, minutes: float) -> None:
         )
 
 
-def _task(kind: str, data: Data, reference: Path, threads: int) -> Task:
-    task = compress_tasks.task(kind, data, reference=reference, threads=threads)
+def _tasks(kind: str, data: Data, reference: Path, threads: int) -> tuple[Task, Task]:
+    task, held = compress_tasks.tasks(kind, data, reference=reference, threads=threads)
     if len(task.texts) < _FEWEST_TEXTS:
         raise InputError(
             f"{len(task.texts)} texts are left to calibrate with and {_FEWEST_TEXTS} are needed; "
             "give more documents, or --calibrate a file of them"
         )
-    return task
+    return task, held
 
 
-def _original(kind: str, source: Path, folder: Path, progress: Progress) -> Made:
+def _counts(task: Task, folder: Path) -> retention.Counts:
+    reader = task.open(folder)
+    try:
+        return reader.counts()
+    finally:
+        reader.close()
+
+
+def _original(
+    kind: str, source: Path, folder: Path, progress: Progress, *, dequantised: bool
+) -> Made:
     if (folder / "manifest.json").is_file():
-        return Made(
-            folder, finish.size_of(folder), read_json(folder / "manifest.json")["compressed"]
-        )
-    make: Method = load(ORIGINALS[kind])
-    return make(source, folder, texts=(), settings={}, progress=progress)
+        about = read_json(folder / "manifest.json")["compressed"]
+        made = Made(folder, finish.size_of(folder), about)
+    else:
+        make: Method = load(ORIGINALS[kind])
+        made = make(source, folder, texts=(), settings={}, progress=progress)
+    told = dequantised or bool(made.about.get("dequantised"))
+    return Made(made.folder, made.bytes, {**made.about, "dequantised": told})
 
 
 def _try(run: _Run, entry: Known) -> None:
@@ -199,7 +239,8 @@ def _trial(run: _Run, entry: Known, settings: Mapping[str, Any]) -> Trial | None
         try:
             made = _made(run, entry, settings, folder / "model")
             trial = _measured(run, key, entry, settings, made)
-        except (InputError, MissingExtraError, BackendError) as error:
+        except (InputError, UsageError, MissingExtraError, BackendError) as error:
+            # A step of a ladder may not fit a model: a width, a number of layers.
             run.failed.append({"method": entry.name, "settings": settings, "why": str(error)})
             return None
         write_json(folder / "trial.json", trial.plain())
@@ -225,9 +266,15 @@ def _measured(run: _Run, key: str, entry: Known, settings: Mapping[str, Any], ma
     return Trial(
         *(key, entry.name, dict(settings), made.bytes, made.bytes / run.whole_bytes),
         retention.measured(counts, task.groups, statistic, seed=run.seed),
-        retention.retained(counts, run.known_counts, task.groups, statistic, seed=run.seed),
+        _retained(task, counts, run.known_counts, run.seed),
         *(pace, faster, failing, made.about),
     )
+
+
+def _retained(task: Task, new: retention.Counts, old: retention.Counts, seed: int) -> Measure:
+    lower = task.score in retention.LOWER
+    how: Any = {"lower": lower, "seed": seed}
+    return retention.retained(new, old, task.groups, retention.STATISTICS[task.score], **how)
 
 
 def _pace(reader: Reader, known: Reader) -> tuple[float, float]:
@@ -248,8 +295,9 @@ def _pace(reader: Reader, known: Reader) -> tuple[float, float]:
 
 def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
     best, meets = search.choose(run.done, run.target)
-    quality = _quality(run.task, run.known_counts, run.seed)
     good = search.front(run.done)
+    held = _held(run, kind, best)
+    meets = meets and held["keeps"]
     result = {
         "model": model,
         "kind": kind,
@@ -259,7 +307,11 @@ def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
         "groups": len(set(run.task.groups)),
         "calibration_texts": len(run.task.texts),
         "target": asdict(run.target),
-        "float": {"bytes": made.bytes, "quality": asdict(quality), **_exact(made)},
+        "float": {
+            "bytes": made.bytes,
+            "quality": asdict(_quality(run.task, run.known_counts, run.seed)),
+            "dequantised": made.about["dequantised"],
+        },
         "trials": [
             {
                 "name": one.name,
@@ -272,6 +324,7 @@ def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
         ],
         "failed": run.failed,
         "choice": best.name,
+        "held_out": held,
         "meets": meets,
         "artifact": str(run.out / "model") if meets else None,
         "page": str(run.out / "report.html"),
@@ -281,6 +334,34 @@ def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
     write_bytes(run.out / "report.html", page.encode())
     write_json(run.out / "result.json", result)
     return result
+
+
+def _held(run: _Run, kind: str, best: Trial) -> dict[str, Any]:
+    """The choice on documents that chose nothing."""
+    task = run.held
+    counts = _counts(task, _ready(run, kind, best))
+    kept = _retained(task, counts, run.held_counts, run.seed)
+    statistic = retention.STATISTICS[task.score]
+    failing = retention.failing(counts, run.held_counts, task.labels) if task.labels else {}
+    return {
+        "documents": len(task.groups),
+        "groups": len(set(task.groups)),
+        "float": asdict(_quality(task, run.held_counts, run.seed)),
+        "quality": asdict(retention.measured(counts, task.groups, statistic, seed=run.seed)),
+        "retention": asdict(kept),
+        "labels_failed": failing,
+        "keeps": run.target.keeps(kept),
+        "digest": task.digest,
+    }
+
+
+def _ready(run: _Run, kind: str, trial: Trial) -> Path:
+    """A trial's model; made again where a run let it go that knew a better one."""
+    folder = run.out / "trials" / trial.key / "model"
+    if not folder.is_dir():
+        (entry,) = methods(kind, [trial.method])
+        _made(run, entry, trial.settings, folder)
+    return folder
 
 
 def _quality(task: Task, counts: retention.Counts, seed: int) -> Measure:
@@ -294,29 +375,22 @@ def _quality(task: Task, counts: retention.Counts, seed: int) -> Measure:
     return found
 
 
-def _exact(made: Made) -> dict[str, Any]:
-    return {"dequantised": bool(made.about.get("dequantised"))}
-
-
 def _keep(run: _Run, good: Sequence[Trial], best: Trial | None, result: Mapping[str, Any]) -> None:
     """The choice as ``model``, the Pareto set's folders as they are, the others' let go."""
     for one in run.done:
-        folder = run.out / "trials" / one.key / "model"
         if one not in good and one is not best:
-            shutil.rmtree(folder, ignore_errors=True)
-        elif not folder.is_dir():  # let go by a run that knew a better one
-            (entry,) = methods(result["kind"], [one.method])
-            _made(run, entry, one.settings, folder)
+            shutil.rmtree(run.out / "trials" / one.key / "model", ignore_errors=True)
+        else:
+            _ready(run, result["kind"], one)
     if best is None:
         shutil.rmtree(run.out / "model", ignore_errors=True)  # it would be another target's
         return
     scored = {
         "score": run.task.score,
-        "quality": asdict(best.quality),
-        "retention": asdict(best.retention),
+        "chosen_by": {"retention": asdict(best.retention), "documents": run.task.digest},
         "size": best.size,
         "speedup": best.speedup,
-        "labels_failed": dict(best.labels_failed),
-        "documents": run.task.digest,
+        **{name: result["held_out"][name] for name in ("quality", "retention", "labels_failed")},
+        "documents": run.held.digest,
     }
     finish.copied(run.out / "trials" / best.key / "model", run.out / "model", scored)

@@ -50,13 +50,25 @@ def average(counts_RL2: Counts) -> NDArray[np.float64]:
     return out
 
 
+def perplexity(counts_RL2: Counts) -> NDArray[np.float64]:
+    """exp of the nats a token, of sums of both."""
+    out: NDArray[np.float64] = np.exp(average(counts_RL2))
+    return out
+
+
 STATISTICS: Final[Mapping[str, Statistic]] = {
     "f1": micro_f1,
     "accuracy": micro_f1,
     "macro-f1": macro_f1,
     "agreement": average,
     "ndcg": average,
+    "perplexity": perplexity,
+    "next-token": average,
+    "choice": average,
 }
+
+LOWER: Final = frozenset({"perplexity"})
+"""Scores of which less is better: what is kept of them is old over new."""
 
 
 def grouped(counts_NLK: Counts, groups: Sequence[str]) -> Counts:
@@ -88,17 +100,20 @@ def retained(
     groups: Sequence[str],
     statistic: Statistic,
     *,
+    lower: bool = False,
     seed: int = 0,
 ) -> Measure:
     """The new score over the old one, with an interval by resampling the groups of both together.
 
-    Where both are 0 all is kept: 1.
+    Where both are 0 all is kept: 1. ``lower``: less is better, and it is the old one over the new.
 
     Raises:
         ValueError: the two are not of the same documents.
     """
     if new_NLK.shape != old_NLK.shape:
         raise ValueError(f"counts of other documents: {new_NLK.shape} and {old_NLK.shape}")
+    if lower:
+        new_NLK, old_NLK = old_NLK, new_NLK
     new_GLK, old_GLK = grouped(new_NLK, groups), grouped(old_NLK, groups)
     value = _ratio(statistic(new_GLK.sum(0)[None]), statistic(old_GLK.sum(0)[None]))
     rounds = _ratio(statistic(_drawn(new_GLK, seed)), statistic(_drawn(old_GLK, seed)))
