@@ -72,9 +72,8 @@ def compress(
     """Make a tagger, embedder, reranker, classifier or generator smaller at the same worth.
 
     Each trial is scored on some of your documents, paired with the float model; the choice is
-    reported on others. OUT/model is the choice, OUT/report.html shows all. The same command goes on
-    where it was stopped. If none meets the target on both, the nearest is named, no model is
-    written, and the exit code is 1.
+    reported on others. OUT/model is the choice, OUT/report.html shows all. A stopped one goes on.
+    If none meets the target, the nearest is named, no model is written, and the exit code is 1.
 
     Documents: JSON lines of text with labels (tagger) or classes (classifier), any texts (embedder,
     generator); question, passages and places of relevant ones (reranker); with --score choice,
@@ -84,7 +83,6 @@ def compress(
     Examples:
       aegle compress tagger --data notes.jsonl --because "de-identified" --head clinical
       aegle compress runs/mine/model --data held-out.jsonl --because public --target speed=2
-      aegle compress minilm --data texts.jsonl --because public --method int8,int4 --keep 0.95
       aegle compress runs/chat/merged --data notes.jsonl --because ours --target size=35%
     """
     documents = {"path": data, "format": _format(data, format_), "because": because}

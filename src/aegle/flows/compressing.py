@@ -86,27 +86,24 @@ def compress(
     tried again. Trials are chosen by some of the documents, the choice is reported on others.
 
     Args:
-        model: a folder, or a reference of `aegle models`.
-        data: the documents that score and calibrate. ``target``: what to reach.
+        model: a path, or a reference of `aegle models`. ``data``: documents. ``target``: the goal.
         methods_wanted: names of `aegle.flows.compress_table`; none, or ``auto``: all.
         trials: so many at most, those of earlier runs included.
         minutes: for this run; the trial that is running is finished.
         threads: 0 for all cores. ``seed``: of the bootstrap.
         progress: told of each trial. ``stop`` is asked between trials.
 
-    Raises `NotFoundError` for no such model, `InputError` for a model or documents that can't be
-    read, `UsageError` for no such method or no budget, `StoppedError` where ``stop`` said so,
-    `WorkspaceBusyError` where another search is at work in ``out``.
+    Raises `NotFoundError` (no such model), `InputError` (model or documents), `UsageError` (method,
+    budget), `StoppedError`, `WorkspaceBusyError` (another search is at work in ``out``).
     """
     source = resolve(f"path:{model}" if Path(model).exists() else model)
     _check(source, out, trials, minutes)
     kind: str = load("aegle.compress.source:kind_of")(source)
-    chosen = methods(kind, methods_wanted)
-    source, dequantised = _floats(kind, source)
+    chosen, (source, dequantised) = methods(kind, methods_wanted), _floats(kind, source)
     parent = sha256_tree(source)
     with locked(out):
-        whole = out / "trials" / search.key_of(parent, "float") / "model"
-        made = _original(kind, source, whole, progress, dequantised=dequantised)
+        folder = out / "trials" / search.key_of(parent, "float") / "model"
+        made = _original(kind, source, folder, progress, dequantised=dequantised)
         task, held = _tasks(kind, data, made.folder, threads)
         known = task.open(made.folder)
         try:
