@@ -67,11 +67,12 @@ def parted(data: Data, read: Callable[[Path], list[T]], text: Callable[[T], str]
     Args:
         data: what is given.
         read: a file's documents.
-        text: what of a document must not stand in two files.
+        text: what of a document tells that it is the same. One that stands in two groups, and was
+            used in one, is not reported on.
 
     Raises:
-        InputError: fewer than two groups are left to choose by, or to report on; or a document
-            stands both in the file that chooses and in that which is reported on.
+        InputError: fewer than two groups are left to choose by, or to report on; or a document of
+            the file that is reported on calibrates or chooses, too.
     """
     found = read(data.path)
     order = sorted(dict.fromkeys(one.group for one in found), key=hashed)
@@ -79,21 +80,21 @@ def parted(data: Data, read: Callable[[Path], list[T]], text: Callable[[T], str]
     rest = [name for name in order if name not in aside]
     held = set(rest[1::2]) if data.test is None else set()
     choose = [one for one in found if one.group not in aside | held]
-    if data.test is None:
-        report = [one for one in found if one.group in held]
-    else:
-        report = read(data.test)
-        there = {text(one) for one in found}
-        if both := sum(text(one) in there for one in report):
-            raise InputError(
-                f"{both} documents of {data.test.name} are in {data.path.name}, too; what a choice "
-                "was made by can't tell what it is worth"
-            )
     calibrate = (
         [one for one in found if one.group in aside]
         if data.calibrate is None
         else read(data.calibrate)
     )
+    used = {text(one) for one in [*choose, *calibrate]}
+    if data.test is None:
+        report = [one for one in found if one.group in held and text(one) not in used]
+    else:
+        report = read(data.test)
+        if both := sum(text(one) in used for one in report):
+            raise InputError(
+                f"{both} documents of {data.test.name} calibrate or choose, too; what a choice was "
+                "made by can't tell what it is worth"
+            )
     return Parts(_enough(choose, "choose", data), _enough(report, "report", data), calibrate)
 
 

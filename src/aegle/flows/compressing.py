@@ -26,9 +26,12 @@ from aegle.flows.runs import locked
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.metrics import retention
 
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _TIMED: Final = 24
-"""Texts read to measure the pace, in each of the rounds, in turn by both models."""
+_MOST_TIMED: Final = 512
+_LASTS_S: Final = 1.0
+"""The pace is of rounds in turn by both models, each of as many texts, within these bounds, as the
+float model reads in so long: shorter ones measure what else the machine does."""
 _KEPT: Final = (1, 2, 4, 8, 16)
 """How many of the most sensitive layers are kept in float, one after the other."""
 _SENSED: Final = 16
@@ -279,15 +282,19 @@ def _pace(reader: Reader, known: Reader) -> tuple[float, float]:
     rates, shares = [], []
     for one in (reader, known):
         one.read(2)  # what is loaded at the first use is no part of the pace
+    many = min(max(round(_LASTS_S / _took(known, _TIMED)), _TIMED), _MOST_TIMED)
     for _ in range(_ROUNDS):
-        took = []
-        for one in (reader, known):
-            began = time.perf_counter()
-            count = one.read(_TIMED)
-            took.append(max(time.perf_counter() - began, 1e-9) / max(count, 1))
-        rates.append(1 / took[0])
-        shares.append(took[1] / took[0])
+        new, old = _took(reader, many), _took(known, many)
+        rates.append(1 / new)
+        shares.append(old / new)
     return statistics.median(rates), statistics.median(shares)
+
+
+def _took(reader: Reader, many: int) -> float:
+    """Seconds a text."""
+    began = time.perf_counter()
+    count = reader.read(many)
+    return max(time.perf_counter() - began, 1e-9) / max(count, 1)
 
 
 def _finished(run: _Run, kind: str, model: str, made: Made) -> dict[str, Any]:
