@@ -270,7 +270,7 @@ def test_nothing_else_is_written_over(
 
 def test_a_score_of_nothing_is_refused(shrink: Any, tmp_path: Path) -> None:
     none = tmp_path / "none.jsonl"
-    rows = [{"text": "zzz qqq", "labels": [[0, 3, "drug"]]} for _ in range(20)]
+    rows = [{"text": f"zzz qqq {n}", "labels": [[0, 3, "drug"]]} for n in range(20)]
     none.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(InputError, match="the float model's f1 on these documents is 0"):
         shrink("tagger", data={"path": none})

@@ -16,12 +16,14 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 import tiny_models as tiny
+from aegle.compress import decoders
 from aegle.compress.decoders import DECODERS
 from aegle.compress.search import Target
 from aegle.compress.source import kind_of
 from aegle.core.artifacts import check_manifest, read_json
 from aegle.core.errors import InputError, UsageError
 from aegle.core.ports import quiet
+from aegle.flows import compress_heal
 from aegle.flows.compress_generators import Generator, read_choices
 from aegle.flows.compress_parts import Data
 from aegle.flows.compressing import compress
@@ -96,6 +98,37 @@ def test_cuts_are_served_too(shrink: Any, base: Path) -> None:
     assert result["trials"][0]["about"]["types"]
 
 
+def test_a_healed_cut_says_more_of_what_the_original_says(base: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "texts": [f"{one} {n}" for one in TEXTS for n in range(4)],
+        "progress": quiet,
+    }
+    cut = {"share": 0.5, "then": "f16"}
+    plain = decoders.ffn(base, tmp_path / "plain", settings={**cut, "fit": False}, **given)
+    told = {**cut, "fit": False, "cut": "ffn", "lr": 1e-3, "epochs": 8}
+    made = compress_heal.healed_generator(base, tmp_path / "healed", settings=told, **given)
+    check_manifest(made.folder / "manifest.json")
+    assert made.about["taught_by"] == len(TEXTS) * 4
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    export(base, tmp_path / "whole.gguf")
+    apart = []
+    whole = Llama(tmp_path / "whole.gguf", 1)
+    for folder in (plain.folder, made.folder):
+        small, far = Llama(folder / "model.gguf", 1), []
+        for text in TEXTS[:4]:
+            odds = [one.logits(whole.encode(text)).astype(float) for one in (whole, small)]
+            wanted, found = (torch.tensor(one).log_softmax(-1) for one in odds)
+            far.append(float((wanted.exp() * (wanted - found)).sum(-1).mean()))
+        apart.append(sum(far))
+        small.close()
+    whole.close()
+    assert apart[1] < 0.9 * apart[0]
+    with pytest.raises(UsageError, match="no cut 'depth'"):
+        compress_heal.healed_generator(base, tmp_path / "x", settings={"cut": "depth"}, **given)
+    with pytest.raises(InputError, match="none was given"):
+        compress_heal.healed_generator(base, tmp_path / "x", settings={}, texts=[], progress=quiet)
+
+
 def test_what_is_quantised_already_is_spread_out_and_said_to_be(
     shrink: Any, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +184,12 @@ def test_scores_are_those_of_the_equations(base: Path, tmp_path: Path) -> None:
 
 def test_choices_are_read_and_scored(shrink: Any, tmp_path: Path) -> None:
     rows = [
-        {"text": one[:40], "choices": [" aspirin", " host", " pump"], "answer": n % 3, "group": n}
+        {
+            "text": f"{n}: {one[:40]}",
+            "choices": [" aspirin", " host", " pump"],
+            "answer": n % 3,
+            "group": n,
+        }
         for n, one in enumerate(TEXTS)
     ]
     path = tmp_path / "choices.jsonl"

@@ -169,6 +169,14 @@ METHODS: Final[tuple[Known, ...]] = (
         about="the least key and value heads taken out, refitted, then 8 bits",
     ),
     Known(
+        "cut-heal",
+        "aegle.flows.compress_heal:healed_generator",
+        DECODERS,
+        ({"cut": "ffn", "share": 0.25}, {"cut": "layers", "drop": 4}),
+        graded=True,
+        about="deeper cuts, then taught by the original what it says of the texts",
+    ),
+    Known(
         "magnitude",
         "aegle.compress.decoders:magnitude",
         DECODERS,
