@@ -40,6 +40,8 @@ READS_ENVIRONMENT = {
     "core/settings.py",
     "lm/catalog.py",
     "cli/options.py",
+    "train/causal/parallel.py",  # tells Accelerate which process this is: it reads nothing else
+    "flows/over_ray.py",  # tells Ray to report to nobody, before it is imported
     "backends/tracker_mlflow.py",  # tells MLflow to report to nobody, before it is imported
 }
 VOUCHES = {

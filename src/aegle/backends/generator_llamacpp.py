@@ -97,6 +97,37 @@ class LlamaCppGenerator:
             if choices and (text := choices[0]["delta"].get("content")):
                 yield text
 
+    def relay(
+        self, body: Mapping[str, Any], *, chat: bool, hear: Callable[[Any], bool] | None = None
+    ) -> dict[str, Any] | None:
+        """What llama.cpp's own OpenAI server replies to a body, which the caller has checked.
+
+        Args:
+            chat: a conversation; else a prompt to go on from.
+            hear: gets each piece of a stream, and stops the model by returning True.
+
+        Raises:
+            BackendError: the model failed, or the generator is closed. What llama.cpp refuses is a
+                reply with ``error``; its message may quote the body.
+        """
+        server = self._server
+        if server is None:
+            raise BackendError("the generator is closed; open it again")
+        ask = server.handle_chat_completions if chat else server.handle_completions
+        try:
+            if hear is None:
+                reply: dict[str, Any] = ask(dict(body))
+                return reply
+            ask(dict(body), hear)
+        except ValueError:
+            refused = {"error": {"code": 400, "type": "invalid_request_error"}}
+            if hear is None:
+                return refused
+            hear(refused)
+        except (RuntimeError, TypeError) as error:
+            raise BackendError(f"llama.cpp failed ({type(error).__name__})") from error
+        return None
+
     def close(self) -> None:
         """Free the model's memory; calling it twice is harmless."""
         self._server = None

@@ -17,6 +17,8 @@ from aegle.cli import (
     federating,
     filling,
     instructing,
+    jobs,
+    keys,
     retrievers,
     reviewing,
     serving,
@@ -35,7 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done, 1 failed, 2 usage or settings, 3 not found, 4 unreadable input, "
-        "5 privacy, 6 workspace, 7 workspace busy, 8 backend, 9 missing extra, 130 interrupted."
+        "5 privacy, 6 workspace, 7 workspace busy, 8 backend, 9 missing extra, 11 busy, "
+        "130 interrupted."
     ),
 )
 
@@ -70,7 +73,9 @@ filling.register(app)
 asking.register(app)
 assessing.register(app)
 serving.register(app)
+keys.register(app)
 training.register(app)
+jobs.register(app)
 instructing.register(app)
 reviewing.register(app)
 retrievers.register(app)

@@ -60,3 +60,29 @@ def parse_set(pairs: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set takes KEY=VALUE, got {pair!r}")
         found[key] = value
     return found
+
+
+def started_place() -> dict[str, Any] | None:
+    """Which process this is of those that torchrun, Azure ML or Kubeflow started; None: of none.
+
+    Returns:
+        The fields of `aegle.train.causal.parallel.Place`.
+
+    Raises:
+        UsageError: the launcher's variables are no numbers.
+    """
+    told = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR")}
+    if not all(told.values()):
+        return None
+    try:
+        rank, world = int(told["RANK"]), int(told["WORLD_SIZE"])
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        near = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    except ValueError as error:
+        raise UsageError(
+            "RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE, which a launcher sets for its "
+            "processes, have to be numbers; unset them to train in one process"
+        ) from error
+    if world == 1:
+        return None
+    return {"rank": rank, "world": world, "local": local, "near": near, "meet": "env://"}

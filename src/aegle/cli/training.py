@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from aegle.cli import show
-from aegle.cli.options import Json, parse_set
+from aegle.cli.options import Json, parse_set, started_place
 from aegle.cli.watching import Watch
 from aegle.core import plugins
 from aegle.core.errors import MissingExtraError, StoppedError, UsageError
@@ -46,6 +46,16 @@ Curve = Annotated[
     str,
     typer.Option(metavar="SHARES", help="Train on growing shares of the groups: 0.25,0.5,1."),
 ]
+IfAny = Annotated[
+    bool,
+    typer.Option(
+        "--resume-if-any", help="Go on where there is a checkpoint, else begin; as jobs need it."
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Instead of the recipe's parallel.processes."),
+]
 Tracked = Annotated[
     str, typer.Option(metavar="URI", help="An MLflow store; empty: OUT/mlflow.db (SQLite).")
 ]
@@ -58,9 +68,11 @@ def train(
     set_: Change = [],  # noqa: B006 - typer copies it
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    resume_if_any: IfAny = False,
     search: Search = 0,
     folds: Folds = 0,
     learning_curve: Curve = "",
+    processes: Processes = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     tracker: Tracked = "",
     no_track: Annotated[bool, typer.Option("--no-track", help="Train without MLflow.")] = False,
@@ -82,24 +94,28 @@ def train(
     Examples:
       aegle train tagger --data data
       aegle train tagger --data data --set optimiser.epochs=4 --seed 3 --out runs/seed-3
-      aegle train tagger --data data --resume
-      aegle train sft-answers --data data --set adapter=dora
       aegle train mine.yaml --data data --search 30
-      aegle train runs/mine-search/best.yaml --data data --json
       aegle train sft-answers --data data --folds 5
       aegle train sft-answers --data data --learning-curve 0.25,0.5,1
     """
-    no_model = _one_of(search, folds, learning_curve, resume, tracker)
-    about = {"data": data, "out": out, "changes": changes_of(set_, seed), "device": device.value}
+    no_model = _one_of(search, folds, learning_curve, resume or resume_if_any, tracker)
+    changes = changes_of(set_, seed, processes)
+    about = {"data": data, "out": out, "changes": changes, "device": device.value}
     if search:
         about["trials"] = search
     elif folds or learning_curve:
         about |= {"folds": folds, "shares": _shares(learning_curve)}
     else:
-        about |= {"resume": resume, "tracker": None if no_track else tracker}
+        about |= _going_on(resume, resume_if_any) | {"tracker": None if no_track else tracker}
     result = _run(recipe, about)
-    made = _tuned if "kind" in result else _trained
-    show.emit(result, json_, _searched if search else _guarded if no_model else made)
+    if "rank" not in result:  # the first of the processes tells
+        made = _tuned if "kind" in result else _trained
+        show.emit(result, json_, _searched if search else _guarded if no_model else made)
+
+
+def _going_on(resume: bool, if_any: bool) -> dict[str, Any]:
+    """From where a run goes on, and which of the processes of another launcher this is."""
+    return {"resume": None if if_any and not resume else resume, "place": started_place()}
 
 
 def _one_of(search: int, folds: int, learning_curve: str, resume: bool, tracker: str) -> bool:
@@ -147,11 +163,12 @@ def _run(recipe: str, about: dict[str, Any]) -> dict[str, Any]:
         raise
 
 
-def changes_of(pairs: list[str], seed: int | None) -> dict[str, Any]:
+def changes_of(pairs: list[str], seed: int | None, processes: int | None = None) -> dict[str, Any]:
     """Values as YAML reads them: numbers, truth values, lists."""
     read = plugins.load("yaml:safe_load")
     changes = {name: read(value) for name, value in parse_set(pairs).items()}
-    return changes if seed is None else {**changes, "seed": seed}
+    more = {"seed": seed, "parallel.processes": processes}
+    return changes | {name: one for name, one in more.items() if one is not None}
 
 
 @contextmanager

@@ -13,7 +13,8 @@ Read it top to bottom, it is the whole list::
     │   └── WorkspaceBusyError 7   409   another process owns the workspace
     ├── BackendError           8   502   a store, model or server didn't answer as it should
     ├── MissingExtraError      9   501   a package that an extra installs is absent
-    └── StoppedError          10   503   long work was stopped; what was done is kept
+    ├── StoppedError          10   503   long work was stopped; what was done is kept
+    └── BusyError             11   429   too much is waiting; ask again later
 
 A message says what was wrong, what was given and what to do. It never quotes a document's text.
 """
@@ -112,3 +113,18 @@ class StoppedError(AegleError):
     def __init__(self, message: str, *, resumes: bool = True) -> None:
         super().__init__(message)
         self.resumes = resumes
+
+
+class BusyError(AegleError):
+    """More is waiting than can be done in time; nothing of the request was begun.
+
+    ``retry_after_s``: when it is worth asking again, in seconds.
+    """
+
+    exit_code = 11
+    http_status = 429
+    retry_after_s = 1.0
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -53,6 +53,8 @@ EXTRAS: Final[dict[str, str]] = {
     "gguf": "train",
     "opacus": "private",
     "flwr": "federated",
+    "ray": "ray",
+    "deepspeed": "deepspeed",
     "mlflow": "track",
     "optuna": "search",
     "lancedb": "lancedb",

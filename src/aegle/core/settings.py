@@ -230,11 +230,29 @@ class Backends(_Table):
 
 
 class Serve(_Table):
-    """Where the server listens."""
+    """Where the server listens, who may ask, and how much may wait."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="beyond this machine every request needs a key")
     port: int = Field(8471, ge=0, le=65535)
     open_browser: bool = False
+    require_keys: bool = Field(False, description="ask for keys on this machine, too: aegle keys")
+    open_reason: str = Field(
+        "", description="serve beyond this machine WITHOUT keys, for this audited reason"
+    )
+    deadline_s: float = Field(
+        30, gt=0, description="a request that would wait longer than this is refused (429)"
+    )
+    batch_tokens: int = Field(2048, ge=64, description="about so many tokens are read together")
+    queue_tokens: int = Field(
+        65_536, ge=64, description="about so many tokens may wait; further requests get 429"
+    )
+    queue_generations: int = Field(
+        8, ge=0, description="how many conversations may wait for the generator"
+    )
+    cache_mb: float = Field(32, ge=0, description="memory for results and vectors; 0: none")
+    drain_s: float = Field(
+        60, gt=0, description="when told to end, how long accepted requests may take"
+    )
 
 
 class Observe(_Table):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from aegle.core import errors, plugins
 from aegle.core.errors import AegleError, BackendError, StoppedError
 
-_LOOK_S: Final = 0.2
+LOOK_S: Final = 0.2
 """Between two questions whether to stop."""
 
 
@@ -50,7 +50,7 @@ def apart(
     if ready and "forkserver" in how:
         context.set_forkserver_preload(list(ready))
     mine, theirs = context.Pipe()
-    worker = context.Process(target=_work, args=(theirs, target, dict(given)))
+    worker = context.Process(target=served, args=(theirs, target, dict(given)))
     worker.start()
     theirs.close()
     try:
@@ -71,7 +71,7 @@ def _listen(
         if stop() and not asked:
             asked = True
             mine.send("stop")
-        if not mine.poll(_LOOK_S):
+        if not mine.poll(LOOK_S):
             continue
         try:
             kind, told = mine.recv()
@@ -80,7 +80,7 @@ def _listen(
         if kind == "done":
             return told
         if kind == "failed":
-            raise _again(*told)
+            raise again(*told)
         tell(kind, told)
 
 
@@ -94,7 +94,7 @@ def _ended(worker: Any) -> BackendError:
     return BackendError(f"the run's process ended before its time (exit {worker.exitcode})")
 
 
-def _again(name: str, message: str, resumes: bool) -> AegleError:
+def again(name: str, message: str, resumes: bool) -> AegleError:
     """The error as it was raised there, by its class's name."""
     kind = getattr(errors, name, BackendError)
     found: AegleError = kind.__new__(kind)
@@ -104,12 +104,17 @@ def _again(name: str, message: str, resumes: bool) -> AegleError:
     return found
 
 
-def _work(theirs: Connection, target: str, given: dict[str, Any]) -> None:
-    """In the new process: call, and tell how it went."""
+def served(theirs: Connection, target: str, given: dict[str, Any]) -> None:
+    """In the new process: call ``module:name``, and tell by the pipe how it went."""
     # Ctrl-C reaches every process of a terminal; this one is told by its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)  # stdout is the result of the process that asked
+    call(theirs, target, given)
+
+
+def call(theirs: Any, target: str, given: dict[str, Any]) -> None:
+    """Call ``module:name`` with what watches it; a pipe (or its like) is told how it went."""
     link = _Link(theirs)
     try:
         told = plugins.load(target)(
@@ -130,10 +135,19 @@ def _work(theirs: Connection, target: str, given: dict[str, Any]) -> None:
         link.tell("failed", ("BackendError", said, False))
 
 
+def answered(pipe: Connection, word: str) -> bool:
+    """Send a word to a process that may be gone; whether it could be sent."""
+    try:
+        pipe.send(word)
+    except OSError:
+        return False
+    return True
+
+
 class _Link:
     """The pipe to the process that asked; when that is gone, it is time to stop."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Any) -> None:
         self.pipe, self.ended = pipe, False
 
     def tell(self, kind: str, told: Any) -> None:

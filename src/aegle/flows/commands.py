@@ -105,12 +105,20 @@ def run(
         )
 
 
-def serve_owner(kit: Kit, layout: Layout) -> owner.OwnerServer:
-    """A server that runs other processes' commands on this process's kit; not yet started."""
+def serve_owner(
+    kit: Kit, layout: Layout, *, after: Callable[[str], None] = lambda command: None
+) -> owner.OwnerServer:
+    """A server that runs other processes' commands on this process's kit; not yet started.
+
+    ``after`` hears of each command that ended, also of one that failed half-way.
+    """
 
     def handler(command: str, params: Mapping[str, Any], progress: Progress) -> Any:
         with workspace.telling_full_disk(layout.root):
-            return call(kit, command, params, progress)
+            try:
+                return call(kit, command, params, progress)
+            finally:
+                after(command)
 
     return owner.OwnerServer(layout, handler)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from aegle.core.errors import AegleError
 from aegle.core.pack import Origin
 from aegle.core.ports import Progress
-from aegle.core.records import RawDocument
+from aegle.core.records import Document, RawDocument
 from aegle.core.text import RawText
 from aegle.flows import ingest
 from aegle.flows.derive import facts_of_all
@@ -31,9 +33,28 @@ def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, A
 
     The safe text is returned with them, since de-identification may have moved the offsets.
     """
-    origin = Origin("text")
-    raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
+    (found,) = extract_texts(kit, [(text, domain)])
+    if isinstance(found, AegleError):
+        raise found
+    return found
+
+
+def extract_texts(kit: Kit, asked: Sequence[tuple[str, str]]) -> list[dict[str, Any] | AegleError]:
+    """As `extract_text` for texts with their domains, which the tagger reads together.
+
+    A text that can't be read costs only itself: its place holds the error.
+    """
+    safe: dict[int, Document] = {}
+    found: dict[int, dict[str, Any] | AegleError] = {}
     with kit.lock:
-        document, _, _ = ingest.prepare(kit, raw)
-        (facts,) = facts_of_all(kit, [document])
-    return {"text": str(document.text), **facts_json(facts)}
+        for place, (text, domain) in enumerate(asked):
+            origin = Origin("text")
+            raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
+            try:
+                safe[place] = ingest.prepare(kit, raw)[0]
+            except AegleError as error:
+                found[place] = error
+        told = facts_of_all(kit, list(safe.values()))
+        for (place, document), facts in zip(safe.items(), told, strict=True):
+            found[place] = {"text": str(document.text), **facts_json(facts)}
+    return [found[place] for place in range(len(asked))]

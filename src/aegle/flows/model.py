@@ -13,7 +13,7 @@ from aegle.core.artifacts import read_json, sha256_tree, write_json
 from aegle.core.errors import NotFoundError, UsageError
 from aegle.core.ports import Progress, quiet
 from aegle.flows import causal, guarding
-from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, locked, no_figures
+from aegle.flows.runs import RESULT, Figures, Follow, begun, followed, goes_on, locked, no_figures
 from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.dequantise import trainable
 
@@ -48,12 +48,13 @@ def train(
     data: Path,
     out: Path,
     changes: Mapping[str, Any] | None = None,
-    resume: bool = False,
+    resume: bool | None = False,
     device: str = "auto",
     tracker: str | None = None,
     progress: Progress = quiet,
     figures: Figures = no_figures,
     stop: Callable[[], bool] = lambda: False,
+    place: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a recipe; its model ends in ``out/NAME/model``, its scores in ``out/NAME/result.json``.
 
@@ -62,36 +63,42 @@ def train(
         data: where its corpora's paths begin.
         out: where runs lie.
         changes: dotted names of the recipe and their values.
-        resume: go on from the run's last checkpoint.
+        resume: go on from the run's last checkpoint; None: if there is one.
         device: cpu, cuda or auto.
         tracker: where figures are followed, an MLflow URI as `tracker_in` makes; None: nowhere.
-        progress: takes a step's name, how much is done and of how much.
-        figures: takes each figure.
+        progress, figures: take a step's name, how much is done and of how much; each figure.
         stop: asked after each step whether to end there, with a checkpoint.
+        place: as `aegle.flows.causal.train` takes it.
 
     Raises:
-        UsageError: the folder holds another run, or a finished one.
-        InputError: a recipe, corpus or base that can't be read.
+        UsageError, InputError: the folder holds another or a finished run; what can't be read.
         MissingExtraError: the extra ``train`` (or ``track``) is not installed.
         StoppedError: ``stop`` said so; ``resume`` goes on from there.
     """
     if kind := _kind(recipe, changes):
-        how: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
-        how |= {"progress": progress, "figures": figures, "stop": stop}
-        return causal.train(recipe, kind, data=data, out=out, **how)
-    run: Any = plugins.load("aegle.train.run:run")  # torch, which nothing else loads
+        more: Any = {"changes": changes, "resume": resume, "device": device, "tracker": tracker}
+        more |= {"progress": progress, "figures": figures, "stop": stop, "place": place}
+        return causal.train(recipe, kind, data=data, out=out, **more)
+    run: Any = _alone(recipe, place)
     told = _read(recipe, data, changes)
-    folder = out / told.name
-    base = _base(told, progress)
+    folder, base = out / told.name, _base(told, progress)
+    resume = goes_on(folder, resume)
     with locked(folder):
         about = begun(told, _hashes(told, data), folder, resume)
+        how = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
         with followed(tracker, told, about, folder, figures) as follow:
-            heads = {"resume": resume, "device": device, "stop": stop, "progress": _of(progress)}
-            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **heads)
+            fitted, test = run(told, base=base, data=data, folder=folder, log=follow, **how)
             result = _result(told, folder, fitted, test, follow)
             _finish(told, result, follow)
         write_json(folder / RESULT, result)
     return result
+
+
+def _alone(recipe: Path, place: Mapping[str, Any] | None) -> Any:
+    """What trains encoders; loads torch, which nothing else does."""
+    if place:
+        raise UsageError(f"{recipe}: an encoder is trained in one process; start one alone")
+    return plugins.load("aegle.train.run:run")
 
 
 def search(

@@ -43,6 +43,16 @@ def digest_of(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def apart_from(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without how many processes train it, which doesn't change what is learned."""
+    return {key: value for key, value in recipe.items() if key != "parallel"}
+
+
+def goes_on(folder: Path, resume: bool | None) -> bool:
+    """Whether a run goes on from a checkpoint; None: where there is one."""
+    return (folder / "checkpoint.json").is_file() if resume is None else resume
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """A run's folder for this process alone.
@@ -88,11 +98,8 @@ def begun(told: Any, hashes: Mapping[str, str], folder: Path, resume: bool) -> d
     if resume:
         before = read_json(folder / ABOUT)
         for what in ("recipe", "hashes"):
-            changed = sorted(
-                key
-                for key in {*about[what], *before[what]}
-                if about[what].get(key) != before[what].get(key)
-            )
+            now, then = apart_from(about[what]), apart_from(before[what])
+            changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
             if changed:
                 raise UsageError(
                     f"{folder} was begun with another {', '.join(changed)}; resume it as it was, "

@@ -48,6 +48,15 @@ def save(
     for value, told in optimiser.state.items():
         for key, part in told.items():
             tensors[f"optimiser.{names[id(value)]}.{key}"] = torch.as_tensor(part)
+    put(folder, tensors, state)
+
+
+def put(folder: Path, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
+    """Write a checkpoint's tensors by the names that `load` reads, and remove the one before.
+
+    Raises:
+        WorkspaceError: the disk is full; the checkpoint before is whole.
+    """
     target = folder / f"checkpoint-{state['step']}.safetensors"
     write_tensors(target, tensors)
     before = folder / "checkpoint.json"

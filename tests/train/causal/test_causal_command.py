@@ -17,7 +17,7 @@ pytest.importorskip("peft", reason="training needs the extra 'train'")
 
 from tiny_causal import corpus, tiny
 
-from aegle.cli import main
+from aegle.cli import main, watching
 from aegle.core.artifacts import sha256_file
 from aegle.train.causal import run as running
 
@@ -97,6 +97,35 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
     assert (code, "finished run" in told) == (2, True)
 
 
+def test_processes_that_a_signal_stops_go_on(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (*words(made, tmp_path), "--set", "optimiser.accumulation=2", "--device", "cpu")
+    plain = watching.Watch.progress
+
+    def killed(self: Any, step: str, done: int, total: int | None = None) -> None:
+        if done == 2:
+            signal.raise_signal(signal.SIGTERM)
+        plain(self, step, done, total)
+
+    monkeypatch.setattr(watching.Watch, "progress", killed)
+    code, printed, told = aegle(*given, "--processes", "2")
+    assert (code, printed) == (130, "")
+    assert "stopped at step" in told and "--processes 2 --resume" in told
+    monkeypatch.undo()
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    ended = subprocess.run(  # as a job of a cluster goes on
+        (sys.executable, *launch, "-m", "aegle", *given, "--resume-if-any", "--json"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    ran = json.loads(ended.stdout)["parallel"]
+    assert (ran["asked"], ran["wrapper"]) == ("ddp", "DistributedDataParallel")
+    assert json.loads((tmp_path / "tiny" / "run.json").read_text())["parallel"] == ran
+
+
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
@@ -108,6 +137,7 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_file(
         (("--folds", "99"), 4, "too few for 99 folds"),
         (("--learning-curve", "1,0.5"), 2, "ascending shares"),
         (("--learning-curve", "half"), 2, "takes shares"),
+        (("--processes", "2"), 4, "2 processes can't share"),
         (("--device", "cuda"), 4, "torch sees no GPU"),
     ],
 )

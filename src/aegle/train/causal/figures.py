@@ -20,7 +20,8 @@ def scored(
 ) -> dict[str, Any]:
     """`summary` of dev; what each group scored goes into the folder, for comparing runs."""
     rows = trainer.scores()
-    groups.write(folder, by_group([record for record, _ in dev], rows, whole=whole))
+    if trainer.team.first:
+        groups.write(folder, by_group([record for record, _ in dev], rows, whole=whole))
     return summary(trainer, [one for _, one in dev], rows)
 
 

@@ -13,7 +13,8 @@ from aegle.metrics.stats import bootstrap, paired
 from aegle.train.causal import adapters
 from aegle.train.causal.chat import Encoder
 from aegle.train.causal.keep import keep
-from aegle.train.causal.run import MODEL, Done, ran
+from aegle.train.causal.run import MODEL, Done
+from aegle.train.causal.settings import ran
 
 Figures = Mapping[str, NDArray[np.float64]]
 """Name of a figure -> its value of each dev example."""

@@ -30,8 +30,9 @@ from aegle.train.causal.load import load_causal, load_scorer
 from aegle.train.causal.loss import Head
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Preference
-from aegle.train.causal.run import Done, check_base, training_arguments
+from aegle.train.causal.run import Done, check_base
 from aegle.train.causal.scoring import text_scores, token_losses
+from aegle.train.causal.settings import training_arguments
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
 

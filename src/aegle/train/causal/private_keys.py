@@ -73,6 +73,8 @@ def undoes(recipe: Any) -> str:
     if recipe.adapter.method == "adalora":
         return "adapter: AdaLoRA adds a penalty and prunes by step, which isn't accounted for; "\
             "take lora"  # fmt: skip
+    if recipe.parallel.processes > 1:
+        return "parallel: one process draws the units of a private step; leave parallel out"
     if recipe.optimiser.accumulation != 1:
         return "optimiser.accumulation: privacy.units_per_step says what a step holds; leave it out"
     return ""

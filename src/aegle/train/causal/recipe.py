@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_serializer, model_validator
 
 from aegle.train.causal.private_keys import Privacy, undoes
+from aegle.train.causal.spread import Parallel
 from aegle.train.keys import Part, checked, closest, read_tree
 
 LOW_RANK: Final = ("lora", "rslora", "dora", "pissa", "qlora")
@@ -290,12 +291,25 @@ class Recipe(Common):
     )
     replay: Replay | None = None
     privacy: Privacy | None = Field(None, description="train by DP-SGD (extra private)")
+    parallel: Parallel = Parallel()
 
     @model_validator(mode="after")
     def _private(self) -> Recipe:
         wrong = undoes(self) if self.privacy else ""
         if wrong:
             raise ValueError(wrong)
+        return self
+
+    @model_validator(mode="after")
+    def _shared(self) -> Recipe:
+        self.parallel.check(self.optimiser.accumulation, self.adapter.method)
+        if self.parallel.processes > 1 and self.distillation:
+            raise ValueError("distillation runs in one process; leave parallel out")
+        if self.parallel.wanted == "zero3" and self.loss_chunk:
+            raise ValueError(
+                "loss_chunk: under zero3 the output layer is whole in the forward pass alone; set "
+                "it to 0, or take fsdp"
+            )
         return self
 
     @model_validator(mode="after")

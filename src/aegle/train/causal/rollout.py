@@ -30,7 +30,8 @@ from aegle.train.causal.generate import endings, replies
 from aegle.train.causal.load import load_causal
 from aegle.train.causal.packing import Order
 from aegle.train.causal.preference import Rollout
-from aegle.train.causal.run import Done, check_base, training_arguments
+from aegle.train.causal.run import Done, check_base
+from aegle.train.causal.settings import training_arguments
 from aegle.train.causal.steady import Steady, Watch, quieten
 from aegle.train.fit import Log
 from aegle.train.rewards import Rewards

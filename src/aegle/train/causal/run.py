@@ -14,7 +14,17 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from aegle.core.errors import InputError
-from aegle.train.causal import adapters, attention, distil, experts, overfit, private
+from aegle.train.causal import (
+    adapters,
+    attention,
+    distil,
+    experts,
+    overfit,
+    parallel,
+    private,
+    shards,
+    zero,
+)
 from aegle.train.causal.chat import Encoder, Tokens
 from aegle.train.causal.corpus import Corpus, Record
 from aegle.train.causal.figures import scored
@@ -24,8 +34,11 @@ from aegle.train.causal.loss import Head, heard, listening, shifted
 from aegle.train.causal.mix import Mixed, forgetting, read_mixed
 from aegle.train.causal.packing import Batches, Order, only
 from aegle.train.causal.recipe import Common, Recipe
-from aegle.train.causal.steady import Steady, Watch, arguments, on_device, quieten
+from aegle.train.causal.settings import ran, training_arguments
+from aegle.train.causal.shared import Shared
+from aegle.train.causal.steady import Watch, on_device, quieten
 from aegle.train.fit import Log
+from aegle.train.memory import peaks
 
 MODEL: Final = "model"
 """In a run's folder: the adapter (or the whole model, trained in full), tokenizer, card."""
@@ -77,8 +90,7 @@ def run(
         data, folder: where the sources' paths begin, and where the run writes.
         resume: go on from the folder's checkpoint.
         log, progress, stop: as `Watch` takes them.
-        device: cpu, cuda or auto.
-        save_s: seconds between checkpoints; None: as always.
+        device, save_s: cpu, cuda or auto; seconds between checkpoints, None: as always.
         teacher: folder or GGUF file of the teacher, where the recipe has one.
         begin: given the trainer before it runs, to start from other weights.
 
@@ -88,6 +100,7 @@ def run(
         StoppedError: ``stop`` said so.
     """
     quieten()
+    parallel.check(recipe.parallel.processes)
     read = read_mixed(recipe, data)  # before the model: it takes longer to load
     corpus = read.corpus
     if teacher and recipe.distillation and recipe.distillation.kind == "sequence":
@@ -115,7 +128,7 @@ def _learned(
     resume: bool,
 ) -> Done:
     """The training itself, its figures, and what it leaves."""
-    folder, cut = trainer.watch.folder, encode.cut
+    folder, cut, team = trainer.watch.folder, encode.cut, trainer.team
     old = {name: [t for one in some for t in encode(one)] for name, some in read.old.items()}
     with adapters.begun(trainer.model, recipe.adapter):
         before = {name: trainer.losses(some) for name, some in old.items()}
@@ -126,6 +139,7 @@ def _learned(
     if not recipe.privacy:  # what train's losses are is told by no budget
         train, texts = trainer.train_dataset.texts, [one for _, one in dev]
         metrics["gap"], metrics["warnings"] = overfit.of_losses(trainer, train, texts, recipe)
+    extra = {"parallel": trainer.record(), "peaks": peaks()}
     if old:
         after = {name: trainer.losses(some) for name, some in old.items()}
         metrics["forgetting"], forgot = forgetting(recipe, before, after, old)
@@ -139,8 +153,10 @@ def _learned(
         about["padded"] = "in a packed row the base would let a text see the one before it"
     if trainer.keeper:
         about["privacy"] = metrics["privacy"] = trainer.keeper.card()
-    keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
-    return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL)
+    trainer.whole()
+    if team.first:
+        keep(recipe, trainer.model, encode.tokenizer, folder, metrics, about)
+    return Done(steps, trainer.watch.tokens, metrics, trainer.model, folder / MODEL, extra)
 
 
 def encoder_of(recipe: Recipe, tokenizer: Any) -> Encoder:
@@ -183,17 +199,16 @@ def prepare(
     teacher: Path | None = None,
 ) -> Tuner:
     """A trainer that is ready to run."""
-    pad = int(tokenizer.pad_token_id or 0)
     place = "cpu" if on_device(device, "fp32")["use_cpu"] else "cuda"
     lesson, core = None, model
     if teacher and recipe.distillation and recipe.distillation.kind != "sequence":
         lesson = distil.lesson(recipe, core, tokenizer, *load_causal(teacher), place)
     by_text = recipe.packed and attention.use(model, place)
     packed = recipe.packed and _separate(recipe, [model, *([lesson.teacher] if lesson else [])])
-    how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed, "pad": pad}
-    sets: dict[str, Any] = {"dev": Batches.of(texts["dev"], **how)}
+    how: dict[str, Any] = {"size": recipe.batches.tokens, "packed": packed}
+    how["pad"] = int(tokenizer.pad_token_id or 0)
     pick: Any = private.drawn if recipe.privacy else _whole
-    sets["train"] = pick(recipe, texts["train"], how)
+    sets = {"dev": Batches.of(texts["dev"], **how), "train": pick(recipe, texts["train"], how)}
     per_epoch = math.ceil(len(sets["train"]) / recipe.optimiser.accumulation)
     steps = recipe.optimiser.max_steps or per_epoch * recipe.optimiser.epochs
     head = Head.of(model, recipe.loss_chunk) if recipe.loss_chunk else None
@@ -207,21 +222,32 @@ def prepare(
         lesson.join(model, core)
     if recipe.gradient_checkpointing:
         core.enable_input_require_grads()
-    told = training_arguments(recipe, watch.folder, device, per_epoch)
-    told |= private.arguments(recipe, per_epoch) if recipe.privacy else {}
+    if recipe.parallel.wanted == "fsdp":
+        model = shards.spread(model, parallel.Team.here(), offload=recipe.parallel.offload)
     trainer = Tuner(
         model=model,
-        args=TrainingArguments(**told),
+        args=_arguments(recipe, watch.folder, device, per_epoch),
         train_dataset=sets["train"],
         eval_dataset=sets["dev"],
         data_collator=only,
         watch=watch,
     )
-    trainer.core, trainer.head, trainer.by_text = core, head, by_text and packed
+    trainer.core, trainer.head, trainer.lesson = core, head, lesson
     trainer.routed = experts.asked(core, recipe.adapter)
-    trainer.lesson, trainer.size = lesson, recipe.batches.tokens
+    trainer.is_distributed_loading_by_transformers = trainer.sharded  # nothing to wrap
+    trainer.by_text, trainer.size = by_text and packed, recipe.batches.tokens
+    trainer.asked = recipe.parallel.wanted
     trainer.keeper = private.Keeper(sets["train"], trainer) if recipe.privacy else None
     return trainer
+
+
+def _arguments(recipe: Recipe, folder: Path, device: str, per_epoch: int) -> TrainingArguments:
+    """A trainer's arguments, with what privacy or sharding sets otherwise."""
+    told = training_arguments(recipe, folder, device, per_epoch)
+    told |= private.arguments(recipe, per_epoch) if recipe.privacy else {}
+    if recipe.parallel.wanted.startswith("zero"):  # on a CPU it looks for no GPU by itself
+        told |= {"deepspeed": zero.configuration(recipe, bf16=told["bf16"]), "use_cpu": False}
+    return TrainingArguments(**told)
 
 
 def _whole(recipe: Recipe, texts: Sequence[Tokens], how: dict[str, Any]) -> Batches:
@@ -244,33 +270,7 @@ def _separate(recipe: Recipe, models: Sequence[Any]) -> bool:
     return not mixing
 
 
-def training_arguments(recipe: Common, folder: Path, device: str, per_epoch: int) -> dict[str, Any]:
-    """A recipe's keys as arguments of a trainer whose items are whole batches."""
-    told = recipe.optimiser
-    schedule = "constant_with_warmup" if told.schedule == "constant" else told.schedule
-    total = told.max_steps or per_epoch * told.epochs
-    return arguments(
-        folder,
-        **on_device(device, recipe.precision),
-        per_device_train_batch_size=1,
-        per_device_eval_batch_size=1,
-        gradient_accumulation_steps=told.accumulation,
-        learning_rate=told.lr,
-        lr_scheduler_type=schedule,
-        warmup_steps=round(told.warmup * total),
-        weight_decay=told.weight_decay,
-        max_grad_norm=told.clip,
-        num_train_epochs=told.epochs,
-        max_steps=told.max_steps or -1,
-        seed=recipe.seed,
-        activation_checkpointing=recipe.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},
-        eval_strategy="steps",
-        eval_steps=max(1, math.ceil(min(per_epoch, total) / recipe.stopping.per_epoch)),
-    )
-
-
-class Tuner(Steady):
+class Tuner(Shared):
     """Learns the next token of what is learned, its loss in chunks.
 
     Attributes:
@@ -359,15 +359,16 @@ class Tuner(Steady):
         data = self.eval_dataset if data is None else data
         found: list[tuple[float, int, int]] = [(0.0, 0, 0)] * len(data.texts)
         self.model.eval()
-        for number, some in enumerate(data.plan):
-            batch = self._prepare_inputs(data[number])
+        for number in self.team.shares(len(data.plan)):
+            some, batch = data.plan[number], self._prepare_inputs(data[number])
             losses, right = self._each(batch)
             sizes = [sum(data.texts[at].learned) for at in some]
             parts = zip(torch.split(losses, sizes), torch.split(right, sizes), strict=True)
             for at, (part, hits) in zip(some, parts, strict=True):
                 found[at] = (float(part.double().sum()), int(hits.sum()), len(part))
         self.model.train()
-        return found
+        shards.settle(self.model)
+        return parallel.pooled(found, data.plan, self.team)
 
     def _each(self, batch: Any) -> tuple[Tensor, Tensor]:
         told = {name: one for name, one in batch.items() if name != "labels"}
@@ -380,13 +381,3 @@ class Tuner(Steady):
         logits, wanted = shifted(outputs.logits, batch["labels"])
         losses = nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
         return losses, logits.argmax(1) == wanted
-
-
-def ran(trainer: Any) -> dict[str, Any]:
-    """What really ran, for the card."""
-    return {
-        "device": trainer.args.device.type,
-        "precision": "bf16" if trainer.args.bf16 else "fp32",
-        "attention": "by text" if trainer.by_text else "masked",
-        "processes": trainer.accelerator.num_processes,
-    }

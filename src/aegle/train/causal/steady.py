@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import (
     ProgressCallback,
     Trainer,
@@ -31,9 +32,10 @@ from transformers.utils import logging
 from aegle.core.artifacts import write_json
 from aegle.core.errors import BackendError, InputError, StoppedError
 from aegle.train import checkpoint
-from aegle.train.causal import adapters
+from aegle.train.causal import adapters, shards, zero
 from aegle.train.causal.diverged import DivergedError
 from aegle.train.causal.packing import real_tokens
+from aegle.train.causal.parallel import Team, fills
 from aegle.train.fit import Log
 from aegle.train.resume import SAVE_S
 
@@ -99,9 +101,10 @@ class Steady(Trainer):
     lr_scheduler: Any
     train_dataset: Any
     eval_dataset: Any
+    _random: Tensor | None = None
 
     def __init__(self, *given: Any, args: Any, watch: Watch, **told: Any) -> None:
-        self.watch = watch
+        self.watch, self.team, self._counted = watch, Team.here(), 0
         args._n_gpu = min(args.n_gpu, 1)
         super().__init__(*given, **{**told, "args": args})
         for noisy in (PrinterCallback, ProgressCallback):
@@ -118,17 +121,22 @@ class Steady(Trainer):
         """
         folder = self.watch.folder
         if resume:
-            state, _ = checkpoint.read(folder)
-            write_json(folder / _STATE, state["trainer"])
+            if self.team.first:
+                write_json(folder / _STATE, shards.Stored(folder).state["trainer"])
+            self.team.wait()
+        if self.team.rank:  # each process drops other units than the first; it may have no state
+            torch.manual_seed(self.args.seed + self.team.rank)
+            self._random = torch.get_rng_state()
         with _explained():
             self.train(resume_from_checkpoint=str(folder) if resume else None)
-        (folder / _STATE).unlink(missing_ok=True)
+        if self.team.first:
+            (folder / _STATE).unlink(missing_ok=True)
         step = self.state.global_step
         if self.stopped:
             raise StoppedError(f"stopped at step {step}; resume goes on from there")
         if (folder / BEST).is_file():
-            found = checkpoint.read_tensors(folder / BEST)
-            self.model.load_state_dict(found, strict=False)
+            place = zero.put if self.is_deepspeed_enabled else shards.put
+            place(self.model, checkpoint.read_tensors(folder / BEST))
         return int(step)
 
     @property
@@ -141,15 +149,25 @@ class Steady(Trainer):
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """A batch's loss, which has to be a number."""
-        if isinstance(inputs, Mapping) and "input_ids" in inputs:
+        if isinstance(inputs, Mapping) and "input_ids" in inputs and not self._fills(inputs):
             self.watch.tokens += real_tokens(dict(inputs))
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
             raise DivergedError(_diverged("loss", float(loss), self.state.global_step))
         return loss
 
+    def _fills(self, inputs: Any) -> bool:
+        return self.team.world > 1 and fills(inputs)
+
+    def agreed(self, *flags: bool) -> list[bool]:
+        """Of each flag whether any process raised it; tokens are then those of all."""
+        seen = self.team.total(self.watch.tokens - self._counted)
+        self.watch.tokens = self._counted = self._counted + seen
+        return self.team.any(*flags)
+
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        norm = norm if norm is None else shards.whole(norm)
         if norm is not None and not math.isfinite(float(norm)):
             raise DivergedError(_diverged("gradient", float(norm), self.state.global_step))
         return norm
@@ -167,7 +185,7 @@ class Steady(Trainer):
         best = self.watch.best
         better = not best or (value > best["value"] if self.watch.higher else value < best["value"])
         if better:
-            checkpoint.write_tensors(self.watch.folder / BEST, adapters.trained(self.model))
+            self._keep_best(self.watch.folder / BEST)
             self.watch.best = {"value": value, "step": step, "stale": 0}
         else:
             best["stale"] += 1
@@ -180,6 +198,17 @@ class Steady(Trainer):
             self.control.should_training_stop = True
         return found
 
+    def _keep_best(self, target: Path) -> None:
+        shards.settle(self.model)
+        if self.is_deepspeed_enabled:
+            found = zero.whole(self.model)
+        else:
+            kept = adapters.trained(self.model)
+            found = {name: shards.whole(one.detach()) for name, one in kept.items()}
+        if self.team.first:
+            checkpoint.write_tensors(target, found)
+        self.team.wait()
+
     def figures(self, *given: Any, **told: Any) -> dict[str, float]:
         """What an evaluation finds, ``eval_loss`` and others; here the trainer's own. Who
         overrides it tells ``callback_handler.on_evaluate``."""
@@ -188,11 +217,6 @@ class Steady(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Weights, optimiser and random states in safetensors, the rest in JSON; one is kept."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._save_checkpoint(model, trial)
-            return
-        if not self.args.should_save:
-            return
         tensors, values = adapters.memory(self.model)
         numpy_state: Any = np.random.get_state()
         state = {
@@ -206,44 +230,67 @@ class Steady(Trainer):
         }
         tensors["numpy"] = torch.from_numpy(numpy_state[1].astype(np.int64))
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
-        checkpoint.save(
-            self.watch.folder, self.model, optimiser, state, trained_only=True, more=tensors
-        )
+        told = (self.watch.folder, self.model, optimiser, state)
+        if self.is_deepspeed_enabled:
+            zero.save(self.watch.folder, self.model, state, self.team, more=tensors)
+            return
+        if self.sharded:
+            shards.save(*told, self.team, more=tensors)
+            return
+        randoms = self.team.gather(torch.get_rng_state())
+        tensors |= {f"random.{rank}": one for rank, one in enumerate(randoms) if rank}
+        if self.team.first:
+            checkpoint.save(*told, trained_only=True, more=tensors)
+        self.team.wait()
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process has some rows of the model."""
+        return any(isinstance(one, DTensor) for one in self.model.parameters())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing yet: `_load_optimizer_and_scheduler` puts all back."""
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _prepare_for_training(self, max_steps: int, loader: Any, resume: str | None) -> Any:
+        prepare: Any = super()._prepare_for_training
+        if not self.is_deepspeed_enabled:
+            return prepare(max_steps, loader, resume)
+        found = prepare(max_steps, loader, None)  # or it looks for pickles
+        self._load_optimizer_and_scheduler(resume)
+        return found
 
     def _load_optimizer_and_scheduler(self, resume_from_checkpoint: str | None) -> None:
-        if resume_from_checkpoint is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_optimizer_and_scheduler(resume_from_checkpoint)
+        if resume_from_checkpoint is None:
             return
-        more: dict[str, Tensor] = {}
         optimiser = getattr(self.optimizer, "optimizer", self.optimizer)
-        state = checkpoint.load(
-            self.watch.folder, self.model, optimiser, trained_only=True, more=more
-        )
-        self._numpy = more.pop("numpy")
+        stored = shards.Stored(self.watch.folder)
+        if self.is_deepspeed_enabled:
+            more = zero.load(self.model, self.model_wrapped, stored)
+        else:
+            more = shards.load(self.model, optimiser, stored)
+        state = stored.state
+        self._numpy, found = more.pop("numpy"), stored.random(self.team.rank)
+        self._random = self._random if found is None else found
+        more = {name: one for name, one in more.items() if not name.startswith("random.")}
         adapters.remember(self.model, more, state["method"])
         self.lr_scheduler.load_state_dict(state["schedule"])
         for group, rate in zip(self.optimizer.param_groups, state["rates"], strict=True):
             group["lr"] = rate
         for name, value in state["watch"].items():
             setattr(self.watch, name, value)
+        self._counted = self.watch.tokens
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        from aegle.train.checkpoint import read
-
-        state, tensors = read(self.watch.folder)
+        state = shards.Stored(self.watch.folder).state
         version, inside, gauss = state["random"]["python"]
         random.setstate((version, tuple(inside), gauss))
         place, has, cached = state["random"]["numpy"]
         keys = self._numpy.numpy().astype(np.uint32)
         np.random.set_state(("MT19937", keys, place, has, cached))
-        torch.set_rng_state(tensors["random"])
+        if self._random is not None:
+            torch.set_rng_state(self._random)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Nothing: what a run leaves behind is written by its flow, without pickle."""
@@ -263,9 +310,10 @@ class _Turns(TrainerCallback):
         watch = self.trainer.watch
         watch.progress(state.global_step, state.max_steps)
         now = time.monotonic()
-        if watch.stop():
+        stop, save = self.trainer.agreed(watch.stop(), now - self.saved >= watch.save_s)
+        if stop:
             control.should_save = control.should_training_stop = True
-        elif now - self.saved >= watch.save_s:
+        elif save:
             control.should_save, self.saved = True, now
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **told: Any) -> None:

@@ -1,0 +1,152 @@
+"""Batches: each job as alone, in order, within the budget; bounded, timed, cancelled, drained."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegle.core.errors import AegleError, BusyError, InputError, StoppedError
+from aegle.serve.batch import Batcher
+
+
+class Held:
+    """Work that doubles numbers once it is let on, and notes its batches."""
+
+    def __init__(self) -> None:
+        self.let, self.begun = threading.Event(), threading.Event()
+        self.batches: list[list[int]] = []
+
+    def __call__(self, jobs: Sequence[int]) -> list[int | AegleError]:
+        self.batches.append(list(jobs))
+        self.begun.set()
+        assert self.let.wait(30)
+        return [InputError("three is no number") if job == 3 else 2 * job for job in jobs]
+
+
+def begun(work: Held, *, budget: int = 20, room: int = 10_000) -> Batcher[int, int]:
+    """A batcher that is amid its first job, of cost 1."""
+    batcher: Batcher[int, int] = Batcher("test", work, budget=budget, room=room)
+    batcher.submit(100, cost=1, deadline_s=60)
+    assert work.begun.wait(30)
+    return batcher
+
+
+@given(costs=st.lists(st.integers(1, 30), min_size=1, max_size=20))
+def test_each_job_gets_its_own_result_in_batches_within_the_budget(costs: list[int]) -> None:
+    work = Held()
+    batcher = begun(work)
+    futures = [batcher.submit(10 + n, cost=c, deadline_s=60) for n, c in enumerate(costs)]
+    assert batcher.waiting == sum(costs)
+    work.let.set()
+    assert [one.result(30) for one in futures] == [2 * (10 + n) for n in range(len(costs))]
+    batcher.close()
+    assert batcher.waiting == 0
+    done = work.batches[1:]
+    assert [job for batch in done for job in batch] == [10 + n for n in range(len(costs))]
+    for batch, after in zip(done, [*done[1:], None], strict=True):
+        cost = sum(costs[job - 10] for job in batch)
+        assert cost <= 20 or len(batch) == 1
+        assert after is None or cost + costs[after[0] - 10] > 20, "nobody waits while there is room"
+
+
+def test_a_full_queue_refuses_and_does_not_grow() -> None:
+    work = Held()
+    batcher = begun(work, room=10)
+    taken = [batcher.submit(n, cost=5, deadline_s=60) for n in (1, 2)]
+    for _ in range(50):
+        with pytest.raises(BusyError) as caught:
+            batcher.submit(4, cost=1, deadline_s=60)
+        assert caught.value.retry_after_s >= 1
+    assert batcher.waiting == 10
+    work.let.set()
+    assert [one.result(30) for one in taken] == [2, 4]
+    batcher.close()
+
+
+def test_a_job_larger_than_the_room_is_done_when_nothing_waits() -> None:
+    work = Held()
+    work.let.set()
+    batcher: Batcher[int, int] = Batcher("test", work, budget=4, room=10)
+    assert batcher.submit(1, cost=500, deadline_s=60).result(30) == 2
+    batcher.close()
+
+
+def test_what_would_not_be_begun_in_time_is_refused_at_once() -> None:
+    work = Held()
+    batcher = begun(work)
+    time.sleep(0.1)
+    work.let.set()  # the first batch did 1 in 0.1 s or more: 10 a second at most
+    work.begun.clear()
+    work.let.clear()
+    batcher.submit(1, cost=100, deadline_s=600)
+    assert work.begun.wait(30)
+    with pytest.raises(BusyError) as caught:
+        batcher.submit(2, cost=1, deadline_s=1)
+    assert caught.value.retry_after_s >= 5
+    work.let.set()
+    batcher.close()
+
+
+def test_a_job_past_its_deadline_is_not_begun() -> None:
+    work = Held()
+    batcher = begun(work)
+    late = batcher.submit(1, cost=1, deadline_s=0.01)
+    time.sleep(0.05)
+    work.let.set()
+    with pytest.raises(BusyError, match="deadline"):
+        late.result(30)
+    batcher.close()
+    assert work.batches == [[100]]
+
+
+def test_a_cancelled_job_is_not_begun() -> None:
+    work = Held()
+    batcher = begun(work)
+    assert batcher.submit(1, cost=1, deadline_s=60).cancel()
+    kept = batcher.submit(2, cost=1, deadline_s=60)
+    work.let.set()
+    assert kept.result(30) == 4
+    batcher.close()
+    assert work.batches == [[100], [2]]
+
+
+def test_one_bad_job_fails_alone() -> None:
+    work = Held()
+    batcher = begun(work)
+    good, bad = (batcher.submit(n, cost=1, deadline_s=60) for n in (2, 3))
+    work.let.set()
+    assert good.result(30) == 4
+    with pytest.raises(InputError):
+        bad.result(30)
+    batcher.close()
+
+
+def test_a_batch_that_fails_is_told_and_the_next_is_done() -> None:
+    def work(jobs: Sequence[int]) -> list[int]:
+        if 0 in jobs:
+            raise ZeroDivisionError
+        return list(jobs)
+
+    batcher: Batcher[int, int] = Batcher("test", work, budget=1, room=10)
+    with pytest.raises(ZeroDivisionError):
+        batcher.submit(0, cost=1, deadline_s=60).result(30)
+    assert batcher.submit(1, cost=1, deadline_s=60).result(30) == 1
+    batcher.close()
+
+
+def test_closing_does_what_waits_and_takes_nothing_more() -> None:
+    work = Held()
+    batcher = begun(work)
+    futures = [batcher.submit(n, cost=15, deadline_s=60) for n in (1, 2)]
+    ends = threading.Thread(target=batcher.close)
+    ends.start()
+    work.let.set()
+    ends.join(30)
+    assert [one.result(0) for one in futures] == [2, 4]
+    with pytest.raises(StoppedError):
+        batcher.submit(4, cost=1, deadline_s=60)
