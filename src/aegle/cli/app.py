@@ -13,6 +13,7 @@ from aegle.cli import (
     ablating,
     asking,
     assessing,
+    compressing,
     federating,
     filling,
     instructing,
@@ -80,6 +81,7 @@ reviewing.register(app)
 retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
+compressing.register(app)
 federating.register(app)
 
 

@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -96,10 +96,24 @@ def build(folder: Path, *, pooling: str, int8: bool) -> onnx.ModelProto:
 
 
 class Graph:
-    """Nodes and weights as they are written."""
+    """Nodes and weights as they are written.
 
-    def __init__(self, shape: Shape, weights: dict[str, NDArray[Any]], int8: bool) -> None:
-        self.shape, self.weights, self.int8 = shape, weights, int8
+    Args:
+        shape: of the encoder. A layer may have fewer heads, and another inner width, than the rest:
+            its weights say so.
+        weights: by their Hugging Face names without ``bert.``; joined ones are added to it.
+        int8: quantise the dense layers and the word table.
+        keep: of these, the ones that stay in float: ``encoder.layer.0.attention.self.qkv``, ...
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        weights: dict[str, NDArray[Any]],
+        int8: bool,
+        keep: Collection[str] = frozenset(),
+    ) -> None:
+        self.shape, self.weights, self.int8, self.keep = shape, weights, int8, frozenset(keep)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -191,7 +205,7 @@ class Graph:
 
     def table(self, name: str, ids: str) -> str:
         """Rows of a table; in INT8 each row is kept in 8 bits with its own scale."""
-        if not self.int8:
+        if not self.int8 or name in self.keep:
             return self.op("Gather", self.weight(name), ids)
         rows = self.weights[name]
         scale = np.maximum(np.abs(rows).max(1, keepdims=True), 1e-12) / _LEVELS
@@ -217,15 +231,16 @@ class Graph:
 
     def attend(self, x_BSC: str, bias_B11S: str, name: str) -> str:
         """Self-attention with one matrix for queries, keys and values."""
-        width, heads = self.shape.width, self.shape.heads
+        size = self.shape.width // self.shape.heads
         parts = [f"{name}.{part}" for part in ("query", "key", "value")]
-        scale = (width // heads) ** -0.5
+        heads = len(self.weights[f"{parts[0]}.bias"]) // size  # fewer than the shape's if pruned
+        scale = size**-0.5
         factors = (scale, 1.0, 1.0)  # the queries' scale goes into their weights
         for kind in ("weight", "bias"):
             joined = [self.weights[f"{p}.{kind}"] * f for p, f in zip(parts, factors, strict=True)]
             self.weights[f"{name}.qkv.{kind}"] = np.concatenate(joined)
         qkv = self.dense(x_BSC, f"{name}.qkv")
-        split = self.op("Reshape", qkv, self.ints(0, 0, 3, heads, width // heads))
+        split = self.op("Reshape", qkv, self.ints(0, 0, 3, heads, size))
         q_BHSD, k_BHDS, v_BHSD = (
             self.op(
                 "Transpose",
@@ -237,12 +252,12 @@ class Graph:
         scores = self.op("Add", self.op("MatMul", q_BHSD, k_BHDS), bias_B11S)
         mixed = self.op("MatMul", self.op("Softmax", scores, axis=-1), v_BHSD)
         back = self.op("Transpose", mixed, perm=[0, 2, 1, 3])
-        return self.op("Reshape", back, self.ints(0, 0, width))
+        return self.op("Reshape", back, self.ints(0, 0, heads * size))
 
     def dense(self, x: str, name: str) -> str:
         """x @ W + b, (B, S, C) -> (B, S, O)."""
         weight_CO, bias = self.weights[f"{name}.weight"].T, self.weight(f"{name}.bias")
-        if not self.int8:
+        if not self.int8 or name in self.keep:
             return self.op("Add", self.op("MatMul", x, self.const(f"{name}.w", weight_CO)), bias)
         scale_O = np.maximum(np.abs(weight_CO).max(0), 1e-12) / _LEVELS
         weight_u8 = self.const(f"{name}.w", np.rint(weight_CO / scale_O) + _ZERO, np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,12 @@ HEAD_BIAS: Final = "heads.bias"
 
 
 def build_tagger(
-    shape: Shape, weights: Weights, *, tasks: Sequence[str], int8: bool
+    shape: Shape,
+    weights: Weights,
+    *,
+    tasks: Sequence[str],
+    int8: bool,
+    keep: Collection[str] = frozenset(),
 ) -> onnx.ModelProto:
     """The graph of a tagger.
 
@@ -35,13 +40,14 @@ def build_tagger(
             ``.bias``.
         tasks: the tag heads.
         int8: see `aegle.lm.bert.build`.
+        keep: see `aegle.lm.bert.Graph`.
 
     Raises:
         InputError: a weight is missing.
     """
     named = {name.removeprefix("encoder."): value for name, value in weights.items()}
     try:
-        return _TagGraph(shape, named, int8).tagger(tasks)
+        return _TagGraph(shape, named, int8, keep).tagger(tasks)
     except KeyError as error:
         raise InputError(f"the tagger's weights lack {error.args[0]!r}") from error
 

@@ -21,6 +21,7 @@ from aegle.lm.encoder import open_session, read_tokenizer
 from aegle.lm.heads import Classifier, read_weights
 from aegle.lm.lexical import Lexical
 from aegle.lm.pair_words import PairWords
+from aegle.lm.pairs import depends_on_batch
 from aegle.lm.pieces import Ints, Pieces, Window, blocks, owners, pieces, windows
 from aegle.lm.reading import Found, Halves, Reading, States
 from aegle.lm.spans import Floats, decode, to_characters
@@ -53,6 +54,11 @@ class Head:
     temperature: float = 1.0
     bias: float = 0.0
     lexical: float = 0.0
+
+
+def _head(told: Mapping[str, Any]) -> Head:
+    lexical = told.get("lexical", 0.0)
+    return Head(tuple(told["labels"]), told["temperature"], told["bias"], lexical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +102,7 @@ class Tagger:
             self._size, self._overlap = int(card["max_pieces"]), int(card["overlap"])
             self._ends: tuple[int, int, int] = tuple(card["special_ids"])
             self.heads: Mapping[str, Head] = {
-                name: Head(
-                    tuple(told["labels"]),
-                    told["temperature"],
-                    told["bias"],
-                    told.get("lexical", 0.0),
-                )
-                for name, told in sorted(card["heads"].items())
+                name: _head(told) for name, told in sorted(card["heads"].items())
             }
             self.classifiers: Mapping[str, Classifier] = {
                 name: Classifier(
@@ -132,6 +132,7 @@ class Tagger:
         self._lexical = self._read_lexical(folder, at)
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         self._session: Any = open_session(folder / GRAPH, threads)
+        self._alone = depends_on_batch(folder / GRAPH)
         self._width = next(
             int(o.shape[2]) for o in self._session.get_outputs() if o.name == "states"
         )
@@ -267,7 +268,7 @@ class Tagger:
             [np.zeros((len(one.first_W), width), np.float32) for one in texts]
             for width in (widths[0], widths[1] if states else 0)
         ]
-        for group in _buckets(cut):
+        for group in _buckets(cut, alone=self._alone):
             told = self._run(texts, [cut[number] for number in group], names)
             for row, number in enumerate(group):
                 window = cut[number]
@@ -331,12 +332,12 @@ def fill(
     mask_S[: stop + 1] = 1
 
 
-def _buckets(cut: Sequence[Window]) -> Iterator[list[int]]:
-    """Numbers of windows, those of like length together, so that little is padded."""
+def _buckets(cut: Sequence[Window], *, alone: bool = False) -> Iterator[list[int]]:
+    """Numbers of windows, those of like length together, so that little is padded; or one each."""
     order = sorted(range(len(cut)), key=lambda n: cut[n].end - cut[n].start, reverse=True)
     start = 0
     while start < len(order):
         longest = cut[order[start]].end - cut[order[start]].start + 2
-        size = max(1, _BATCH_PIECES // longest)
+        size = 1 if alone else max(1, _BATCH_PIECES // longest)
         yield order[start : start + size]
         start += size
