@@ -239,7 +239,7 @@ def test_forgetting_by_another_process_empties_the_caches(server: Running, tmp_p
     assert [cached(), cached()] == [0, 1]
     commands.run(server.root, "ingest", {"paths": [str(note)]})
     assert [cached(), cached()] == [0, 1]
-    commands.run(server.root, "forget", {"what": "MRN 771009"})
+    commands.run(server.root, "forget", {"what": str(note)})
     assert cached() == 0
 
 
