@@ -47,8 +47,9 @@ from aegle.train.rewards import refuses, sentences_of
 RECIPE: Final = Path(__file__).parent.parent / "recipes" / "sft-grounded.yaml"
 FIGURES: Final = ("citation_precision", "refusal_accuracy", "answer_f1")
 MOST: Final = 128
-REFUSE: Final = 0.5
-"""Refusals made for a paper; half of the papers give an answer: one refusal to one answer."""
+REFUSE: Final = 0.2
+"""Refusals made for a paper to learn from, of which half give an answer. A refusal is always the same
+text, answers differ: as many refusals as answers make it the likeliest beginning of any reply."""
 _MARK: Final = re.compile(r"\s*\[[\d,\s]+\]")
 
 Row = dict[str, Any]
@@ -163,6 +164,7 @@ def measured(args: argparse.Namespace, out: Path) -> dict[str, Any]:
 
     quieten()
     parts = pubmedqa(args.data, SERVED, refuse=REFUSE)
+    parts["test"] = pubmedqa(args.data, SERVED, refuse=0.5)["test"]  # whatever is learned from
     rows = write(parts, out / "examples", args.train)
     test = sorted(rows["test"], key=lambda one: str(one["id"]))[: args.tests]
     result: dict[str, Any] = {"train": len(rows["train"]), "dev": len(rows["dev"])}
