@@ -48,8 +48,8 @@ RECIPE: Final = Path(__file__).parent.parent / "recipes" / "sft-grounded.yaml"
 FIGURES: Final = ("citation_precision", "refusal_accuracy", "answer_f1")
 MOST: Final = 128
 REFUSE: Final = 0.2
-"""Refusals made for a paper to learn from, of which half give an answer. A refusal is always the same
-text, answers differ: as many refusals as answers make it the likeliest beginning of any reply."""
+"""Refusals made for a paper to learn from, of which half give an answer. A refusal is one text and
+answers are many: as many refusals as answers make it the likeliest beginning of any reply."""
 _MARK: Final = re.compile(r"\s*\[[\d,\s]+\]")
 
 Row = dict[str, Any]
