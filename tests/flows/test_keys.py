@@ -32,8 +32,13 @@ def test_a_key_is_stored_as_its_hash_alone(layout: Layout) -> None:
 
 @pytest.mark.parametrize(
     ("name", "role", "rate"),
-    [("x", "king", 1), ("", "reader", 1), ("x" * 65, "reader", 1), ("a\nb", "reader", 1)]
-    + [("x", "reader", -1)],
+    [
+        ("x", "king", 1),
+        ("", "reader", 1),
+        ("x" * 65, "reader", 1),
+        ("a\nb", "reader", 1),
+        ("x", "reader", -1),
+    ],
 )
 def test_what_is_no_key_is_refused(layout: Layout, name: str, role: str, rate: int) -> None:
     with pytest.raises(UsageError):
