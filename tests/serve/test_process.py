@@ -221,15 +221,18 @@ def test_a_swap_under_load_fails_no_request(server: Running, tmp_path: Path) -> 
     assert made_by[-1].startswith("swapped-1")
 
 
-def test_forgetting_by_another_process_empties_the_caches(server: Running) -> None:
+def test_a_change_by_another_process_empties_the_caches(server: Running, tmp_path: Path) -> None:
     body = {"text": "Takes metoprolol for hypertension."}
     first, second = (server.post("/v1/extract", body) for _ in range(2))
     assert first.json() == second.json()
-    # The owner's socket: `forget` itself needs a source; what it does to the caches is `changed`.
-    commands.run(server.root, "ingest", {"paths": [str(server.root / "aegle.toml")]})
-    server.post("/v1/extract", body)
+    note = tmp_path / "note.txt"
+    note.write_text("Assessment: stable. Plan: continue metoprolol.\n")
+    for command, params in (("ingest", {"paths": [str(note)]}), ("forget", {"what": str(note)})):
+        commands.run(server.root, command, params)  # by the owner's socket
+        assert server.post("/v1/extract", body).json() == first.json()
+        assert server.post("/v1/extract", body).json() == first.json()
     told = [one["cached"] for one in server.audit() if one["what"] == "/v1/extract"]
-    assert told[-3:] == [0, 1, 0]
+    assert told[-6:] == [0, 1, 0, 1, 0, 1]
 
 
 def test_audit_and_metrics_hold_no_text(server: Running) -> None:
@@ -243,7 +246,7 @@ def test_audit_and_metrics_hold_no_text(server: Running) -> None:
 
 def test_told_to_end_it_ends_what_it_accepted(server: Running) -> None:
     """Last: nothing answers after it."""
-    text = " ".join(f"Takes warfarin {n} mg daily for atrial fibrillation." for n in range(2500))
+    text = " ".join(f"Takes warfarin {n} mg daily for atrial fibrillation." for n in range(150))
     replies: list[httpx.Response] = []
     accepted = threading.Thread(
         target=lambda: replies.append(server.post("/v1/extract", {"text": text}))

@@ -77,7 +77,7 @@ class Work:
     async def encoder(self) -> Encoder:
         """The encoder; opened in a thread, since others may hold the kit's lock for long."""
         opened: Encoder | None = self._kit.__dict__.get("encoder")
-        return opened or await run_in_threadpool(self._opened)
+        return await run_in_threadpool(self._opened) if opened is None else opened
 
     def _opened(self) -> Encoder:
         with self._kit.lock:
