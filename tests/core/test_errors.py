@@ -36,9 +36,8 @@ def test_a_missing_extra_names_the_command() -> None:
     assert "pip install 'aegle[documents]'" in str(error)
     assert set(plugins.EXTRAS.values()) == {
         "private",
-        "ray",
-        "deepspeed",
         "federated",
+        "ray", "deepspeed",
         "documents", "ocr", "telemetry", "hub", "train", "track", "search",
         "lancedb", "pgvector", "faiss", "qdrant", "milvus",
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from typing import Any, Final
@@ -86,6 +87,11 @@ class Gate:
                 await refusal(scope, receive, one.send)
             else:
                 await one.answer(app, headers, receive)
+        except asyncio.CancelledError:
+            # The drain took too long and the server cuts off what is left: to be asked again.
+            if not one.begun and self.draining:
+                await _cut(path)(scope, receive, one.send)
+            raise
         except Exception:
             one.fail()
             raise
@@ -125,6 +131,11 @@ class _One:
             return first.pop() if first else await receive()
 
         await app(self._scope, again, self.send)
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of the reply was sent."""
+        return bool(self._status)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -170,6 +181,11 @@ class _One:
             status=status,
             seconds=seconds,
         )
+
+
+def _cut(path: str) -> Any:
+    said = "the server ended before this was done; ask again in a moment"
+    return failure("StoppedError", said, 503, path=path, retry_after_s=_DRAIN_RETRY_S)
 
 
 def _area(path: str) -> str:

@@ -76,9 +76,8 @@ class Work:
 
     async def encoder(self) -> Encoder:
         """The encoder; opened in a thread, since others may hold the kit's lock for long."""
-        if "encoder" in self._kit.__dict__:
-            return self._kit.encoder
-        return await run_in_threadpool(self._opened)
+        opened: Encoder | None = self._kit.__dict__.get("encoder")
+        return await run_in_threadpool(self._opened) if opened is None else opened
 
     def _opened(self) -> Encoder:
         with self._kit.lock:
