@@ -99,7 +99,7 @@ from pathlib import Path
 from aegle.core import plugins
 from aegle.testing.index import WIDTH, chunk, vectors
 index = plugins.find("index", sys.argv[2])(Path(sys.argv[1]) / "index", width=WIDTH)
-chunks = [chunk(str(i), f"text {i}", document=f"d{i // 10}-") for i in range(100)]
+chunks = [chunk(str(i), f"text {i}", document=f"note{i // 10}-") for i in range(100)]
 index.add(chunks, vectors(100))
 index.search_text("text", k=1)
 def die(*args, **options):
@@ -109,7 +109,7 @@ if sys.argv[2] == "lancedb":
 else:
     alter = index._client.alter_alias
     index._client.alter_alias = lambda *args: die(alter(*args))
-index.remove(["d1-", "d2-"])
+index.remove(["note1-", "note2-"])
 """
 
 
@@ -120,9 +120,11 @@ def test_a_removal_killed_half_way_is_finished_by_the_next(name: str, tmp_path: 
     assert subprocess.run(command, check=False).returncode == -9
     gone = [chunk(str(i), "x").id.encode() for i in range(10, 30)]
     index, known = opener(name)(tmp_path), vectors(100)[10:30]
-    index.remove(["d1-", "d2-"])
+    index.remove(["note1-", "note2-"])
     assert index.count() == len(index.search_text("text", k=100)) == 80
-    assert files_holding(tmp_path, [b"d1-", b"d2-", *gone, *(v.tobytes() for v in known)]) == []
+    assert (
+        files_holding(tmp_path, [b"note1-", b"note2-", *gone, *(v.tobytes() for v in known)]) == []
+    )
     if name == "milvus":  # its files are compressed: look for a collection that was left behind
         assert len(list((tmp_path / "index" / "milvus.db" / "collections").iterdir())) == 1
     index.close()
