@@ -6,7 +6,8 @@ PubMedQA's questions with the numbered paragraphs of their abstracts (to be answ
 sentences) or of the nearest other abstracts (to be refused), as `aegle.train.data.instructions`
 makes them; its own test questions are the test, and no abstract stands in two parts. The recipe is
 recipes/sft-grounded.yaml. The base and what was learned answer the same test questions, greedily,
-and are asked as `aegle ask` asks its generator. With 95% intervals over abstracts:
+and are asked as `aegle ask` asks its generator. Of the test half as many are refusals as papers; to learn
+from there are ``--answers`` answers to a refusal. With 95% intervals over abstracts:
 
 - ``citation_precision``: the share of citations that are of use (ALCE's precision), of questions
   that can be answered; a reply without one has 0. `aegle-support` judges.
@@ -47,24 +48,40 @@ from aegle.train.rewards import refuses, sentences_of
 RECIPE: Final = Path(__file__).parent.parent / "recipes" / "sft-grounded.yaml"
 FIGURES: Final = ("citation_precision", "refusal_accuracy", "answer_f1")
 MOST: Final = 128
-REFUSE: Final = 0.2
-"""Refusals made for a paper to learn from, of which half give an answer. A refusal is one text and
-answers are many: as many refusals as answers make it the likeliest beginning of any reply."""
+REFUSE: Final = 0.5
+"""Refusals made for a paper; half of the papers give an answer: one refusal to one answer."""
+ANSWERS: Final = 6
+"""Answers to one refusal in training. A refusal begins with one word and an answer with any: at one
+to one, greedy replies refuse all (decision 0091). Six by the odds of a refusal on dev."""
 _MARK: Final = re.compile(r"\s*\[[\d,\s]+\]")
 
 Row = dict[str, Any]
 
 
-def write(parts: dict[str, list[Any]], folder: Path, most: int) -> dict[str, list[Row]]:
-    """The parts as files; of train and dev at most so many, of dev a sixth of that."""
+def write(
+    parts: dict[str, list[Any]], folder: Path, most: int, answers_to_one: int
+) -> dict[str, list[Row]]:
+    """The parts as files; of train and dev at most so many, of dev a sixth; with few refusals."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {"train": most, "dev": max(8, most // 6)}
     rows = {part: [one.as_json() for one in some] for part, some in parts.items()}
     for part, size in sizes.items():
-        rows[part] = sorted(rows[part], key=lambda one: str(one["id"]))[:size]
+        mixed = _mixed(sorted(rows[part], key=lambda one: str(one["id"])), answers_to_one)
+        rows[part] = mixed[:size]
         lines = "\n".join(map(json.dumps, rows[part]))
         (folder / f"{part}.jsonl").write_text(lines, "utf-8")
     return rows
+
+
+def _mixed(rows: list[Row], answers_to_one: int) -> list[Row]:
+    """All answers, and a refusal after so many of them while there are some."""
+    refusals = iter([one for one in rows if not one["answerable"]])
+    found = []
+    for count, one in enumerate((one for one in rows if one["answerable"]), 1):
+        found.append(one)
+        if count % answers_to_one == 0:
+            found.extend([one] if (one := next(refusals, None)) else [])
+    return found
 
 
 def answers(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[str]:
@@ -164,8 +181,7 @@ def measured(args: argparse.Namespace, out: Path) -> dict[str, Any]:
 
     quieten()
     parts = pubmedqa(args.data, SERVED, refuse=REFUSE)
-    parts["test"] = pubmedqa(args.data, SERVED, refuse=0.5)["test"]  # whatever is learned from
-    rows = write(parts, out / "examples", args.train)
+    rows = write(parts, out / "examples", args.train, max(1, args.answers))
     test = sorted(rows["test"], key=lambda one: str(one["id"]))[: args.tests]
     result: dict[str, Any] = {"train": len(rows["train"]), "dev": len(rows["dev"])}
     adapter = args.adapter
@@ -208,6 +224,7 @@ def main() -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True)
     add("--train", type=int, default=240, help="examples learned from")
+    add("--answers", type=int, default=ANSWERS, help="learned from, to one refusal")
     add("--tests", type=int, default=100)
     add("--out", type=Path, help="keeps examples, run and replies, and goes on from them")
     add("--adapter", type=Path, help="a trained one; nothing is trained")
