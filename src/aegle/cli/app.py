@@ -17,6 +17,7 @@ from aegle.cli import (
     federating,
     filling,
     instructing,
+    promoting,
     retrievers,
     reviewing,
     serving,
@@ -77,6 +78,7 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+promoting.register(app)
 federating.register(app)
 
 

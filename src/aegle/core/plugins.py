@@ -55,6 +55,7 @@ EXTRAS: Final[dict[str, str]] = {
     "flwr": "federated",
     "mlflow": "track",
     "optuna": "search",
+    "cryptography": "sign",
     "lancedb": "lancedb",
     "psycopg": "pgvector",
     "faiss": "faiss",
