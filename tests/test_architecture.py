@@ -26,6 +26,7 @@ FLOORS = {
     "train": 2,
     "compress": 2,
     "evaluate": 2,
+    "registry": 2,
     "packs": 2,
     "backends": 2,
     "testing": 2,

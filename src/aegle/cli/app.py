@@ -19,6 +19,7 @@ from aegle.cli import (
     instructing,
     jobs,
     keys,
+    promoting,
     retrievers,
     reviewing,
     serving,
@@ -82,6 +83,7 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+promoting.register(app)
 federating.register(app)
 
 

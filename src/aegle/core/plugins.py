@@ -57,6 +57,7 @@ EXTRAS: Final[dict[str, str]] = {
     "deepspeed": "deepspeed",
     "mlflow": "track",
     "optuna": "search",
+    "cryptography": "sign",
     "lancedb": "lancedb",
     "psycopg": "pgvector",
     "faiss": "faiss",

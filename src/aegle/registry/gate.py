@@ -1,0 +1,100 @@
+"""What a version must show before it may be champion; figures are judged here, not their verdict.
+
+Evidence of every kind but parity is ``{"model": digest, "figures": {name: {value, low, high, n}},
+"limits": {name: {"at_least": x} or {"at_most": x}}}``. Of robustness, fairness and latency limits
+are asked for: figures alone don't say whether they are good enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aegle.core.errors import UsageError
+from aegle.core.records import Measure
+
+KINDS: Final = ("scores", "parity", "robustness", "fairness", "latency")
+LIMITED: Final = ("robustness", "fairness", "latency")
+KEEP: Final = 0.95
+"""Least share of the original's score on a critical label; a certificate may ask for more."""
+SERVED: Final = "served"
+
+
+def missing(evidence: Mapping[str, Any], digest: str) -> list[str]:
+    """What is missing or fails, a sentence each, in the order of `KINDS`."""
+    found = []
+    for kind in KINDS:
+        if kind not in evidence:
+            found.append(f"{kind} (none attached)")
+        else:
+            found += [f"{kind}: {one}" for one in wrong(kind, evidence[kind], digest)]
+    return found
+
+
+def wrong(kind: str, found: Any, digest: str) -> list[str]:
+    """Why evidence doesn't hold for the version with this digest; empty where it does.
+
+    Raises:
+        UsageError: no such kind.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"evidence is {', '.join(KINDS)}, not {kind!r}")
+    try:
+        if found["model"] != digest:
+            return [f"it is about model {str(found['model'])[:12]}, this one is {digest[:12]}"]
+        return _parity(found) if kind == "parity" else _figures(kind, found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return [f"it is not in the form of {kind} ({type(error).__name__}: {error})"]
+
+
+def _figures(kind: str, found: Any) -> list[str]:
+    figures = {name: measure(one) for name, one in found["figures"].items()}
+    limits = dict(found.get("limits", {}))
+    if not figures:
+        return ["it holds no figures"]
+    if kind in LIMITED and not limits:
+        return ["it names no limits"]
+    out = []
+    for name, limit in limits.items():
+        ((way, bound),) = limit.items()
+        if way not in ("at_least", "at_most") or not math.isfinite(bound):
+            raise ValueError(f"limit of {name}")
+        value = figures[name].value
+        if value < bound if way == "at_least" else value > bound:
+            out.append(f"{name} is {value:.4g}, the limit is {way.replace('_', ' ')} {bound:.4g}")
+    return out
+
+
+def _parity(found: Any) -> list[str]:
+    stages, keep = list(found["stages"]), max(KEEP, float(found["keep"]))
+    names = [one["name"] for one in stages]
+    if not math.isfinite(keep) or names[:1] != ["original"] or names[-1] != SERVED:
+        return [f"its stages are {', '.join(names)}; they begin with original, end with {SERVED}"]
+    if len(set(names)) != len(names):
+        return ["a stage is there twice"]
+    if stages[-1]["digest"] != found["model"]:
+        return ["what was served is another model"]
+    critical = list(found["critical"])
+    if not critical:
+        return ["no label is critical"]
+    out = []
+    for stage in stages[1:]:
+        for label in critical:
+            kept, gold = (
+                measure(stage["labels"][label]["kept"]).value,
+                int(stage["labels"][label]["gold"]),
+            )
+            if gold < 1:
+                out.append(f"{label} is critical and not in the documents")
+            elif not kept >= keep:
+                out.append(f"{stage['name']} keeps {kept:.1%} of {label}, {keep:.0%} is needed")
+    return out
+
+
+def measure(told: Any) -> Measure:
+    """A figure read back; raises ValueError for one that isn't finite or in order."""
+    found = Measure(float(told["value"]), float(told["low"]), float(told["high"]), int(told["n"]))
+    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+        raise ValueError("a figure is not finite")
+    return found

@@ -1,0 +1,202 @@
+"""The registry: lineage, signatures, refusals, aliases, writers at once, MLflow's aliases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from aegle.cli.app import app
+from aegle.core.errors import InputError, NotFoundError, UsageError
+from aegle.flows import promoting
+from aegle.registry import gate
+from aegle.registry.sign import Keys
+from aegle.registry.store import Registry
+
+pytest.importorskip("cryptography")
+HASH = {"notes": "0" * 64}
+
+
+def figure(value: float) -> dict[str, float]:
+    return {"value": value, "low": value, "high": value, "n": 40}
+
+
+def certificate(digest: str, kept: float = 0.99) -> dict[str, Any]:
+    labels = {"drug": {"kept": figure(kept), "gold": 12}}
+    stages = [{"name": name, "digest": digest, "labels": labels} for name in ("original", "served")]
+    return {"model": digest, "keep": 0.95, "critical": ["drug"], "stages": stages}
+
+
+def proof(kind: str, digest: str) -> dict[str, Any]:
+    if kind == "parity":
+        return certificate(digest)
+    return {"model": digest, "figures": {"f1": figure(0.9)}, "limits": {"f1": {"at_least": 0.8}}}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    (folder / "heads").mkdir(parents=True)
+    (folder / "card.json").write_text("{}")
+    (folder / "heads" / "model.safetensors").write_bytes(bytes(range(64)))
+    return folder
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "registry", Keys(tmp_path / "key"))
+
+
+def added(registry: Registry, model: Path, **more: Any) -> Any:
+    told: dict[str, Any] = {"data": HASH, "recipe": {"steps": 3}, "code": "aegle 1", **more}
+    return registry.add("triage", model, **told)
+
+
+def test_versions_carry_their_lineage(registry: Registry, model: Path) -> None:
+    first = added(registry, model)
+    second = added(registry, model, parents=["triage/1"])
+    assert (first.number, second.number) == (1, 2)
+    assert second.lineage["parents"] == ["triage/1"]
+    assert second.lineage["data"] == HASH
+    with pytest.raises(NotFoundError, match="no version '9'"):
+        added(registry, model, parents=["triage/9"])
+    with pytest.raises(UsageError, match="needs its data's hashes"):
+        added(registry, model, data={})
+    with pytest.raises(UsageError, match="a model's name"):
+        registry.numbers("../elsewhere")
+
+
+def test_any_changed_byte_is_refused(registry: Registry, model: Path) -> None:
+    version = added(registry, model)
+    registry.attach("triage", 1, "scores", proof("scores", version.digest))
+    registry.alias("triage", "challenger", 1)
+    root = version.folder.parent
+    for path in [
+        *root.rglob("*.json"),
+        *root.rglob("*.safetensors"),
+        root.parents[1] / "aliases.json",
+    ]:
+        kept = path.read_bytes()
+        for at in range(len(kept)):
+            path.write_bytes(kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :])
+            try:
+                opened = registry.open("triage", 1)
+            except InputError:
+                continue
+            # Only what JSON ignores may differ.
+            assert path.suffix == ".json"
+            assert path.parent.name != "model"
+            assert json.loads(path.read_bytes()) == json.loads(kept)
+            assert opened.digest == version.digest
+        path.write_bytes(kept)
+    (version.folder / "more.json").write_text("{}")
+    with pytest.raises(InputError, match=r"more\.json was added"):
+        registry.open("triage", 1)
+
+
+def test_evidence_can_not_change_places(registry: Registry, model: Path, tmp_path: Path) -> None:
+    version = added(registry, model)
+    (model / "card.json").write_text('{"other": 1}')
+    other = added(registry, model)
+    registry.attach("triage", 1, "scores", proof("scores", version.digest))
+    folder = version.folder.parent / "evidence"
+    (folder / "latency.json").write_bytes((folder / "scores.json").read_bytes())
+    with pytest.raises(InputError, match="another kind"):
+        registry.open("triage", 1)
+    with pytest.raises(InputError, match="about model"):
+        registry.attach("triage", 2, "scores", proof("scores", version.digest))
+    stranger = Registry(tmp_path / "registry", Keys(tmp_path / "key2"))
+    with pytest.raises(InputError, match="another key"):
+        stranger.open("triage", other.number)
+
+
+def test_a_champion_needs_all_evidence(registry: Registry, model: Path) -> None:
+    digest = added(registry, model).digest
+    for kind in gate.KINDS:
+        with pytest.raises(UsageError, match=f"missing: {kind} "):
+            registry.alias("triage", "champion", 1)
+        registry.attach("triage", 1, kind, proof(kind, digest))
+    registry.alias("triage", "champion", 1, because="first")
+    assert registry.open("triage", "champion").number == 1
+    assert registry.history("triage")[0]["because"] == "first"
+
+
+def test_what_fails_is_refused(registry: Registry, model: Path) -> None:
+    digest = added(registry, model).digest
+    with pytest.raises(InputError, match=r"served keeps 94\.0% of drug, 95% is needed"):
+        registry.attach("triage", 1, "parity", certificate(digest, 0.94))
+    lenient = certificate(digest, 0.94) | {"keep": 0.5, "passes": True}
+    assert gate.wrong("parity", lenient, digest)
+    short = certificate(digest)
+    short["stages"] = short["stages"][:1]
+    assert "end with served" in gate.wrong("parity", short, digest)[0]
+    low = {"model": digest, "figures": {"f1": figure(0.5)}, "limits": {"f1": {"at_least": 0.8}}}
+    assert gate.wrong("fairness", low, digest) == ["f1 is 0.5, the limit is at least 0.8"]
+    assert gate.wrong("latency", {"model": digest, "figures": {"f1": figure(1)}}, digest)
+    assert gate.wrong("scores", {"model": digest, "figures": {"f1": figure(float("nan"))}}, digest)
+    assert gate.wrong("scores", [], digest)
+
+
+def test_code_and_links_are_refused(registry: Registry, model: Path) -> None:
+    (model / "model.pkl").write_bytes(b"")
+    with pytest.raises(InputError, match="can carry code"):
+        added(registry, model)
+    (model / "model.pkl").unlink()
+    (model / "link.json").symlink_to(model / "card.json")
+    with pytest.raises(InputError, match="is a link"):
+        added(registry, model)
+    assert registry.numbers("triage") == []
+
+
+def test_writers_at_once_lose_nothing(registry: Registry, model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from aegle.registry.sign import Keys;"
+        "from aegle.registry.store import Registry; r = Path(sys.argv[1]);"
+        "[Registry(r / 'registry', Keys(r / 'key')).add('triage', r / 'model', data={'a': 'b'},"
+        " recipe=None, code='x') for _ in range(5)]"
+    )
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    running = [subprocess.Popen(line) for _ in range(2)]
+    assert [one.wait(60) for one in running] == [0, 0]
+    assert registry.numbers("triage") == list(range(1, 11))
+    assert registry.open("triage", 10).digest == registry.open("triage", 1).digest
+
+
+def test_the_shell_names_what_is_missing(model: Path, tmp_path: Path) -> None:
+    run, data = CliRunner(), tmp_path / "data.jsonl"
+    data.write_text("{}")
+    where = ["--registry", str(tmp_path / "r"), "--key", str(tmp_path / "key")]
+    line = ["registry", "add", "triage", str(model), "--data", str(data), *where, "--json"]
+    made = run.invoke(app, line)
+    assert made.exit_code == 0, made.output
+    digest = json.loads(made.output)["digest"]
+    refused = run.invoke(app, ["promote", "triage", "--version", "1", *where])
+    assert refused.exit_code != 0
+    assert all(kind in str(refused.exception) for kind in gate.KINDS)
+    for kind in gate.KINDS:
+        file = tmp_path / f"{kind}.json"
+        file.write_text(json.dumps(proof(kind, digest)))
+        told = ["registry", "evidence", "triage", kind, str(file), "--version", "1", *where]
+        assert run.invoke(app, told).exit_code == 0
+    done = run.invoke(app, ["promote", "triage", "--version", "1", *where])
+    assert done.exit_code == 0, done.output
+    assert "champion" in run.invoke(app, ["registry", "list", "triage", *where]).output
+    with pytest.raises(UsageError, match="keep it elsewhere"):
+        promoting.opened(tmp_path / "r", tmp_path / "r" / "key")
+
+
+def test_mlflow_repeats_the_alias(registry: Registry, model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    from aegle.backends.tracker_mlflow import MlflowTracker
+
+    added(registry, model)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    promoting.promote(registry, "triage", "1", alias="challenger", tracker=uri)
+    tracker = MlflowTracker(uri)
+    assert tracker.source("triage", "challenger") == str(registry.open("triage", 1).folder)
+    tracker.close()
