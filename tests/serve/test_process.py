@@ -44,8 +44,18 @@ class Running:
         return httpx.post(self.url + path, json=body, headers=told, timeout=120)
 
     def audit(self) -> list[dict[str, Any]]:
+        """The lines of all that ended; one is written just after its reply, so wait for the last.
+
+        None of these tests has a request under way when it reads them, so a pause is the end.
+        """
+        shown = None
+        while shown != (shown := self._lines()):
+            time.sleep(0.1)
+        return [json.loads(one) for one in shown]
+
+    def _lines(self) -> list[str]:
         paths = (self.root / "journal").glob("requests-*.jsonl")
-        return [json.loads(one) for path in paths for one in path.read_text().splitlines()]
+        return [one for path in paths for one in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
