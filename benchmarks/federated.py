@@ -6,8 +6,8 @@
 
 Task: the ATT&CK technique of a sentence of TRAM2, of the ten commonest; a report is wholly in
 training, dev or test, and at one site. Sites are unlike on purpose: a report goes where most of its
-techniques go, and each technique belongs to a site. The model says the class's letter. ``local`` is
-the mean over sites of models that each trained alone; ``pooled`` trained on all, for as many epochs
+techniques go, and each technique belongs to a site. The model says a word of the class's name.
+``local`` is the mean over sites of models that each trained alone; ``pooled`` trained on all, for as many epochs
 as there are rounds; ``fedavg`` and ``fedprox`` train an epoch a round at each site. ``dp-E`` is
 pooled DP-SGD towards single sentences, spending epsilon E at delta 1e-5, for more and larger steps;
 ``dp-none`` is the same without noise. Scores are accuracies over seeds on the same held-out
@@ -26,7 +26,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from adapters import LETTERS, _drawn, _prompt, _right, tram2
+from adapters import WORDS, _drawn, _prompt, _right, tram2
 from aegle.core.errors import AegleError
 from aegle.lm.catalog import resolve
 from aegle.metrics.stats import mean
@@ -133,7 +133,7 @@ class Told:
                 json.dumps(
                     {
                         "prompt": _prompt(one["text"]),
-                        "completion": LETTERS[self.labels.index(one["label"])],
+                        "completion": f" {WORDS[one['label']]}",
                         "group": one["group"],
                     }
                 )

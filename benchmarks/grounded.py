@@ -6,8 +6,8 @@ PubMedQA's questions with the numbered paragraphs of their abstracts (to be answ
 sentences) or of the nearest other abstracts (to be refused), as `aegle.train.data.instructions`
 makes them; its own test questions are the test, and no abstract stands in two parts. The recipe is
 recipes/sft-grounded.yaml. The base and what was learned answer the same test questions, greedily,
-and are asked as `aegle ask` asks its generator. Of the test half as many are refusals as papers; to
-learn from there are ``--answers`` answers to a refusal. With 95% intervals over abstracts:
+and are asked as `aegle ask` asks its generator. The test holds about as many refusals as answers;
+to learn from there are ``--answers`` answers to one refusal. With 95% intervals over abstracts:
 
 - ``citation_precision``: the share of citations that are of use (ALCE's precision), of questions
   that can be answered; a reply without one has 0. `aegle-support` judges.

@@ -73,8 +73,8 @@ def promote(
 ) -> dict[str, Any]:
     """Let an alias stand for a version; in MLflow as well, where a tracker's URI is given.
 
-    Our own store decides; MLflow repeats it. Where MLflow fails after that, the alias here stands
-    and the error says so.
+    Our own store decides; MLflow repeats it. Where MLflow fails after that, the alias here stands;
+    the error is the tracker's own.
 
     Raises:
         UsageError: evidence is missing or fails; each kind is named.
