@@ -8,10 +8,10 @@ Task: the ATT&CK technique of a sentence of TRAM2, of the ten commonest; a repor
 training, dev or test, and at one site. Sites are unlike on purpose: a report goes where most of its
 techniques go, and each technique belongs to a site. The model says a word of the class's name.
 ``local`` is the mean over sites of models that each trained alone; ``pooled`` trained on all, for
-as many epochs as there are rounds; ``fedavg`` and ``fedprox`` train an epoch a round at each site. ``dp-E`` is
-pooled DP-SGD towards single sentences, spending epsilon E at delta 1e-5, for more and larger steps;
-``dp-none`` is the same without noise. Scores are accuracies over seeds on the same held-out
-sentences, with 95% intervals over reports; ``over_local`` is the paired difference.
+as many epochs as there are rounds; ``fedavg`` and ``fedprox`` train an epoch a round at each site.
+``dp-E`` is pooled DP-SGD towards single sentences, spending epsilon E at delta 1e-5, for more and
+larger steps; ``dp-none`` is the same without noise. Scores are accuracies over seeds on the same
+held-out sentences, with 95% intervals over reports; ``over_local`` is the paired difference.
 Nothing was tuned.
 """
 
