@@ -33,6 +33,7 @@ class Version:
         digest: `aegle.core.artifacts.sha256_tree` of that folder.
         lineage: data (name -> hash), recipe, code, parents (``name/number``), when it was added.
         evidence: kind -> what was attached.
+        critical: labels that it may not lose, as its owner or the packs said when it was added.
     """
 
     name: str
@@ -41,6 +42,13 @@ class Version:
     digest: str
     lineage: Mapping[str, Any]
     evidence: Mapping[str, Any]
+    critical: tuple[str, ...] = ()
+
+    def missing(self, critical: Sequence[str] = ()) -> list[str]:
+        """What it lacks to be champion; ``critical``: more labels that it may not lose."""
+        told = dict.fromkeys([*self.critical, *critical])
+        trained = frozenset(self.lineage["data"].values())
+        return gate.missing(self.evidence, self.digest, critical=[*told], trained=trained)
 
 
 class Registry:
@@ -67,6 +75,7 @@ class Registry:
         recipe: Any,
         code: str,
         parents: Sequence[str] = (),
+        critical: Sequence[str] = (),
     ) -> Version:
         """Copy a model's folder in as the next version.
 
@@ -76,6 +85,7 @@ class Registry:
             data: name of a data set -> its SHA-256.
             recipe: plain values. ``code``: the version of the code that made it.
             parents: ``name/number`` of versions here.
+            critical: labels that the version may not lose.
 
         Raises:
             UsageError: a name that can't be one, or no data.
@@ -101,7 +111,8 @@ class Registry:
                     shutil.copyfile(source / one, into)
                 lineage = {"data": dict(data), "recipe": recipe, "code": code}
                 lineage |= {"parents": list(parents), "added": round(time.time())}
-                self._sign(part, {"name": name, "number": number, "lineage": lineage}, files)
+                about = {"name": name, "number": number, "lineage": lineage}
+                self._sign(part, {**about, "critical": list(critical)}, files)
                 part.rename(target)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -141,19 +152,26 @@ class Registry:
             path.stem: self._evidence(path, body["digest"])
             for path in sorted((folder / "evidence").glob("*.json"))
         }
-        about = (body["digest"], body["lineage"], evidence)
+        about = (body["digest"], body["lineage"], evidence, tuple(body.get("critical", ())))
         return Version(name, number, folder / "model", *about)
 
     def attach(self, name: str, which: str | int, kind: str, found: Mapping[str, Any]) -> None:
         """Keep evidence of a kind for a version; what was there of that kind is replaced.
 
+        A parity certificate is a record that this registry's key signed (`aegle parity --key`).
+
         Raises:
             UsageError: no kind of `aegle.registry.gate.KINDS`.
-            InputError: it is not about this version, not in its form, or says that it fails.
+            InputError: it is not about this version, not in its form, not signed where it must
+                be, or says that it fails.
         """
+        if kind == "parity":
+            found = self._keys.opened(kind, found, name="the parity certificate")
         with self._locked():
             version = self.open(name, which)
-            if reasons := gate.wrong(kind, found, version.digest):
+            trained = frozenset(version.lineage["data"].values())
+            told: dict[str, Any] = {"critical": version.critical, "trained": trained}
+            if reasons := gate.wrong(kind, found, version.digest, **told):
                 raise InputError(f"refused as {kind} of {name}/{version.number}: {reasons[0]}")
             body = {"of": kind, "digest": version.digest, "found": dict(found)}
             path = version.folder.parent / "evidence" / f"{kind}.json"
@@ -167,8 +185,18 @@ class Registry:
         """Every change of an alias, oldest first: alias, version, before, when, because."""
         return list(self._names(name)["history"])
 
-    def alias(self, name: str, alias: str, which: str | int, *, because: str = "") -> Version:
+    def alias(
+        self,
+        name: str,
+        alias: str,
+        which: str | int,
+        *,
+        because: str = "",
+        critical: Sequence[str] = (),
+    ) -> Version:
         """Let an alias stand for a version; ``champion`` only with all evidence.
+
+        ``critical``: labels that may not be lost, beside the version's own.
 
         Raises:
             UsageError: another alias than `ALIASES`, or missing evidence: each named.
@@ -178,7 +206,7 @@ class Registry:
             raise UsageError(f"an alias is {' or '.join(ALIASES)}, not {alias!r}")
         with self._locked():
             version = self.open(name, which)
-            missing = gate.missing(version.evidence, version.digest)
+            missing = version.missing(critical)
             if alias == "champion" and missing:
                 raise UsageError(
                     f"{name}/{version.number} can't be champion; missing: {'; '.join(missing)}"
