@@ -85,7 +85,9 @@ def test_critical_labels_of_several_sets() -> None:
     assert parity.judged(stages, labels, ["clinical.drug", "sign"], 0.95) == []
     (why,) = parity.judged(stages, labels, ["drug"], 0.95)
     assert why.startswith("served: biology.drug is lost: keeps 0.0%")
-    assert parity.judged(stages, labels, ["dose"], 0.95) == ["dose is critical and was not measured"]
+    assert parity.judged(stages, labels, ["dose"], 0.95) == [
+        "dose is critical and was not measured"
+    ]
     assert parity.judged(stages, labels, [], 0.95) == ["no label is critical"]
 
 
@@ -94,7 +96,7 @@ def test_impossible_counts_are_refused() -> None:
     for change in ((0, -1.0), (2, 9.0), (1, math.nan)):
         bad = good.copy()
         bad[0, 0, change[0]] = change[1]
-        with pytest.raises(ValueError, match="counts|right|gold"):
+        with pytest.raises(ValueError, match=r"counts|right|gold"):
             kept_by_label(bad, good)
     with pytest.raises(ValueError, match="other documents"):
         kept_by_label(same(50, 10), good)
@@ -123,9 +125,7 @@ def test_calibration_error_bin_by_bin(rows: list[tuple[float, bool, str]]) -> No
     total = 0.0
     for number in range(BINS):
         inside = [
-            (sure, right)
-            for sure, right, _ in rows
-            if number == min(int(sure * BINS), BINS - 1)
+            (sure, right) for sure, right, _ in rows if number == min(int(sure * BINS), BINS - 1)
         ]
         if inside:
             sure = sum(one for one, _ in inside) / len(inside)

@@ -169,7 +169,11 @@ def churn(
     said = [(len(a ^ b) / len(a | b), len(a | b), group)
             for (a, b), group in zip(pairs, groups, strict=True) if a | b]  # fmt: skip
     items = (
-        mean([one[0] for one in said], groups=[g for _, _, g in said], weights=[n for _, n, _ in said])
+        mean(
+            [one[0] for one in said],
+            groups=[g for _, _, g in said],
+            weights=[n for _, n, _ in said],
+        )
         if said
         else Measure(0.0, 0.0, 0.0, len(set(groups)))
     )

@@ -18,7 +18,7 @@ from aegle.core.errors import InputError, UsageError
 from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.flows import critical as criticals
-from aegle.flows import parity_served, parity_tasks
+from aegle.flows import parity_served, parity_stage, parity_tasks
 from aegle.flows.apart import apart
 from aegle.flows.parity_tasks import Given, Scored, Task
 from aegle.flows.runs import locked
@@ -75,7 +75,7 @@ def certify(
     stages: Mapping[str, Path],
     *,
     given: Given,
-    wanted: Wanted = Wanted(),  # noqa: B008 - it is frozen
+    wanted: Wanted = Wanted(),
     out: Path,
     progress: Progress = quiet,
     stop: Callable[[], bool] = lambda: False,
@@ -159,11 +159,13 @@ def _measure(run: _Run, name: str) -> None:
     else:
         given = {"kind": task.kind, "folder": run.folders[name], "asks": task.asks}
         given |= {"base": run.folders["original"], "threads": threads}
+        heavy = task.kind == "decoder" and parity_stage.in_torch(run.folders[name])
         took = apart(
             "aegle.flows.parity_stage:measure",
             given,
             tell=lambda kind, told: tell(*told) if kind == "progress" else None,
             stop=run.stop,
+            ready=("transformers",) if heavy else (),
         )
     run.took[name], run.scored[name] = took, parity_tasks.scored(task, took["answers"])
 

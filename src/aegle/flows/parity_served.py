@@ -79,7 +79,9 @@ def served(kind: str, folder: Path, threads: int) -> Iterator[tuple[str, int]]:
             command += ["--set", f"{name}={value}"]
         log = (Path(made) / "log").open("w+")
         with log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                command, stdout=subprocess.PIPE, stderr=log, text=True
+            )
             try:
                 yield _ready(process, log), process.pid
             finally:
@@ -100,7 +102,7 @@ def _ready(process: subprocess.Popen[str], log: Any) -> str:
     until = time.monotonic() + _READY_S
     while url and process.poll() is None and time.monotonic() < until:
         try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK:
                 return url
         except httpx.HTTPError:
             pass
@@ -120,7 +122,7 @@ class _Client:
             "pair": self._ranks,
             "decoder": self._writes,
         }[kind]
-        self._http = httpx.Client(base_url=url, timeout=_ASKED_S)
+        self._http = httpx.Client(base_url=url, timeout=_ASKED_S, trust_env=False)
         self._model = model
 
     def ask(self, ask: Ask) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -90,9 +90,8 @@ def resident(process: int) -> int:
         if status.is_file():
             found = [one for one in status.read_text().splitlines() if one.startswith("VmRSS:")]
             return 1024 * int(found[0].split()[1])
-        told = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True
-        )
+        command = ["ps", "-o", "rss=", "-p", str(process)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - a number of ours
         return 1024 * int(told.stdout)
     except (OSError, ValueError, IndexError, subprocess.CalledProcessError) as error:
         raise BackendError(f"the memory of process {process} can't be told") from error
@@ -105,12 +104,16 @@ def open_stage(kind: str, folder: Path, base: Path, threads: int) -> Answers:
         NotFoundError, InputError: it holds no model of the kind.
     """
     if kind == "decoder":
-        if (folder / ADAPTER).is_file() or any(folder.glob("*.safetensors")):
+        if in_torch(folder):
             return _Torch(folder, base, threads)
         return _LlamaCpp(folder, threads)
-    return {"tagger": _Tagger, "classifier": _Classifier, "encoder": _Encoder, "pair": _Pairs}[
-        kind
-    ](folder, threads)
+    made: Answers = _MAKES[kind](folder, threads)
+    return made
+
+
+def in_torch(folder: Path) -> bool:
+    """Whether a generator's folder holds float weights or an adapter, and no GGUF."""
+    return (folder / ADAPTER).is_file() or any(folder.glob("*.safetensors"))
 
 
 class _Opened:
@@ -223,3 +226,11 @@ class _Torch:
 
     def close(self) -> None:
         self._model = None
+
+
+_MAKES: Final[Mapping[str, Any]] = {
+    "tagger": _Tagger,
+    "classifier": _Classifier,
+    "encoder": _Encoder,
+    "pair": _Pairs,
+}

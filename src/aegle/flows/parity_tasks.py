@@ -303,7 +303,8 @@ def _said(ask: Ask, text: str) -> list[tuple[int, str]]:
 
 
 def _rankings(task: Task, raw: Sequence[Any]) -> Scored:
-    answers, gains = [], []
+    answers: list[Answer] = []
+    gains = []
     for wanted, scores in zip(task.gold, raw, strict=True):
         ((_, relevant),) = wanted
         order = [str(n) for n in np.argsort(-np.asarray(scores), kind="stable")]

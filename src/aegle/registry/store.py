@@ -170,9 +170,10 @@ class Registry:
         with self._locked():
             version = self.open(name, which)
             trained = frozenset(version.lineage["data"].values())
-            told: dict[str, Any] = {"critical": version.critical, "trained": trained}
-            if reasons := gate.wrong(kind, found, version.digest, **told):
-                raise InputError(f"refused as {kind} of {name}/{version.number}: {reasons[0]}")
+            how: dict[str, Any] = {"critical": version.critical, "trained": trained}
+            if reasons := gate.wrong(kind, found, version.digest, **how):
+                told = "; ".join(reasons)
+                raise InputError(f"refused as {kind} of {name}/{version.number}: {told}")
             body = {"of": kind, "digest": version.digest, "found": dict(found)}
             path = version.folder.parent / "evidence" / f"{kind}.json"
             write_json(path, self._keys.signed("evidence", body))
