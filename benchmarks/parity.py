@@ -17,6 +17,7 @@ from aegle.core.plugins import load
 from aegle.core.ports import quiet
 from aegle.flows import parity
 from aegle.flows.compress_table import ORIGINALS
+from aegle.flows.parity_tasks import Given
 from aegle.lm.catalog import resolve
 from compress_sets import tagger
 
@@ -37,7 +38,7 @@ def main() -> None:
     result = parity.certify(
         str(whole),
         {"compressed": shipped},
-        given=parity.Given((("biology", test),), "public", limit=options.limit),
+        given=Given((("biology", test),), "public", limit=options.limit),
         wanted=parity.Wanted(threads=options.threads),
         out=options.work / "parity",
     )

@@ -90,6 +90,7 @@ def test_versions_carry_their_lineage(registry: Registry, model: Path) -> None:
     assert (first.number, second.number) == (1, 2)
     assert second.lineage["parents"] == ["triage/1"]
     assert second.lineage["data"] == HASH
+    assert (first.derived, second.derived) == (False, True)
     with pytest.raises(NotFoundError, match="no version '9'"):
         added(registry, model, parents=["triage/9"])
     with pytest.raises(UsageError, match="needs its data's hashes"):
@@ -189,6 +190,8 @@ def test_a_certificate_is_not_believed(registry: Registry, model: Path) -> None:
     assert why(stages=other) == "what was served is another model"
     between = [good["stages"][0], {**other[1], "name": "compressed"}, good["stages"][1]]
     assert why(stages=between) == "what was served is not the stage compressed"
+    itself = gate.wrong("parity", good, digest, critical=["drug"], derived=True)
+    assert itself == ["its original is this version itself, which was made of another model"]
     learned = {"files": {"test.jsonl": "9" * 64}, "documents": "2" * 64}
     assert why(data=learned) == "test.jsonl was trained on, too"
     for change in (

@@ -64,19 +64,35 @@ def parity(
       aegle parity runs/chat/base --adapter runs/chat/model --merged runs/chat/merged \\
         --compressed small/model --data asked.jsonl --because ours --critical all
     """
-    from aegle.flows import parity as flow  # here: no other command of the shell needs it
-
     stages = {"adapter": adapter, "merged": merged, "compressed": compressed}
-    given = flow.Given(flow.paths(data), because, format_, limit)
-    signs = find_spec("cryptography") is not None
     about: dict[str, Any] = {"critical": tuple(critical or ()), "keep": keep, "serve": serve}
-    about |= {"p95_ms": p95, "threads": threads, "key": key if signs else None}
+    about |= {"p95_ms": p95, "threads": threads, "key": key}
+    result = _certified(original, stages, (data, because, format_, limit), about, out)
+    show.emit(result, json_, shown)
+    if not result["passes"]:
+        raise typer.Exit(1)
+
+
+def _certified(
+    original: str,
+    stages: dict[str, Path | None],
+    given: tuple[list[str], str, str, int],
+    about: dict[str, Any],
+    out: Path,
+) -> dict[str, Any]:
+    from aegle.flows import parity as flow  # here: no other command of the shell needs them
+    from aegle.flows import parity_tasks
+
+    files, *how = given
+    if find_spec("cryptography") is None:
+        show.note("not signed, so no registry will take it; pip install 'aegle[sign]'")
+        about["key"] = None
     try:
         with stopping() as stop, show.bar() as report:
-            result = flow.certify(
+            return flow.certify(
                 original,
                 {name: path for name, path in stages.items() if path is not None},
-                given=given,
+                given=parity_tasks.Given(flow.paths(files), *how),
                 wanted=flow.Wanted(**about),
                 out=out,
                 progress=report,
@@ -85,11 +101,6 @@ def parity(
     except StoppedError as stopped:
         show.note(str(stopped))
         raise typer.Exit(_INTERRUPTED) from stopped
-    if not signs:
-        show.note("not signed, so no registry takes it; pip install 'aegle[sign]'")
-    show.emit(result, json_, shown)
-    if not result["passes"]:
-        raise typer.Exit(1)
 
 
 def shown(result: dict[str, Any]) -> None:

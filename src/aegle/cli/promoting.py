@@ -108,7 +108,7 @@ def promote(
       aegle promote triage --because "canary of November" --tracker sqlite:///mlflow.db
     """
     store = _flow("opened")(registry, key)
-    about = {"alias": alias, "because": because, "tracker": tracker}
+    about: dict[str, Any] = {"alias": alias, "because": because, "tracker": tracker}
     about |= {"critical": critical or (), "parity": parity}
     show.emit(_flow("promote")(store, model, version, **about), json_, _shown)
 

@@ -80,8 +80,7 @@ def certificate(
 
     Args:
         stages: the original first, the others in the order of `aegle.metrics.parity.STAGES`.
-        gold: what is there in each document.
-        groups: of the documents.
+        gold, groups: of the documents: what is there.
         labels: all that an item may begin with.
         critical: labels that each stage must keep (`aegle.metrics.parity.judged`).
         keep: least share of them, `aegle.metrics.parity.KEEP` or more.

@@ -102,6 +102,10 @@ def certify(
     """
     folders = _folders(original, stages, wanted)
     task = parity_tasks.read(kind_of(folders["original"]), given, folders["original"])
+    if wanted.serve:
+        parity_served.check(task.kind)
+    if wanted.key is not None:
+        load("aegle.registry.sign:Keys")(wanted.key)  # one that can't sign is told now
     digests = {name: sha256_tree(path) for name, path in folders.items()}
     run = _Run(folders, digests, task, wanted, progress, stop)
     named = _critical(run)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from aegle.core.errors import BackendError, UsageError
+from aegle.core.errors import BackendError, StoppedError, UsageError
 from aegle.flows import workspace
 from aegle.flows.parity_stage import answered, resident, text_of
 from aegle.flows.parity_tasks import Ask
@@ -41,20 +41,28 @@ def measure(
     """As `aegle.flows.parity_stage.measure`, over HTTP; memory is that of the whole server.
 
     Raises:
-        UsageError: the server has no endpoint for this kind.
         BackendError: the server didn't start, or refused a request.
+        StoppedError: ``stop`` said so.
     """
-    if kind not in _SETTINGS:
-        raise UsageError(
-            f"aegle serve has no endpoint for a {kind} of its own; leave the stage out (--no-serve)"
-        )
     with served(kind, folder, threads) as (url, process):
         client = _Client(kind, url, f"path:{folder.resolve()}")
         try:
             raw, times = answered(client, asks, progress, stop)
             return {"answers": raw, "ms": times, "memory_bytes": resident(process)}
+        except BackendError as error:
+            if stop():  # Ctrl-C in a terminal reaches the server, too
+                raise StoppedError("stopped; no certificate is written", resumes=False) from error
+            raise
         finally:
             client.close()
+
+
+def check(kind: str) -> None:
+    """Raises UsageError where the server has no endpoint for a kind."""
+    if kind not in _SETTINGS:
+        raise UsageError(
+            f"aegle serve has no endpoint for a {kind} of its own; leave the stage out (--no-serve)"
+        )
 
 
 @contextmanager

@@ -152,7 +152,7 @@ def _tagged(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     found = _corpus(path, given)
     if head in texts and texts[head].get("kind", "text") == "text":
         known = set(texts[head]["labels"])
-        return [_classed(one, head, known) for one in found]
+        return [_classed(one, head, known, path) for one in found]
     there = {label.label for one in found for label in one.labels}
     if not head:
         head = max(sorted(heads), key=lambda one: len(there & set(heads[one]["labels"])))
@@ -163,7 +163,7 @@ def _tagged(head: str, path: Path, given: Given, original: Path) -> list[Row]:
         raise InputError(f"{path.name} has no label of {head!r}: {', '.join(sorted(labels))}")
     return [
         (
-            f"{head}:{one.group}",
+            f"{path.name}:{one.group}",
             Ask(str(one.text), head),
             frozenset(
                 (f"{head}.{m.label}", m.start, m.end) for m in one.labels if m.label in labels
@@ -174,23 +174,22 @@ def _tagged(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     ]
 
 
-def _classed(one: Any, head: str, known: set[str]) -> Row:
+def _classed(one: Any, head: str, known: set[str], path: Path) -> Row:
     if len(one.classes) != 1 or one.classes[0] not in known:
         raise InputError("texts with one class each are needed, of those that the model knows")
     prefix = f"{head}." if head else ""
     gold = frozenset({(f"{prefix}{one.classes[0]}",)})
-    group = f"{head}:{one.group}" if head else one.group
-    return group, Ask(str(one.text), head, whole=bool(head)), gold, ""
+    return f"{path.name}:{one.group}", Ask(str(one.text), head, whole=bool(head)), gold, ""
 
 
 def _classes(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     known = set(load("aegle.lm.classes:read_labels")(original / "config.json"))
-    return [_classed(one, "", known) for one in _corpus(path, given)]
+    return [_classed(one, "", known, path) for one in _corpus(path, given)]
 
 
 def _embedded(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     return [
-        (one.group, Ask(str(one.text)), frozenset(), (*one.classes, ALL)[0])
+        (f"{path.name}:{one.group}", Ask(str(one.text)), frozenset(), (*one.classes, ALL)[0])
         for one in _corpus(path, given)
     ]
 
@@ -199,10 +198,11 @@ def _ranked(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     found = read_asked(path)
     if not all(one.relevant for one in found):
         raise InputError(f"{path.name}: the places of relevant passages are needed")
-    return [
-        (one.group, Ask(one.question, passages=one.passages), frozenset({(ALL, one.relevant)}), ALL)
-        for one in found
-    ]
+    rows: list[Row] = []
+    for one in found:
+        ask = Ask(one.question, passages=one.passages)
+        rows.append((f"{path.name}:{one.group}", ask, frozenset({(ALL, one.relevant)}), ALL))
+    return rows
 
 
 def _written(head: str, path: Path, given: Given, original: Path) -> list[Row]:
@@ -213,7 +213,7 @@ def _written(head: str, path: Path, given: Given, original: Path) -> list[Row]:
     rows: list[Row] = []
     for number, told in lines(path):
         try:
-            text, group = str(told["text"]), str(told.get("group", number))
+            text, group = str(told["text"]), f"{path.name}:{told.get('group', number)}"
             label = str((*told.get("classes", ()), ALL)[0])
             answer = told.get("answer")
         except (KeyError, TypeError, AttributeError) as error:

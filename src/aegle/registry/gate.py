@@ -25,17 +25,20 @@ def missing(
     *,
     critical: Sequence[str] = (),
     trained: Collection[str] = (),
+    derived: bool = False,
 ) -> list[str]:
     """What is missing or fails, a sentence each, in the order of `KINDS`.
 
     ``critical``: labels that the version may not lose. ``trained``: hashes of its training data.
+    ``derived``: it was made of another model, which its certificate must compare it with.
     """
     found = []
     for kind in KINDS:
         if kind not in evidence:
             found.append(f"{kind} (none attached)")
         else:
-            reasons = wrong(kind, evidence[kind], digest, critical=critical, trained=trained)
+            told: dict[str, Any] = {"critical": critical, "trained": trained, "derived": derived}
+            reasons = wrong(kind, evidence[kind], digest, **told)
             found += [f"{kind}: {one}" for one in reasons]
     return found
 
@@ -47,6 +50,7 @@ def wrong(
     *,
     critical: Sequence[str] = (),
     trained: Collection[str] = (),
+    derived: bool = False,
 ) -> list[str]:
     """Why evidence doesn't hold for the version with this digest; empty where it does.
 
@@ -59,7 +63,7 @@ def wrong(
         if found["model"] != digest:
             return [f"it is about model {str(found['model'])[:12]}, this one is {digest[:12]}"]
         if kind == "parity":
-            return parity.wrong(found, critical, trained)
+            return parity.wrong(found, critical, trained, derived=derived)
         return _figures(kind, found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return [f"it is not in the form of {kind} ({type(error).__name__}: {error})"]

@@ -12,7 +12,13 @@ _SERVED: Final = "served"
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def wrong(found: Mapping[str, Any], critical: Sequence[str], trained: Collection[str]) -> list[str]:
+def wrong(
+    found: Mapping[str, Any],
+    critical: Sequence[str],
+    trained: Collection[str],
+    *,
+    derived: bool = False,
+) -> list[str]:
     """Why a certificate doesn't hold; empty where it does.
 
     Args:
@@ -20,6 +26,7 @@ def wrong(found: Mapping[str, Any], critical: Sequence[str], trained: Collection
         critical: the labels that the version's owner, or a pack, says are critical. Those that the
             certificate names are taken, too, never instead.
         trained: hashes of the data that the version was trained on.
+        derived: the version was made of another model: compared with itself nothing is shown.
 
     Raises:
         KeyError, TypeError, ValueError: it isn't in the form of a certificate.
@@ -32,6 +39,8 @@ def wrong(found: Mapping[str, Any], critical: Sequence[str], trained: Collection
         return ["no label is critical; name them: --critical"]
     if reasons := _digests(found, names, trained):
         return reasons
+    if derived and found["stages"][0]["digest"] == found["model"]:
+        return ["its original is this version itself, which was made of another model"]
     labels, groups = list(found["labels"]), int(found["groups"])
     if not 0 < groups <= int(found["documents"]):
         raise ValueError("groups")

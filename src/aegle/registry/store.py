@@ -34,6 +34,7 @@ class Version:
         lineage: data (name -> hash), recipe, code, parents (``name/number``), when it was added.
         evidence: kind -> what was attached.
         critical: labels that it may not lose, as its owner or the packs said when it was added.
+        derived: made of another model, by its lineage or by what its own files say.
     """
 
     name: str
@@ -43,12 +44,19 @@ class Version:
     lineage: Mapping[str, Any]
     evidence: Mapping[str, Any]
     critical: tuple[str, ...] = ()
+    derived: bool = False
 
     def missing(self, critical: Sequence[str] = ()) -> list[str]:
         """What it lacks to be champion; ``critical``: more labels that it may not lose."""
-        told = dict.fromkeys([*self.critical, *critical])
-        trained = frozenset(self.lineage["data"].values())
-        return gate.missing(self.evidence, self.digest, critical=[*told], trained=trained)
+        return gate.missing(self.evidence, self.digest, **self.bound(critical))
+
+    def bound(self, critical: Sequence[str] = ()) -> dict[str, Any]:
+        """What `gate` compares a certificate with, beside the digest."""
+        return {
+            "critical": [*dict.fromkeys([*self.critical, *critical])],
+            "trained": frozenset(self.lineage["data"].values()),
+            "derived": self.derived,
+        }
 
 
 class Registry:
@@ -82,10 +90,9 @@ class Registry:
         Args:
             name: lower case letters, digits, ``.``, ``_``, ``-``.
             source: the folder; files of `SAFE_SUFFIXES` only, no links.
-            data: name of a data set -> its SHA-256.
-            recipe: plain values. ``code``: the version of the code that made it.
-            parents: ``name/number`` of versions here.
-            critical: labels that the version may not lose.
+            data: name of a data set -> its SHA-256. ``recipe``: plain values.
+            code: the version of the code that made it.
+            parents: ``name/number`` of versions here. ``critical``: labels that may not be lost.
 
         Raises:
             UsageError: a name that can't be one, or no data.
@@ -153,7 +160,8 @@ class Registry:
             for path in sorted((folder / "evidence").glob("*.json"))
         }
         about = (body["digest"], body["lineage"], evidence, tuple(body.get("critical", ())))
-        return Version(name, number, folder / "model", *about)
+        derived = bool(body["lineage"]["parents"]) or _compressed(folder / "model")
+        return Version(name, number, folder / "model", *about, derived)
 
     def attach(self, name: str, which: str | int, kind: str, found: Mapping[str, Any]) -> None:
         """Keep evidence of a kind for a version; what was there of that kind is replaced.
@@ -169,9 +177,7 @@ class Registry:
             found = self._keys.opened(kind, found, name="the parity certificate")
         with self._locked():
             version = self.open(name, which)
-            trained = frozenset(version.lineage["data"].values())
-            how: dict[str, Any] = {"critical": version.critical, "trained": trained}
-            if reasons := gate.wrong(kind, found, version.digest, **how):
+            if reasons := gate.wrong(kind, found, version.digest, **version.bound()):
                 told = "; ".join(reasons)
                 raise InputError(f"refused as {kind} of {name}/{version.number}: {told}")
             body = {"of": kind, "digest": version.digest, "found": dict(found)}
@@ -287,6 +293,13 @@ def _files(folder: Path) -> list[str]:
     if not found:
         raise InputError(f"{folder}: there is no such folder, or it holds no files")
     return found
+
+
+def _compressed(folder: Path) -> bool:
+    """Whether a model's own manifest says that it was made smaller of another."""
+    manifest = folder / "manifest.json"
+    told = read_json(manifest) if manifest.is_file() else {}
+    return isinstance(told, dict) and "compressed" in told
 
 
 def _compare(folder: Path, hashes: Mapping[str, str]) -> None:
