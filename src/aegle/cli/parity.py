@@ -9,35 +9,33 @@ from typing import Annotated, Any, Final
 import typer
 
 from aegle.cli import show
+from aegle.cli.compressing import Because
 from aegle.cli.options import Json
-from aegle.cli.promoting import Key
+from aegle.cli.promoting import Critical, Key
 from aegle.cli.training import stopping
 from aegle.core.errors import StoppedError
 
 _INTERRUPTED: Final = 130
+Data = Annotated[
+    list[str],
+    typer.Option(metavar="[SET=]FILE", help="Held-out documents; repeatable, by label set."),
+]
+Keep = Annotated[
+    float, typer.Option(min=0.95, max=1.0, metavar="SHARE", help="Least of each to keep.")
+]
 Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="That stage's folder.")]
 
 
 def parity(
     original: Annotated[str, typer.Argument(help="A folder, or a name of `aegle models`.")],
-    data: Annotated[
-        list[str],
-        typer.Option(metavar="[SET=]FILE", help="Held-out documents; repeatable, by label set."),
-    ],
-    because: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why the documents may be used: de-identified how.")
-    ],
+    data: Data,
+    because: Because,
     key: Key,
     adapter: Folder = None,
     merged: Folder = None,
     compressed: Folder = None,
-    critical: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="That may not be lost; repeatable. Else the packs'."),
-    ] = None,
-    keep: Annotated[
-        float, typer.Option(min=0.95, max=1.0, metavar="SHARE", help="Least of each to keep.")
-    ] = 0.95,
+    critical: Critical = None,
+    keep: Keep = 0.95,
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Ask the last stage over HTTP, too.")
     ] = True,
