@@ -19,7 +19,7 @@ from aegle.compress.source import open_source
 from aegle.core.artifacts import read_json, sha256_tree, write_json
 from aegle.core.errors import InputError, UsageError
 from aegle.core.ports import quiet
-from aegle.flows import critical, parity
+from aegle.flows import critical, parity, parity_tasks
 from aegle.flows.parity import Wanted
 from aegle.flows.parity_tasks import Given
 from aegle.registry.sign import Keys
@@ -250,3 +250,33 @@ def test_classifiers_and_embedders(tmp_path: Path) -> None:
     assert 0.3 < served["kept"]["value"] <= 1
     assert served["counts"] == told["stages"][1]["counts"]
     assert served["calibration"] is None
+
+
+def test_rerankers_are_scored_by_gain(tmp_path: Path) -> None:
+    model = hugging_face(tmp_path / "p", labels=["relevance"])
+    int8(model, tmp_path / "p8", texts=(), settings={}, progress=quiet)
+    asked, rows = texts(5, seed=4), []
+    for number in range(12):
+        question, *passages = asked[number % 3 :][:3]
+        rows.append({"question": question, "passages": passages, "relevant": [number % 2]})
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = parity.certify(
+        str(model),
+        {"compressed": tmp_path / "p8"},
+        given=Given((("", tmp_path / "q.jsonl"),), "made"),
+        wanted=Wanted(critical=("all",), serve=False, threads=1),
+        out=tmp_path / "o",
+    )
+    # Of two passages the right one is first, or second: 1 / log2(3).
+    gains = [row[3] for row in told["stages"][0]["counts"]["all"]]
+    assert all(min(abs(one - 1), abs(one - 0.63093)) < 1e-4 for one in gains)
+    assert told["stages"][0]["score"]["value"] == pytest.approx(sum(gains) / 12)
+
+
+def test_classes_of_whole_texts_and_spans_become_items() -> None:
+    asks = (parity_tasks.Ask("x", "technique", whole=True), parity_tasks.Ask("x", "clinical"))
+    task = parity_tasks.Task("tagger", "span-f1", asks, ("a", "b"), (), (), ("", ""))
+    told = parity_tasks.scored(task, [("T1057", 0.8), [(0, 1, "problem", 0.5)]])
+    assert told.answers == [{("technique.T1057",): 0.8}, {("clinical.problem", 0, 1): 0.5}]
+    with pytest.raises(InputError, match="1 answers to 2 requests"):
+        parity_tasks.scored(task, [("T1057", 0.8)])
