@@ -275,8 +275,19 @@ def test_rerankers_are_scored_by_gain(tmp_path: Path) -> None:
 
 def test_classes_of_whole_texts_and_spans_become_items() -> None:
     asks = (parity_tasks.Ask("x", "technique", whole=True), parity_tasks.Ask("x", "clinical"))
-    task = parity_tasks.Task("tagger", "span-f1", asks, ("a", "b"), (), (), ("", ""))
+    task = parity_tasks.Task("tagger", "f1", asks, ("a", "b"), (), (), ("", ""))
     told = parity_tasks.scored(task, [("T1057", 0.8), [(0, 1, "problem", 0.5)]])
     assert told.answers == [{("technique.T1057",): 0.8}, {("clinical.problem", 0, 1): 0.5}]
     with pytest.raises(InputError, match="1 answers to 2 requests"):
         parity_tasks.scored(task, [("T1057", 0.8)])
+
+
+def test_the_shell_shows_stages_and_reasons(root: Path, tmp_path: Path) -> None:
+    line = ["parity", str(root / "original"), "--compressed", str(root / "broken"), "--no-serve"]
+    line += ["--data", f"clinical={root / 'test.jsonl'}", "--because", "made", "--limit", "40"]
+    done = RUN.invoke(app, [*line, "--key", str(tmp_path / "key"), "--out", str(tmp_path / "o")])
+    assert done.exit_code == 1
+    assert "Labels that lost over 5%: compressed: clinical.problem" in done.output
+    assert "compressed: clinical.problem is lost: keeps 0.0%" in done.output
+    assert "does not pass" in done.output
+    assert not (tmp_path / "o" / "latency.json").exists()

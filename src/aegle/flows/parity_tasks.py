@@ -120,7 +120,7 @@ def read(kind: str, given: Given, original: Path) -> Task:
     about = [[_plain(ask), group, sorted(map(list, some), key=str), label]
              for ask, group, some, label in zip(asks, groups, gold, own, strict=True)]  # fmt: skip
     files = _hashes(given)
-    score = {"tagger": "span-f1", "classifier": "class-f1", "encoder": "neighbours", "pair": "ndcg"}
+    score = {"tagger": "f1", "classifier": "class-f1", "encoder": "neighbours", "pair": "ndcg"}
     named = score.get(kind) or "words"
     return Task(kind, named, asks, groups, gold, names, own, hashed([kind, about]), files)
 
