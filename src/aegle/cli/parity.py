@@ -81,7 +81,7 @@ def _certified(
     from aegle.flows import parity as flow  # here: no other command of the shell needs them
     from aegle.flows import parity_tasks
 
-    files, *how = given
+    files, because, form, limit = given
     if find_spec("cryptography") is None:
         show.note("not signed, so no registry will take it; pip install 'aegle[sign]'")
         about["key"] = None
@@ -90,7 +90,7 @@ def _certified(
             return flow.certify(
                 original,
                 {name: path for name, path in stages.items() if path is not None},
-                given=parity_tasks.Given(flow.paths(files), *how),
+                given=parity_tasks.Given(flow.paths(files), because, form, limit),
                 wanted=flow.Wanted(**about),
                 out=out,
                 progress=report,
@@ -110,13 +110,13 @@ def shown(result: dict[str, Any]) -> None:
             {
                 "stage": one["name"],
                 "MB": f"{one['bytes'] / 1e6:.1f}",
-                "memory MB": f"{one['memory_bytes'] / 1e6:.0f}",
+                "RSS MB": f"{one['memory_bytes'] / 1e6:.0f}",
                 "p50 ms": f"{one['latency_ms']['p50']['value']:.1f}",
                 "p95 ms": f"{one['latency_ms']['p95']['value']:.1f}",
                 result["score"]: f"{one['score']['value']:.4f}",
                 "kept": _figure(kept),
-                "churn": _figure(churn and churn["items"]),
-                "calibration": _figure(one["calibration"]),
+                "churn": _value(churn and churn["items"]),
+                "calib.": _value(one["calibration"]),
             }
         )
     show.table(rows, *rows[0])
@@ -139,6 +139,10 @@ def shown(result: dict[str, Any]) -> None:
 
 def _figure(one: dict[str, Any] | None) -> str:
     return "" if one is None else f"{one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+
+
+def _value(one: dict[str, Any] | None) -> str:
+    return "" if one is None else f"{one['value']:.4f}"
 
 
 def register(app: typer.Typer) -> None:

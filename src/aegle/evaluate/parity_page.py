@@ -14,7 +14,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem
 svg { max-width: 100%; height: auto }
 svg text { font: 12px system-ui, sans-serif; fill: #333 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0 }
-th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #e5e5e5; white-space: nowrap }
+th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #e5e5e5 }
+td { white-space: nowrap }
 th:first-child, td:first-child, td.why { text-align: left }
 tr.lost { background: #fde2dc } tr.shaky { background: #fff3c4 }
 strong.no { color: #b00020 }
