@@ -19,6 +19,7 @@ from aegle.cli import (
     instructing,
     jobs,
     keys,
+    parity,
     promoting,
     retrievers,
     reviewing,
@@ -83,6 +84,7 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+parity.register(app)
 promoting.register(app)
 federating.register(app)
 
