@@ -22,6 +22,7 @@ from aegle.cli import (
     promoting,
     retrievers,
     reviewing,
+    rolling,
     serving,
     show,
     training,
@@ -84,6 +85,7 @@ tuning.register(app)
 ablating.register(app)
 compressing.register(app)
 promoting.register(app)
+rolling.register(app)
 federating.register(app)
 
 

@@ -55,7 +55,9 @@ def add(
 @group.command("evidence")
 def evidence(
     model: Name,
-    kind: Annotated[str, typer.Argument(help="scores, parity, robustness, fairness, latency.")],
+    kind: Annotated[
+        str, typer.Argument(help="scores, parity, robustness, fairness, latency, rollout.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON.")],
     version: Which,
     key: Key,
@@ -82,6 +84,12 @@ def promote(
     ),
     because: Annotated[str, typer.Option(metavar="TEXT", help="For the history.")] = "",
     tracker: Annotated[str, typer.Option(metavar="URI", help="An MLflow registry, too.")] = "",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND", help="Leave out rollout; the history tells it, with --because."
+        ),
+    ] = None,
     registry: Where = _FOLDER,
     json_: Json = False,
 ) -> None:
@@ -93,7 +101,7 @@ def promote(
       aegle promote triage --because "canary of November" --tracker sqlite:///mlflow.db
     """
     store = _flow("opened")(registry, key)
-    about = {"alias": alias, "because": because, "tracker": tracker}
+    about = {"alias": alias, "because": because, "tracker": tracker, "without": without or ()}
     show.emit(_flow("promote")(store, model, version, **about), json_, _shown)
 
 

@@ -48,9 +48,8 @@ def add(
     if recipe is not None:
         told = {"name": recipe.name, "sha256": sha256_tree(recipe)}
     code = f"aegle {installed('aegle')}"
-    return plain(
-        registry.add(name, source, data=hashes, recipe=told, code=code, parents=tuple(parents))
-    )
+    made = registry.add(name, source, data=hashes, recipe=told, code=code, parents=tuple(parents))
+    return plain(made, registry.champion(name))
 
 
 def attach(registry: Registry, name: str, which: str, kind: str, file: Path) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def attach(registry: Registry, name: str, which: str, kind: str, file: Path) -> 
     if not isinstance(found, Mapping):
         raise InputError(f"{file} holds no JSON object")
     registry.attach(name, which, kind, found)
-    return plain(registry.open(name, which))
+    return plain(registry.open(name, which), registry.champion(name))
 
 
 def promote(
@@ -70,6 +69,7 @@ def promote(
     alias: str = "champion",
     because: str = "",
     tracker: str = "",
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Let an alias stand for a version; in MLflow as well, where a tracker's URI is given.
 
@@ -80,14 +80,15 @@ def promote(
         UsageError: evidence is missing or fails; each kind is named.
         BackendError: MLflow did not answer.
     """
-    version = registry.alias(name, alias, which, because=because)
+    version = registry.alias(name, alias, which, because=because, without=without)
     if tracker:
         follower: Tracker = find("tracker", "mlflow")(tracker)
         try:
             repeated(follower, version, alias)
         finally:
             follower.close()
-    return plain(version) | {"alias": alias}
+    # Who is champion now needs no rollout against itself.
+    return plain(version, registry.champion(name)) | {"alias": alias}
 
 
 def repeated(tracker: Tracker, version: Version, alias: str) -> str:
@@ -102,7 +103,8 @@ def repeated(tracker: Tracker, version: Version, alias: str) -> str:
 
 def listed(registry: Registry, name: str) -> dict[str, Any]:
     """Versions, what each lacks, aliases and their history."""
-    versions = [plain(registry.open(name, number)) for number in registry.numbers(name)]
+    champion = registry.champion(name)
+    versions = [plain(registry.open(name, number), champion) for number in registry.numbers(name)]
     return {
         "model": name,
         "versions": versions,
@@ -111,7 +113,7 @@ def listed(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def plain(version: Version) -> dict[str, Any]:
-    """A version as plain values, with what it lacks to be champion."""
+def plain(version: Version, champion: str = "") -> dict[str, Any]:
+    """A version as plain values, with what it lacks to follow a champion, by its digest."""
     told = asdict(version) | {"folder": str(version.folder)}
-    return told | {"missing": gate.missing(version.evidence, version.digest)}
+    return told | {"missing": gate.missing(version.evidence, version.digest, champion)}

@@ -13,22 +13,30 @@ from typing import Any, Final
 
 from aegle.core.errors import UsageError
 from aegle.core.records import Measure
+from aegle.registry import rollout
 
 KINDS: Final = ("scores", "parity", "robustness", "fairness", "latency")
 LIMITED: Final = ("robustness", "fairness", "latency")
 KEEP: Final = 0.95
 """Least share of the original's score on a critical label; a certificate may ask for more."""
 SERVED: Final = "served"
+ROLLOUT: Final = "rollout"
+"""Asked for where there is a champion to be compared with."""
 
 
-def missing(evidence: Mapping[str, Any], digest: str) -> list[str]:
-    """What is missing or fails, a sentence each, in the order of `KINDS`."""
+def missing(evidence: Mapping[str, Any], digest: str, champion: str = "") -> list[str]:
+    """What is missing or fails, a sentence each, in the order of `KINDS`.
+
+    ``champion``: the digest of the champion that this version would follow; then `ROLLOUT`, too.
+    """
     found = []
     for kind in KINDS:
         if kind not in evidence:
             found.append(f"{kind} (none attached)")
         else:
             found += [f"{kind}: {one}" for one in wrong(kind, evidence[kind], digest)]
+    if champion and champion != digest:
+        found += rollout.missing(evidence.get(ROLLOUT), digest, champion)
     return found
 
 
@@ -38,11 +46,13 @@ def wrong(kind: str, found: Any, digest: str) -> list[str]:
     Raises:
         UsageError: no such kind.
     """
-    if kind not in KINDS:
-        raise UsageError(f"evidence is {', '.join(KINDS)}, not {kind!r}")
+    if kind not in (*KINDS, ROLLOUT):
+        raise UsageError(f"evidence is {', '.join((*KINDS, ROLLOUT))}, not {kind!r}")
     try:
         if found["model"] != digest:
             return [f"it is about model {str(found['model'])[:12]}, this one is {digest[:12]}"]
+        if kind == ROLLOUT:
+            return rollout.wrong(found)
         return _parity(found) if kind == "parity" else _figures(kind, found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [f"it is not in the form of {kind} ({type(error).__name__}: {error})"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
@@ -85,9 +85,15 @@ def attach(app: FastAPI, kit: Kit, work: Work, generations: Generations) -> None
 
 def _read(app: FastAPI, kit: Kit, work: Work) -> None:
     @app.post("/v1/extract", response_model=wire.Facts, tags=["knowledge"])
-    async def extract(body: wire.Extract, request: Request) -> Any:
-        """Entities, assertions, relations and concepts of a text."""
-        return await work.extract(request, body.text, body.domain)
+    async def extract(body: wire.Extract, request: Request, response: Response) -> Any:
+        """Entities, assertions, relations and concepts of a text.
+
+        During a rollout the header X-Aegle-Rollout is the id that feedback is given for.
+        """
+        found = await work.extract(request, body.text, body.domain)
+        if token := request.scope["aegle"].get("rollout"):
+            response.headers["x-aegle-rollout"] = token
+        return found
 
     @app.post("/v1/classify", tags=["models"])
     def classify(body: Classify, request: Request) -> Any:
