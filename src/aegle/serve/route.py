@@ -149,7 +149,9 @@ class Router:
         found: tuple[str, Facts] | None = None
         job = _Job(text, domain)
         try:
-            future = self._jobs.submit(job, cost=tokens_of(text), deadline_s=self._patience_s)
+            # A job that isn't begun when the patience ends is late, too: so let it wait longer.
+            late_s = 2 * self._patience_s
+            future = self._jobs.submit(job, cost=tokens_of(text), deadline_s=late_s)
             found = await result(request, future, within_s=self._patience_s)
         except TimeoutError:
             await run_in_threadpool(self._count, job, True)

@@ -77,24 +77,22 @@ class Shadow:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        settled = time.monotonic()
-        while True:
+        settled, closed = time.monotonic(), False
+        while not closed:
             with self._change:
                 if not self._waiting and not self._closed:
                     self._change.wait(_SETTLE_S)
-                if self._closed:
-                    break
-                taken = self._next()
+                closed = self._closed
+                taken = None if closed else self._next()
             try:
                 if taken is not None:
                     self._compare(*taken)
-                if time.monotonic() - settled >= _SETTLE_S:
+                if closed or time.monotonic() - settled >= _SETTLE_S:
                     settled = time.monotonic()
                     self._settle()
             except Exception as error:
                 # Whatever it is, it says nothing to callers, and the next text must be read.
                 self._tell("the shadow failed", error)
-        self._settle()
 
     def _next(self) -> tuple[Document, bool] | None:
         while self._waiting and time.monotonic() - self._waiting[0][0] > _OLD_S:
@@ -115,7 +113,7 @@ class Shadow:
         try:
             seen = rolling.compare(self._kit, models, document, first=self._random.random() < 0.5)
         except rolling.ChampionFailedError as error:
-            self._tell("the champion failed at a text in the shadow", error)
+            self._tell("the champion failed at a text in the shadow", error.__cause__ or error)
             return
         except Exception as error:  # a challenger may fail in any way: that is what is counted
             self.failed += 1
@@ -137,5 +135,5 @@ class Shadow:
             self._told, self._tried_at = rollout.status, now
             rolling.settle(self._kit, rollout)
 
-    def _tell(self, what: str, error: Exception) -> None:
+    def _tell(self, what: str, error: BaseException) -> None:
         observe.event(what, level="warning", error=Label(type(error).__name__))
