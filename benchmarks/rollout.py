@@ -1,6 +1,6 @@
 """How often does a rollout promote or roll back what is no better or worse, and how soon if it is?
 
-    python benchmarks/rollout.py [--months 2000] [--quick] [--http]
+    python benchmarks/rollout.py [--months 2000] [--quick] [--http --data DIR]
 
 Simulated months of 30 days with 1,000 units a day, each with feedback (champion: 80% good), looked
 at after each unit; half of the units get the challenger. Peers in the same run, on the same values:
@@ -19,6 +19,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -205,7 +206,10 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--quick", action="store_true", help="100 months of three days")
     parser.add_argument("--http", action="store_true", help="a month through a real server, too")
+    parser.add_argument("--data", type=Path, help="the public data sets; for --http")
     args = parser.parse_args()
+    if args.http and args.data is None:
+        parser.error("--http needs --data")
     if args.quick:
         args.months, args.days = 100, 3
     check()
@@ -219,7 +223,7 @@ def main() -> None:
     if args.http:
         import rollout_http
 
-        result["http"] = rollout_http.month()
+        result["http"] = rollout_http.month(args.data)
     worst = max(
         one["gain"]["high"] for name, one in result["worlds"].items() if name.startswith("no")
     )

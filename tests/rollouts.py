@@ -32,10 +32,12 @@ class Place:
         return {"model": "taught", "which": "1", **where, **more}
 
 
-def laid_out(folder: Path, *, fails: bool = False) -> Place:
-    """A workspace and a registry; ``fails``: the challenger, at `LONG`."""
+def laid_out(folder: Path, *, fails: bool = False, other: Path | None = None) -> Place:
+    """A workspace and a registry; ``fails``: the challenger, at `LONG`; ``other``: its folder."""
     champion = teach(folder / "champion", FEW, version="champion/1")
-    other = teach(folder / "challenger", FEW if fails else MORE, version="challenger/1")
+    if other is None:
+        known = FEW if fails else MORE
+        other = teach(folder / "challenger", known, version="challenger/1")
     if fails:
         card = json.loads((other / "card.json").read_text())
         (other / "card.json").write_text(json.dumps({**card, "max_pieces": 4000}))

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from aegle.core.errors import UsageError, WorkspaceError
 from aegle.flows import promoting, rolling, swapping, workspace
 from aegle.flows.kit import Kit, open_kit
+from aegle.lm.catalog import resolve
 from aegle.serve.app import Server
 from rollouts import LONG, TEXT, Place, laid_out
 
@@ -156,13 +157,19 @@ def test_a_challenger_that_fails_in_the_shadow_is_stopped(tmp_path: Path) -> Non
         served.until(lambda one: one["status"] == "rolled back")
 
 
-def test_who_waits_too_long_is_answered_by_the_champion(place: Place) -> None:
-    with opened(place, **{"rollout.patience_s": 1e-6}) as served:
-        rolling.start(served.kit, **place.params(share=0.9))
-        for n in range(12):
-            reply = served.extract(LONG, f"unit {n}")
+def test_who_waits_too_long_is_answered_by_the_champion(tmp_path: Path) -> None:
+    """The packaged tagger takes many times as long as one that knows a word."""
+    place = laid_out(tmp_path, other=resolve("tagger"))
+    text = f"{TEXT} " * 60
+    with opened(place, **{"rollout.patience_s": 0.08}) as served:
+        served.extract(text)
+        rolling.start(served.kit, **place.params(share=0.99))
+        for n in range(60):
+            reply = served.extract(f"{text} {n}", f"unit {n}")
             assert reply.status_code == 200
-            assert "quackoid" not in names(reply)
+            assert "zorblax" in names(reply)
+            if served.status()["status"] != "running":
+                break
         assert served.status()["reason"] == "errors"
 
 

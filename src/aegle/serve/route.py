@@ -69,6 +69,7 @@ class Router:
             budget=wanted.serve.batch_tokens,
             room=wanted.serve.queue_tokens,
         )
+        self._reading_since: float | None = None
         self._answered = Counter(
             "aegle_rollout_requests",
             "By the version that the unit was assigned to, and the one that answered",
@@ -154,7 +155,8 @@ class Router:
             future = self._jobs.submit(job, cost=tokens_of(text), deadline_s=late_s)
             found = await result(request, future, within_s=self._patience_s)
         except TimeoutError:
-            await run_in_threadpool(self._count, job, True)
+            if self._slow():
+                await run_in_threadpool(self._count, job, True)
         except Exception as error:
             if request.scope["aegle"].get("left"):
                 raise
@@ -168,6 +170,11 @@ class Router:
         self._seconds.observe(time.perf_counter() - began)
         request.scope["aegle"]["model"], facts = found
         return facts
+
+    def _slow(self) -> bool:
+        """Whether it is the challenger that took the time, and not what came before it."""
+        since = self._reading_since
+        return since is not None and time.monotonic() - since >= self._patience_s / 2
 
     def _count(self, job: _Job, failed: bool) -> None:
         """Note how the challenger did; that it can't be noted must not fail a request."""
@@ -193,7 +200,11 @@ class Router:
         both = [
             (job, one) for job, one in zip(asked, safe, strict=True) if isinstance(one, Document)
         ]
-        told = iter(self._read_safe(found[1].live, both))
+        self._reading_since = time.monotonic()
+        try:
+            told = iter(self._read_safe(found[1].live, both))
+        finally:
+            self._reading_since = None
         self.offer([one for _, one in both], counted=True)
         return [next(told) if isinstance(one, Document) else one for one in safe]
 
