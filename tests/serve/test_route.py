@@ -232,8 +232,16 @@ def test_a_gain_writes_the_evidence_that_promote_asks_for(place: Place) -> None:
         evidence = registry.open("taught", 1).evidence
         assert evidence["rollout"]["against"] == rolling.served(served.kit).digest
         assert evidence["latency"]["figures"]["read, p95, ms"]["value"] > 0
-        again = [served.extract(LONG, f"v{n}") for n in range(4)]
-        assert {one.status_code for one in again} == {200}
+        metrics = served.client.get("/metrics").text
+        assert 'aegle_rollout_seconds_count{answered="challenger"}' in metrics
+        assert 'aegle_rollout_requests_total{answered="champion",assigned="champion"}' in metrics
+        rolling.stop(served.kit)
+        assert "rollout" in rolling.evidence(served.kit)["attached"], "a stop takes nothing back"
+        known, _ = served.kit.__dict__["rollout"]
+        known.gained = False  # as a rollback leaves it
+        rolling.settle(served.kit, known)
+        assert "rollout" not in registry.open("taught", 1).evidence
+        assert served.kit.__dict__["rollout"][1] is None, "its models are let go"
     assert json.dumps(evidence).count("zorblax") == 0
 
 

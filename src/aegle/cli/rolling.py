@@ -90,7 +90,7 @@ def _shown(told: dict[str, Any]) -> None:
             "challenger": told["challenger"]["version"],
             "champion": told["champion"]["version"],
             "status": told["status"] + (f" ({told['reason']})" if told["reason"] else ""),
-            "share": f"{told['share']:.0%}",
+            "share": f"{told['share']:.3%}",
             "units": told["units"],
             "evidence": told["evidence"] or "none written",
         }

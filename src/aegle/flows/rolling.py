@@ -41,9 +41,8 @@ class Models:
         champion, challenger = rollout.champion, rollout.challenger
 
         def opened(side: Side, threads: int) -> Reader:
-            tagger = opens(Path(side.folder), threads=threads)
-            kit.closes(tagger)
-            return Reader(tagger, side.version)
+            # Closed when the last who reads by it lets go, and not under his hands.
+            return Reader(opens(Path(side.folder), threads=threads), side.version)
 
         self.champion, self.challenger = opened(champion, 1), opened(challenger, 1)
         self.live = opened(challenger, kit.settings.backends.threads)
@@ -83,7 +82,7 @@ def _resumed(kit: Kit, rollout: Rollout) -> Models | None:
             rollout.stop("the challenger's files are others")
         else:
             return Models(kit, rollout)
-    except AegleError as error:
+    except Exception as error:  # whatever is wrong with a challenger, the champion is served
         rollout.stop(f"a model can't be opened ({type(error).__name__})")
     return None
 
@@ -215,9 +214,11 @@ def evidence(kit: Kit) -> dict[str, Any]:
 def attach(kit: Kit, rollout: Rollout) -> list[str]:
     """As `evidence`; kinds that were attached. What one kind lacks doesn't keep the other."""
     store, listed = _registry(rollout.listed), rollout.listed
+    if not rollout.gained and rollout.evidence.startswith("rollout"):
+        withdraw(kit, rollout)
     made: list[tuple[str, Mapping[str, Any]]] = []
     lacks = []
-    if rollout.status == "gain":
+    if rollout.gained:
         made.append(("rollout", of_gain(rollout)))
     else:
         lacks.append(f"no gain is shown ({rollout.status})")
@@ -278,11 +279,17 @@ def withdraw(kit: Kit, rollout: Rollout) -> None:
 
 
 def settle(kit: Kit, rollout: Rollout) -> None:
-    """Write or take back evidence where the status asks for it; what fails is tried again."""
+    """Write or take back evidence as the status asks, and let go of models that read no more.
+
+    What fails is told, and tried again at the next call.
+    """
+    with kit.lock:
+        if not rollout.running and kit.__dict__["rollout"][0] is rollout:
+            kit.__dict__["rollout"] = (rollout, None)
     try:
-        if rollout.status == "gain" and not rollout.evidence.startswith("rollout"):
+        if rollout.gained and not rollout.evidence.startswith("rollout"):
             attach(kit, rollout)
-        elif rollout.status == "rolled back" and rollout.evidence.startswith("rollout"):
+        elif not rollout.gained and rollout.evidence.startswith("rollout"):
             withdraw(kit, rollout)
     except (AegleError, OSError) as error:
         kind = type(error).__name__

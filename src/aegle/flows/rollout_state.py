@@ -73,6 +73,7 @@ class Rollout:
         self.trial = trial
         self.share = share
         self.status, self.reason, self.evidence = "running", "", ""
+        self.gained = False
         self.started = time.time()
         self.secret = secrets.token_bytes(32)
         self.times: deque[tuple[float, float]] = deque(maxlen=_TIMES)
@@ -166,6 +167,7 @@ class Rollout:
             if not harmful and not (verdict == "gain" and self.status == "running"):
                 return
             self.status = "rolled back" if harmful else "gain"
+            self.gained = not harmful
             self.reason = self.trial.harm() if harmful else "quality"
             told = {"figure": self.reason, **self.trial.figures()[self.reason]}
             self._note(always=True)
@@ -198,6 +200,7 @@ class Rollout:
             "status": self.status,
             "reason": self.reason,
             "evidence": self.evidence,
+            "gained": self.gained,
             "started": self.started,
             "times": list(self.times),
             "trail": self.trail,
@@ -236,6 +239,7 @@ class Rollout:
             found.secret = bytes.fromhex(kept["secret"])
             found.status, found.reason = str(kept["status"]), str(kept["reason"])
             found.evidence, found.started = str(kept["evidence"]), float(kept["started"])
+            found.gained = bool(kept["gained"])
             found.times.extend((float(a), float(b)) for a, b in kept["times"])
             found.trail = {
                 name: [tuple(map(float, one)) for one in rows]

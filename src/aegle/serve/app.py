@@ -78,7 +78,7 @@ def _app(kit: Kit, server: Server) -> FastAPI:
     failures.attach(app)
     _measure(app, kit, server)
     _ask(app, kit)
-    tasks.attach(app, kit, server.work, server.generations)
+    tasks.attach(app, kit, server.work, server.generations, server.router)
     openai.attach(app, kit, server.work, server.generations)
     feedback.attach(app, server.router)
     _explore(app, kit)

@@ -78,7 +78,8 @@ class Router:
         )
         self._seconds = Histogram(
             "aegle_rollout_seconds",
-            "Time that the challenger took to answer",
+            "Time to answer a unit, by the version that answered",
+            ["answered"],
             registry=measures.registry,
         )
         _watch(measures, self)
@@ -143,10 +144,10 @@ class Router:
         self, request: Request, arm: Assigned, text: str, domain: str
     ) -> Facts | None:
         """The challenger's facts for a unit of its own; None where the champion is to answer."""
+        told = request.scope["aegle"]
+        told["assigned"], told["answered"] = _ARMS[arm.challenger], "champion"
         if not arm.challenger:
-            self._answered.labels("champion", "champion").inc()
             return None
-        began = time.perf_counter()
         found: tuple[str, Facts] | None = None
         job = _Job(text, domain)
         try:
@@ -158,18 +159,26 @@ class Router:
             if self._slow():
                 await run_in_threadpool(self._count, job, True)
         except Exception as error:
-            if request.scope["aegle"].get("left"):
+            if told.get("left"):
                 raise
             # Whatever it was (too much waits, a text that can't be read): the champion answers,
             # or says what is wrong.
             kind = Label(type(error).__name__)
             observe.event("the challenger did not answer", level="debug", error=kind)
-        self._answered.labels("challenger", _ARMS[found is not None]).inc()
         if found is None:
             return None
-        self._seconds.observe(time.perf_counter() - began)
-        request.scope["aegle"]["model"], facts = found
+        told["answered"] = "challenger"
+        told["model"], facts = found
         return facts
+
+    def replied(self, request: Request, seconds: float) -> str:
+        """Count a reply by its versions; the id for its header, empty where there is none."""
+        told = request.scope["aegle"]
+        if "rollout" not in told:
+            return ""
+        self._answered.labels(told["assigned"], told["answered"]).inc()
+        self._seconds.labels(told["answered"]).observe(seconds)
+        return str(told["rollout"])
 
     def _slow(self) -> bool:
         """Whether it is the challenger that took the time, and not what came before it."""
@@ -184,7 +193,7 @@ class Router:
         job.counted = True
         try:
             rollout.error(failed)
-        except (AegleError, OSError) as error:
+        except Exception as error:  # of whatever kind: the status changed before
             kind = Label(type(error).__name__)
             observe.event("a rollout can't be written", level="error", error=kind)
 
