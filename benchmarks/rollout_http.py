@@ -1,4 +1,6 @@
-"""A short month through a real server with two real taggers; run by `rollout.py --http --data DIR`.
+"""A short month through a real server with two real taggers; `rollout.py --http` runs it, too.
+
+    python benchmarks/rollout_http.py --data DIR [--units 1500] [--no-cost]
 
 Sentences of BC5CDR's test set with a name in them, each asked for by a unit of its own, 50 a day;
 feedback is the F1 of the names in the reply against the gold's. The packaged tagger against itself
@@ -9,6 +11,7 @@ seconds of paced requests (5 a second) without a rollout and with a shadow, in t
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -28,6 +31,7 @@ from aegle.lm.catalog import resolve
 from aegle.metrics.stats import percentile
 
 UNITS, A_DAY, LOOK = 1500, 50, 10
+PAIRS = (("packaged", "dull"), ("dull", "packaged"), ("packaged", "twin"))
 RAISED = 3.0
 PACE_S, PACED = 0.2, 60
 
@@ -93,7 +97,9 @@ def asked(client: httpx.Client, text: str, unit: str) -> httpx.Response:
     return client.post("/v1/extract", json=body, headers={"x-aegle-unit": unit})
 
 
-def one(folder: Path, models: dict[str, Path], pair: tuple[str, str], data: Path) -> dict[str, Any]:
+def one(
+    folder: Path, models: dict[str, Path], pair: tuple[str, str], data: Path, units: int
+) -> dict[str, Any]:
     """A month of one champion and one challenger, to its verdict."""
     here = folder / "-".join(pair)
     layout = workspace.create(here / "w")
@@ -109,7 +115,7 @@ def one(folder: Path, models: dict[str, Path], pair: tuple[str, str], data: Path
         params = {"model": "tagger", "which": "1", "share": 0.5, **where}
         commands.run(layout.root, "rollout_start", params)
         asked(client, "Denies chest pain.", "warm")
-        for number, (text, gold) in enumerate(sentences(data)[:UNITS], 1):
+        for number, (text, gold) in enumerate(sentences(data)[:units], 1):
             reply = asked(client, text, f"note {number}")
             failed += reply.status_code != 200
             token = reply.headers.get("x-aegle-rollout")
@@ -170,21 +176,36 @@ def cost(folder: Path, models: dict[str, Path], data: Path) -> dict[str, Any]:
     return found
 
 
-def month(data: Path) -> dict[str, Any]:
+def month(data: Path, *, units: int = UNITS, shadow: bool = True) -> dict[str, Any]:
     """Verdicts of three rollouts, and what the shadow costs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         models = variants(folder)
         found: dict[str, Any] = {}
-        for pair in (("packaged", "dull"), ("dull", "packaged"), ("packaged", "twin")):
+        for pair in PAIRS:
             began = time.perf_counter()
-            found[" -> ".join(pair)] = told = one(folder, models, pair, data)
+            found[" -> ".join(pair)] = told = one(folder, models, pair, data, units)
             took = time.perf_counter() - began
             print(
                 f"{' -> '.join(pair)}: {told['verdict']} {told['figure']} after {told['units']} "
                 f"units, {told['failed_requests']} failed, {took:.0f}s",
                 flush=True,
             )
-        found["shadow"] = cost(folder, models, data)
-        print(f"shadow: {found['shadow']}", flush=True)
+        if shadow:
+            found["shadow"] = cost(folder, models, data)
+            print(f"shadow: {found['shadow']}", flush=True)
         return found
+
+
+def main() -> None:
+    """Print lines, then one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--units", type=int, default=UNITS)
+    parser.add_argument("--cost", action=argparse.BooleanOptionalAction, default=True)
+    args = parser.parse_args()
+    print(json.dumps(month(args.data, units=args.units, shadow=args.cost)))
+
+
+if __name__ == "__main__":
+    main()

@@ -176,6 +176,8 @@ def _registry(listed: Listed) -> Registry:
 def _known(kit: Kit) -> Rollout:
     found = current(kit)
     if found is None:
+        # The server goes on where the state is damaged; here that is told.
+        Rollout.restored(kit.layout.journal, _telling(kit))
         raise NotFoundError("there is no rollout; begin one: aegle rollout start")
     return found[0]
 
