@@ -47,6 +47,7 @@ DECODERS: Final[dict[str, Method]] = {
         "awq": "quantise:by_awq",
         "nf4": "bits:nf4",
         "int8": "bits:int8",
+        "onnx": "graph:onnx",
         "layers": "prune:layers",
         "ffn": "prune:ffn",
         "heads": "prune:heads",

@@ -1,0 +1,220 @@
+"""How fast, how cheap and how steady `aegle serve` is, beside what one would write without it.
+
+    python benchmarks/serving.py --data DIR [--parts load peers openai malformed soak]
+        [--rate 20] [--seconds 30] [--rounds 3] [--texts 160] [--workers 8] [--soak 10]
+        [--peer-python PYTHON] [--json]
+
+All servers and the load share this machine, one server at a time.
+
+- ``load``: /v1/extract at --rate requests a second, Poisson, mixed lengths (a sentence to a whole
+  abstract of BioRED), no text twice and no cache; seconds count from when a request was due.
+- ``peers``: the same endpoint as fast as --workers connections get answers, in turns with FastAPI
+  around a Hugging Face pipeline (FP32, one text a call, tags alone) and with LitServe around the
+  same ONNX model: tags alone, and doing all that the endpoint does. Documents a second; seconds of
+  all cores for 1,000 documents, of the server's processes. LitServe runs in --peer-python; null
+  where that has none.
+- ``openai``: chat completions of the packaged generator by Aegle and by llama.cpp's own server, in
+  turns: overhead, time to first token, tokens a second, and both with a prefix that was seen.
+- ``malformed``: --malformed bodies, cut, mixed and mistyped, to every endpoint: none may be
+  answered with 5xx or a traceback. By schemathesis, too, where --peer-python has it.
+- ``soak``: --soak minutes of mixed load; memory's slope after the first third.
+
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+
+import serving_load as load
+import serving_servers as servers
+from aegle.core.errors import AegleError
+from aegle.metrics.stats import percentile
+from serving_chat import chat
+from serving_malformed import malformed
+from serving_soak import soak
+
+PARTS: Final = ("load", "peers", "openai", "malformed", "soak")
+NO_CACHE: Final = ("serve.cache_mb=0",)
+
+
+def measured(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """The parts that were asked for; each prints what it found."""
+    workspace = scratch / "w"
+    found: dict[str, Any] = {"machine": _machine()}
+    if "load" in args.parts:
+        with servers.aegle(workspace, NO_CACHE) as ours:
+            found["load"] = on_clock(ours, args)
+        print(json.dumps({"load": found["load"]}), flush=True)
+    if "peers" in args.parts:
+        found["peers"] = against(args, workspace, scratch)
+        print(json.dumps({"peers": found["peers"]}), flush=True)
+    for name, part in (("openai", chat), ("malformed", malformed), ("soak", soak)):
+        if name in args.parts:
+            found[name] = part(args, workspace)
+            print(json.dumps({name: found[name]}), flush=True)
+    return _contract(found)
+
+
+def on_clock(ours: servers.Running, args: argparse.Namespace) -> dict[str, Any]:
+    """p50, p95 and p99 with intervals, at a fixed rate."""
+    ask = load.json_post("/v1/extract", lambda text: {"text": text, "domain": "healthcare"})
+    count = int(args.rate * args.seconds)
+    given = load.texts(args.data, count + 20, seed=1)
+    asyncio.run(load.as_fast(ours.url, ask, given[count:], workers=2))
+    before = ours.core_seconds()
+    done = asyncio.run(load.on_clock(ours.url, ask, given[:count], rate=args.rate))
+    cores = ours.core_seconds() - before
+    ms = [1e3 * one.seconds for one in done if one.status == 200]
+    lengths = [len(text) for text in given[:count]]
+    return {
+        "rate": args.rate,
+        "n": len(done),
+        "failed": len(done) - len(ms),
+        "characters": {"median": statistics.median(lengths), "most": max(lengths)},
+        **{f"p{q}_ms": _measure(percentile(ms, q)) for q in (50, 95, 99)},
+        "core_seconds_per_1000": round(1e3 * cores / len(done), 2),
+    }
+
+
+def against(args: argparse.Namespace, workspace: Path, scratch: Path) -> dict[str, Any]:
+    """Documents a second and core-seconds of each contender, round by round in turns."""
+    from aegle.lm.catalog import resolve
+
+    model = str(resolve("tagger"))
+    plain = load.json_post("/predict", lambda text: {"text": text})
+    whole = load.json_post("/v1/extract", lambda text: {"text": text, "domain": "healthcare"})
+    starts: dict[str, tuple[Callable[[], AbstractContextManager[servers.Running]], load.Ask]] = {
+        "aegle": (lambda: servers.aegle(workspace, NO_CACHE), whole),
+        "hf": (
+            lambda: servers.peer("hf", sys.executable, {"model": model, "scratch": str(scratch)}),
+            plain,
+        ),
+    }
+    if _has(args.peer_python, "litserve"):
+        lit = args.peer_python
+        starts["litserve"] = (lambda: servers.peer("litserve", lit, {"model": model}), plain)
+        about = {"workspace": str(workspace)}
+        starts["litserve-whole"] = (lambda: servers.peer("litserve-whole", lit, about), plain)
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in starts}
+    for number in range(args.rounds):
+        given = load.texts(args.data, args.texts + 16, seed=10 + number)
+        for name, (start, ask) in starts.items():
+            rows[name].append(_round(start, ask, given, args))
+            print(name, rows[name][-1], flush=True)
+    found: dict[str, Any] = {"rounds": args.rounds, "texts": args.texts, "of": rows}
+    for name in rows:
+        if name != "aegle":
+            found[f"vs_{name}"] = {
+                "throughput": _ratio(rows["aegle"], rows[name], "rps"),
+                "cost": _ratio(rows["aegle"], rows[name], "core_seconds_per_1000"),
+            }
+    return found
+
+
+def _round(
+    start: Callable[[], AbstractContextManager[servers.Running]],
+    ask: load.Ask,
+    given: list[str],
+    args: argparse.Namespace,
+) -> dict[str, float]:
+    with start() as running:
+        asyncio.run(load.as_fast(running.url, ask, given[args.texts :], workers=args.workers))
+        before = running.core_seconds()
+        done = asyncio.run(
+            load.as_fast(running.url, ask, given[: args.texts], workers=args.workers)
+        )
+        cores = running.core_seconds() - before
+        held = running.rss_bytes()
+    failed = [one.status for one in done if one.status != 200]
+    if failed:
+        raise SystemExit(f"serving: {len(failed)} requests failed, first with {failed[0]}")
+    seconds = max(one.due_s + one.seconds for one in done)
+    return {
+        "rps": round(len(done) / seconds, 2),
+        "core_seconds_per_1000": round(1e3 * cores / len(done), 2),
+        "rss_mb": round(held / 1e6),
+    }
+
+
+def _ratio(
+    ours: list[dict[str, float]], theirs: list[dict[str, float]], key: str
+) -> dict[str, float]:
+    """The median over rounds, and the least and the most."""
+    each = [one[key] / other[key] for one, other in zip(ours, theirs, strict=True)]
+    return {
+        "value": round(statistics.median(each), 3),
+        "least": round(min(each), 3),
+        "most": round(max(each), 3),
+    }
+
+
+def _contract(found: dict[str, Any]) -> dict[str, Any]:
+    timed, peers = found.get("load"), found.get("peers", {})
+
+    def of(peer: str, what: str) -> float | None:
+        return peers[f"vs_{peer}"][what]["value"] if f"vs_{peer}" in peers else None
+
+    return {
+        "p95_ms": timed and timed["p95_ms"]["value"],
+        "rps": statistics.median(one["rps"] for one in peers["of"]["aegle"]) if peers else None,
+        "throughput_vs_hf": of("hf", "throughput"),
+        "throughput_vs_litserve": of("litserve", "throughput"),
+        "throughput_vs_litserve_whole": of("litserve-whole", "throughput"),
+        "cost_ratio": of("hf", "cost"),
+        **found,
+    }
+
+
+def _has(python: str, module: str) -> bool:
+    asked = f"import importlib.util as u, sys; sys.exit(u.find_spec('{module}') is None)"
+    return subprocess.run([python, "-c", asked], check=False).returncode == 0
+
+
+def _measure(one: Any) -> dict[str, float]:
+    return {"value": round(one.value, 2), "low": round(one.low, 2), "high": round(one.high, 2)}
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "load_average": round(os.getloadavg()[0], 2)}
+
+
+def main() -> None:
+    """Measure what was asked; the last line is one JSON object."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True)
+    add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    add("--rate", type=float, default=20.0, help="requests a second")
+    add("--seconds", type=float, default=30.0)
+    add("--rounds", type=int, default=3)
+    add("--texts", type=int, default=160, help="a round")
+    add("--workers", type=int, default=8)
+    add("--chats", type=int, default=20)
+    add("--malformed", type=int, default=10_000)
+    add("--soak", type=float, default=10.0, help="minutes")
+    add("--peer-python", default=sys.executable, help="a Python that has litserve, schemathesis")
+    add("--json", action="store_true", help="accepted, since the last line always is JSON")
+    args = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(json.dumps(measured(args, Path(scratch))))
+    except AegleError as error:
+        sys.exit(f"serving: {error}")
+
+
+if __name__ == "__main__":
+    main()
