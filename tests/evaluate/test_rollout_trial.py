@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegle.evaluate.rollout import HARMS, Plan, Trial
+from aegle.evaluate.rollout import HARMS, LEAST, Plan, Trial
+from aegle.registry import rollout as registry_rollout
 
 arms = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.5, 1.0])), max_size=40)
 
@@ -21,6 +22,9 @@ def fed(trial: Trial, champion: float, challenger: float, count: int, share: flo
         treated = bool(rng.random() < share)
         good = rng.random() < (challenger if treated else champion)
         trial.quality(float(good), challenger=treated, share=share)
+        trial.error(False)
+        trial.latency(1, 1)
+        trial.agreement(1)
         if trial.verdict():
             return number + 1
     return count
@@ -36,6 +40,19 @@ def test_gains_and_harms_are_seen(share: float) -> None:
     assert told["p_gain"] <= 0.05
     assert fed(worse, 0.9, 0.5, 3000, share) < 1000
     assert (worse.verdict(), worse.harm()) == ("harm", "quality")
+
+
+def test_a_gain_waits_for_every_figure() -> None:
+    assert LEAST == registry_rollout.LEAST
+    trial = Trial(Plan())
+    for number in range(LEAST + 50):
+        trial.quality(float(number % 2), challenger=bool(number % 2), share=0.5)
+        trial.latency(1, 1)
+        trial.agreement(1)
+    for _ in range(LEAST):
+        assert trial.verdict() == ""
+        trial.error(False)
+    assert trial.verdict() == "gain"
 
 
 def test_a_margin_lets_an_equal_model_pass() -> None:

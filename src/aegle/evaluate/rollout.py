@@ -16,6 +16,8 @@ import numpy as np
 from aegle.metrics.sequential import Bets, effect, p_value
 
 HARMS: Final = ("quality", "errors", "latency", "agreement")
+LEAST: Final = 100
+"""A gain is told when each figure rests on so many values: one that is not looked at is no news."""
 _BALANCE_ALPHA: Final = 0.001
 """A rollout whose arms are unbalanced is broken, not unlucky: so rare must it be by luck."""
 _PRIOR: Final = 10.0
@@ -151,8 +153,9 @@ class Trial:
         """``harm``, ``gain`` or nothing yet."""
         if self.harm():
             return "harm"
-        gain = self.bets["quality"].above(-self.plan.margin)
-        return "gain" if gain >= -math.log(self.plan.alpha_gain) and not self.unbalanced else ""
+        gain = self.bets["quality"].above(-self.plan.margin) >= -math.log(self.plan.alpha_gain)
+        seen = all(self.bets[name].count >= LEAST for name in HARMS)
+        return "gain" if gain and seen and not self.unbalanced else ""
 
     def figures(self) -> dict[str, dict[str, float]]:
         """Of each figure: count, mean, interval, always-valid p-values of gain and harm.
