@@ -23,6 +23,7 @@ from aegle.cli import (
     promoting,
     retrievers,
     reviewing,
+    rolling,
     serving,
     show,
     training,
@@ -86,6 +87,7 @@ ablating.register(app)
 compressing.register(app)
 parity.register(app)
 promoting.register(app)
+rolling.register(app)
 federating.register(app)
 
 

@@ -65,7 +65,9 @@ def add(
 @group.command("evidence")
 def evidence(
     model: Name,
-    kind: Annotated[str, typer.Argument(help="scores, parity, robustness, fairness, latency.")],
+    kind: Annotated[
+        str, typer.Argument(help="scores, parity, robustness, fairness, latency, rollout.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON.")],
     version: Which,
     key: Key,
@@ -97,6 +99,12 @@ def promote(
         typer.Option(metavar="LABEL", help="More that may not be lost; repeatable."),
     ] = None,
     parity: Parity = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND", help="Leave out rollout; the history tells it, with --because."
+        ),
+    ] = None,
     registry: Where = _FOLDER,
     json_: Json = False,
 ) -> None:
@@ -109,7 +117,7 @@ def promote(
     """
     store = _flow("opened")(registry, key)
     about: dict[str, Any] = {"alias": alias, "because": because, "tracker": tracker}
-    about |= {"critical": critical or (), "parity": parity}
+    about |= {"critical": critical or (), "parity": parity, "without": without or ()}
     show.emit(_flow("promote")(store, model, version, **about), json_, _shown)
 
 

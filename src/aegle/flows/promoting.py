@@ -57,7 +57,7 @@ def add(
     named = tuple(critical) or of_model(source)
     made = registry.add(name, source, **how, parents=tuple(parents), critical=named)
     if parity is None:
-        return plain(made)
+        return plain(made, registry.champion(name))
     return attach(registry, name, str(made.number), "parity", parity)
 
 
@@ -67,7 +67,7 @@ def attach(registry: Registry, name: str, which: str, kind: str, file: Path) -> 
     if not isinstance(found, Mapping):
         raise InputError(f"{file} holds no JSON object")
     registry.attach(name, which, kind, found)
-    return plain(registry.open(name, which))
+    return plain(registry.open(name, which), registry.champion(name))
 
 
 def promote(
@@ -80,6 +80,7 @@ def promote(
     tracker: str = "",
     critical: Sequence[str] = (),
     parity: Path | None = None,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Let an alias stand for a version; in MLflow as well, where a tracker's URI is given.
 
@@ -95,14 +96,16 @@ def promote(
     """
     if parity is not None:
         attach(registry, name, which, "parity", parity)
-    version = registry.alias(name, alias, which, because=because, critical=critical)
+    how: dict[str, Any] = {"critical": critical, "without": without}
+    version = registry.alias(name, alias, which, because=because, **how)
     if tracker:
         follower: Tracker = find("tracker", "mlflow")(tracker)
         try:
             repeated(follower, version, alias)
         finally:
             follower.close()
-    return plain(version) | {"alias": alias}
+    # Who is champion now needs no rollout against itself.
+    return plain(version, registry.champion(name)) | {"alias": alias}
 
 
 def repeated(tracker: Tracker, version: Version, alias: str) -> str:
@@ -117,7 +120,8 @@ def repeated(tracker: Tracker, version: Version, alias: str) -> str:
 
 def listed(registry: Registry, name: str) -> dict[str, Any]:
     """Versions, what each lacks, aliases and their history."""
-    versions = [plain(registry.open(name, number)) for number in registry.numbers(name)]
+    champion = registry.champion(name)
+    versions = [plain(registry.open(name, number), champion) for number in registry.numbers(name)]
     return {
         "model": name,
         "versions": versions,
@@ -126,7 +130,7 @@ def listed(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def plain(version: Version) -> dict[str, Any]:
-    """A version as plain values, with what it lacks to be champion."""
+def plain(version: Version, champion: str = "") -> dict[str, Any]:
+    """A version as plain values, with what it lacks to follow a champion, by its digest."""
     told = asdict(version) | {"folder": str(version.folder)}
-    return told | {"missing": version.missing()}
+    return told | {"missing": version.missing(champion=champion)}

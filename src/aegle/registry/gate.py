@@ -13,15 +13,18 @@ from typing import Any, Final
 
 from aegle.core.errors import UsageError
 from aegle.core.records import Measure
-from aegle.registry import parity
+from aegle.registry import parity, rollout
 
 KINDS: Final = ("scores", "parity", "robustness", "fairness", "latency")
 LIMITED: Final = ("robustness", "fairness", "latency")
+ROLLOUT: Final = "rollout"
+"""Asked for where there is a champion to be compared with."""
 
 
 def missing(
     evidence: Mapping[str, Any],
     digest: str,
+    champion: str = "",
     *,
     critical: Sequence[str] = (),
     trained: Collection[str] = (),
@@ -29,6 +32,7 @@ def missing(
 ) -> list[str]:
     """What is missing or fails, a sentence each, in the order of `KINDS`.
 
+    ``champion``: the digest of the champion that this version would follow; then `ROLLOUT`, too.
     ``critical``: labels that the version may not lose. ``trained``: hashes of its training data.
     ``derived``: it was made of another model, which its certificate must compare it with.
     """
@@ -40,6 +44,8 @@ def missing(
             told: dict[str, Any] = {"critical": critical, "trained": trained, "derived": derived}
             reasons = wrong(kind, evidence[kind], digest, **told)
             found += [f"{kind}: {one}" for one in reasons]
+    if champion and champion != digest:
+        found += rollout.missing(evidence.get(ROLLOUT), digest, champion)
     return found
 
 
@@ -57,11 +63,13 @@ def wrong(
     Raises:
         UsageError: no such kind.
     """
-    if kind not in KINDS:
-        raise UsageError(f"evidence is {', '.join(KINDS)}, not {kind!r}")
+    if kind not in (*KINDS, ROLLOUT):
+        raise UsageError(f"evidence is {', '.join((*KINDS, ROLLOUT))}, not {kind!r}")
     try:
         if found["model"] != digest:
             return [f"it is about model {str(found['model'])[:12]}, this one is {digest[:12]}"]
+        if kind == ROLLOUT:
+            return rollout.wrong(found)
         if kind == "parity":
             return parity.wrong(found, critical, trained, derived=derived)
         return _figures(kind, found)

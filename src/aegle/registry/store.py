@@ -46,9 +46,10 @@ class Version:
     critical: tuple[str, ...] = ()
     derived: bool = False
 
-    def missing(self, critical: Sequence[str] = ()) -> list[str]:
-        """What it lacks to be champion; ``critical``: more labels that it may not lose."""
-        return gate.missing(self.evidence, self.digest, **self.bound(critical))
+    def missing(self, critical: Sequence[str] = (), *, champion: str = "") -> list[str]:
+        """What it lacks to follow a champion, by its digest; ``critical``: more labels that it may
+        not lose."""
+        return gate.missing(self.evidence, self.digest, champion, **self.bound(critical))
 
     def bound(self, critical: Sequence[str] = ()) -> dict[str, Any]:
         """What `gate` compares a certificate with, beside the digest."""
@@ -184,6 +185,28 @@ class Registry:
             path = version.folder.parent / "evidence" / f"{kind}.json"
             write_json(path, self._keys.signed("evidence", body))
 
+    def withdraw(self, name: str, which: str | int, kind: str) -> None:
+        """Take evidence of a kind away, because it no longer holds; none there is no error."""
+        with self._locked():
+            folder = self.open(name, which).folder.parent / "evidence"
+            if kind not in (*gate.KINDS, gate.ROLLOUT):
+                raise UsageError(f"there is no evidence of a kind {kind!r}")
+            (folder / f"{kind}.json").unlink(missing_ok=True)
+
+    def champion(self, name: str) -> str:
+        """The digest of the champion, by its signed manifest; empty where there is none.
+
+        Raises:
+            InputError: that was changed.
+        """
+        number = self.aliases(name).get("champion")
+        if number is None:
+            return ""
+        body = self._read(self._version(name, number) / "manifest.json", "manifest")
+        if (body["name"], body["number"]) != (name, number):
+            raise InputError(f"the manifest of {name}/{number} is another version's")
+        return str(body["digest"])
+
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version."""
         return dict(self._names(name)["now"])
@@ -200,20 +223,28 @@ class Registry:
         *,
         because: str = "",
         critical: Sequence[str] = (),
+        without: Sequence[str] = (),
     ) -> Version:
         """Let an alias stand for a version; ``champion`` only with all evidence.
 
-        ``critical``: labels that may not be lost, beside the version's own.
+        Args:
+            because: for the history.
+            critical: labels that may not be lost, beside the version's own.
+            without: ``rollout`` promotes without that, which the history tells with its reason.
 
         Raises:
-            UsageError: another alias than `ALIASES`, or missing evidence: each named.
+            UsageError: another alias than `ALIASES`, or missing evidence: each named; another
+                kind left out, or no reason for it.
             NotFoundError, InputError: as `open`.
         """
         if alias not in ALIASES:
             raise UsageError(f"an alias is {' or '.join(ALIASES)}, not {alias!r}")
+        if set(without) - {gate.ROLLOUT} or (without and not because.strip()):
+            raise UsageError("only rollout may be left out, and only with a reason: --because")
         with self._locked():
             version = self.open(name, which)
-            missing = version.missing(critical)
+            champion = "" if without else self.champion(name)
+            missing = version.missing(critical, champion=champion)
             if alias == "champion" and missing:
                 raise UsageError(
                     f"{name}/{version.number} can't be champion; missing: {'; '.join(missing)}"
@@ -221,6 +252,7 @@ class Registry:
             told = self._names(name)
             change = {"alias": alias, "version": version.number, "because": because}
             change |= {"before": told["now"].get(alias), "when": round(time.time())}
+            change |= {"without": list(without)} if without else {}
             told["now"][alias] = version.number
             told["history"].append(change)
             write_json(self._folder / name / "aliases.json", self._keys.signed("aliases", told))
