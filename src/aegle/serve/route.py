@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import Request
 from prometheus_client import Counter, Histogram
@@ -28,6 +28,9 @@ from aegle.serve.measures import Measures
 from aegle.serve.shadow import Shadow
 from aegle.serve.waiting import result
 
+if TYPE_CHECKING:
+    from aegle.lm.tagger import Tagger
+
 UNIT: Final = "x-aegle-unit"
 _LONGEST: Final = 200
 _END_S: Final = 5.0
@@ -42,6 +45,23 @@ class _Job:
     text: str
     domain: str
     counted: bool = False
+
+
+class _Watched:
+    """A tagger of which is known since when it reads; what follows its reading isn't its fault."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self._tagger = tagger
+        self.heads, self.classifiers = tagger.heads, tagger.classifiers
+        self.since: float | None = None
+
+    def read(self, texts: Sequence[str], **how: Any) -> Any:
+        """As the tagger."""
+        self.since = time.monotonic()
+        try:
+            return self._tagger.read(texts, **how)
+        finally:
+            self.since = None
 
 
 class Router:
@@ -69,7 +89,7 @@ class Router:
             budget=wanted.serve.batch_tokens,
             room=wanted.serve.queue_tokens,
         )
-        self._reading_since: float | None = None
+        self._reads: _Watched | None = None
         self._answered = Counter(
             "aegle_rollout_requests",
             "By the version that the unit was assigned to, and the one that answered",
@@ -181,8 +201,8 @@ class Router:
         return str(told["rollout"])
 
     def _slow(self) -> bool:
-        """Whether it is the challenger that took the time, and not what came before it."""
-        since = self._reading_since
+        """Whether it is the challenger that took the time, and not what came before or after it."""
+        since = self._reads.since if self._reads is not None else None
         return since is not None and time.monotonic() - since >= self._patience_s / 2
 
     def _count(self, job: _Job, failed: bool) -> None:
@@ -209,11 +229,9 @@ class Router:
         both = [
             (job, one) for job, one in zip(asked, safe, strict=True) if isinstance(one, Document)
         ]
-        self._reading_since = time.monotonic()
-        try:
-            told = iter(self._read_safe(found[1].live, both))
-        finally:
-            self._reading_since = None
+        live = found[1].live
+        self._reads = _Watched(live.tagger)
+        told = iter(self._read_safe(Reader(cast("Tagger", self._reads), live.version), both))
         self.offer([one for _, one in both], counted=True)
         return [next(told) if isinstance(one, Document) else one for one in safe]
 
