@@ -17,7 +17,7 @@ from aegle.compress import finish
 from aegle.compress.encoders import int8
 from aegle.compress.source import open_source
 from aegle.core.artifacts import read_json, sha256_tree, write_json
-from aegle.core.errors import InputError, UsageError
+from aegle.core.errors import InputError, StoppedError, UsageError
 from aegle.core.ports import quiet
 from aegle.flows import critical, parity, parity_tasks
 from aegle.flows.parity import Wanted
@@ -204,7 +204,7 @@ def test_what_can_not_be_measured_is_said(root: Path, tmp_path: Path) -> None:
         parity.paths(["clinical=nowhere.jsonl"])
 
 
-def test_a_model_that_changes_meanwhile_is_refused(root: Path, tmp_path: Path) -> None:
+def test_what_changes_or_is_stopped_leaves_no_certificate(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "small", tmp_path / "small")
 
     def change(step: str, done: int, total: int | None = None) -> None:
@@ -219,6 +219,14 @@ def test_a_model_that_changes_meanwhile_is_refused(root: Path, tmp_path: Path) -
             wanted=Wanted(serve=False),
             out=tmp_path / "out",
             progress=change,
+        )
+    with pytest.raises(StoppedError, match="no certificate"):
+        parity.certify(
+            str(root / "original"),
+            {"compressed": root / "small"},
+            given=Given((("clinical", root / "test.jsonl"),), "made"),
+            out=tmp_path / "out",
+            stop=lambda: True,
         )
     assert not (tmp_path / "out" / "parity.json").exists()
 

@@ -44,17 +44,18 @@ def measure(
         BackendError: the server didn't start, or refused a request.
         StoppedError: ``stop`` said so.
     """
-    with served(kind, folder, threads) as (url, process):
-        client = _Client(kind, url, f"path:{folder.resolve()}")
-        try:
-            raw, times = answered(client, asks, progress, stop)
-            return {"answers": raw, "ms": times, "memory_bytes": resident(process)}
-        except BackendError as error:
-            if stop():  # Ctrl-C in a terminal reaches the server, too
-                raise StoppedError("stopped; no certificate is written", resumes=False) from error
-            raise
-        finally:
-            client.close()
+    try:
+        with served(kind, folder, threads) as (url, process):
+            client = _Client(kind, url, f"path:{folder.resolve()}")
+            try:
+                raw, times = answered(client, asks, progress, stop)
+                return {"answers": raw, "ms": times, "memory_bytes": resident(process)}
+            finally:
+                client.close()
+    except BackendError as error:
+        if stop():  # Ctrl-C in a terminal reaches the server, too
+            raise StoppedError("stopped; no certificate is written", resumes=False) from error
+        raise
 
 
 def check(kind: str) -> None:
