@@ -29,22 +29,28 @@ def other(kind: str, digest: str) -> dict[str, Any]:
     one = {"value": 0.9, "low": 0.9, "high": 0.9, "n": 40}
     if kind != "parity":
         return {"model": digest, "figures": {"f1": one}, "limits": {"f1": {"at_least": 0.8}}}
-    labels = {"drug": {"kept": one | {"value": 0.99, "high": 0.99}, "gold": 12}}
-    stages = [{"name": name, "digest": digest, "labels": labels} for name in ("original", "served")]
-    return {"model": digest, "keep": 0.95, "critical": ["drug"], "stages": stages}
+    counts = {"drug": [[group, 4, 4, 4] for group in range(10)]}
+    stages = [{"name": name, "digest": digest, "counts": counts} for name in ("original", "served")]
+    told = {"model": digest, "keep": 0.95, "critical": ["drug"], "stages": stages, "groups": 10}
+    told |= {"documents": 20, "labels": ["drug"], "scorer": {"sha256": "3" * 64}}
+    return told | {"data": {"files": {"test.jsonl": "1" * 64}, "documents": "2" * 64}}
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     """Versions 1 to 3; 1 is champion, the others lack a rollout alone."""
-    found = Registry(tmp_path / "registry", Keys(tmp_path / "key"))
+    keys = Keys(tmp_path / "key")
+    found = Registry(tmp_path / "registry", keys)
     for number in (1, 2, 3):
         source = tmp_path / "model"
         source.mkdir(exist_ok=True)
         (source / "card.json").write_text(f'{{"version": {number}}}')
-        version = found.add("m", source, data={"d": "0" * 64}, recipe=None, code="x")
+        version = found.add(
+            "m", source, data={"d": "0" * 64}, recipe=None, code="x", critical=["drug"]
+        )
         for kind in gate.KINDS:
-            found.attach("m", number, kind, other(kind, version.digest))
+            body = other(kind, version.digest)
+            found.attach("m", number, kind, keys.signed(kind, body) if kind == "parity" else body)
     found.alias("m", "champion", 1)
     return found
 

@@ -19,6 +19,7 @@ from aegle.cli import (
     instructing,
     jobs,
     keys,
+    parity,
     promoting,
     retrievers,
     reviewing,
@@ -84,6 +85,7 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+parity.register(app)
 promoting.register(app)
 rolling.register(app)
 federating.register(app)

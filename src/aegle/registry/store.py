@@ -33,6 +33,8 @@ class Version:
         digest: `aegle.core.artifacts.sha256_tree` of that folder.
         lineage: data (name -> hash), recipe, code, parents (``name/number``), when it was added.
         evidence: kind -> what was attached.
+        critical: labels that it may not lose, as its owner or the packs said when it was added.
+        derived: made of another model, by its lineage or by what its own files say.
     """
 
     name: str
@@ -41,6 +43,21 @@ class Version:
     digest: str
     lineage: Mapping[str, Any]
     evidence: Mapping[str, Any]
+    critical: tuple[str, ...] = ()
+    derived: bool = False
+
+    def missing(self, critical: Sequence[str] = (), *, champion: str = "") -> list[str]:
+        """What it lacks to follow a champion, by its digest; ``critical``: more labels that it may
+        not lose."""
+        return gate.missing(self.evidence, self.digest, champion, **self.bound(critical))
+
+    def bound(self, critical: Sequence[str] = ()) -> dict[str, Any]:
+        """What `gate` compares a certificate with, beside the digest."""
+        return {
+            "critical": [*dict.fromkeys([*self.critical, *critical])],
+            "trained": frozenset(self.lineage["data"].values()),
+            "derived": self.derived,
+        }
 
 
 class Registry:
@@ -67,15 +84,16 @@ class Registry:
         recipe: Any,
         code: str,
         parents: Sequence[str] = (),
+        critical: Sequence[str] = (),
     ) -> Version:
         """Copy a model's folder in as the next version.
 
         Args:
             name: lower case letters, digits, ``.``, ``_``, ``-``.
             source: the folder; files of `SAFE_SUFFIXES` only, no links.
-            data: name of a data set -> its SHA-256.
-            recipe: plain values. ``code``: the version of the code that made it.
-            parents: ``name/number`` of versions here.
+            data: name of a data set -> its SHA-256. ``recipe``: plain values.
+            code: the version of the code that made it.
+            parents: ``name/number`` of versions here. ``critical``: labels that may not be lost.
 
         Raises:
             UsageError: a name that can't be one, or no data.
@@ -101,7 +119,8 @@ class Registry:
                     shutil.copyfile(source / one, into)
                 lineage = {"data": dict(data), "recipe": recipe, "code": code}
                 lineage |= {"parents": list(parents), "added": round(time.time())}
-                self._sign(part, {"name": name, "number": number, "lineage": lineage}, files)
+                about = {"name": name, "number": number, "lineage": lineage}
+                self._sign(part, {**about, "critical": list(critical)}, files)
                 part.rename(target)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -141,20 +160,27 @@ class Registry:
             path.stem: self._evidence(path, body["digest"])
             for path in sorted((folder / "evidence").glob("*.json"))
         }
-        about = (body["digest"], body["lineage"], evidence)
-        return Version(name, number, folder / "model", *about)
+        about = (body["digest"], body["lineage"], evidence, tuple(body.get("critical", ())))
+        derived = bool(body["lineage"]["parents"]) or _compressed(folder / "model")
+        return Version(name, number, folder / "model", *about, derived)
 
     def attach(self, name: str, which: str | int, kind: str, found: Mapping[str, Any]) -> None:
         """Keep evidence of a kind for a version; what was there of that kind is replaced.
 
+        A parity certificate is a record that this registry's key signed (`aegle parity --key`).
+
         Raises:
             UsageError: no kind of `aegle.registry.gate.KINDS`.
-            InputError: it is not about this version, not in its form, or says that it fails.
+            InputError: it is not about this version, not in its form, not signed where it must
+                be, or says that it fails.
         """
+        if kind == "parity":
+            found = self._keys.opened(kind, found, name="the parity certificate")
         with self._locked():
             version = self.open(name, which)
-            if reasons := gate.wrong(kind, found, version.digest):
-                raise InputError(f"refused as {kind} of {name}/{version.number}: {reasons[0]}")
+            if reasons := gate.wrong(kind, found, version.digest, **version.bound()):
+                told = "; ".join(reasons)
+                raise InputError(f"refused as {kind} of {name}/{version.number}: {told}")
             body = {"of": kind, "digest": version.digest, "found": dict(found)}
             path = version.folder.parent / "evidence" / f"{kind}.json"
             write_json(path, self._keys.signed("evidence", body))
@@ -196,12 +222,14 @@ class Registry:
         which: str | int,
         *,
         because: str = "",
+        critical: Sequence[str] = (),
         without: Sequence[str] = (),
     ) -> Version:
         """Let an alias stand for a version; ``champion`` only with all evidence.
 
         Args:
             because: for the history.
+            critical: labels that may not be lost, beside the version's own.
             without: ``rollout`` promotes without that, which the history tells with its reason.
 
         Raises:
@@ -216,7 +244,7 @@ class Registry:
         with self._locked():
             version = self.open(name, which)
             champion = "" if without else self.champion(name)
-            missing = gate.missing(version.evidence, version.digest, champion)
+            missing = version.missing(critical, champion=champion)
             if alias == "champion" and missing:
                 raise UsageError(
                     f"{name}/{version.number} can't be champion; missing: {'; '.join(missing)}"
@@ -297,6 +325,13 @@ def _files(folder: Path) -> list[str]:
     if not found:
         raise InputError(f"{folder}: there is no such folder, or it holds no files")
     return found
+
+
+def _compressed(folder: Path) -> bool:
+    """Whether a model's own manifest says that it was made smaller of another."""
+    manifest = folder / "manifest.json"
+    told = read_json(manifest) if manifest.is_file() else {}
+    return isinstance(told, dict) and "compressed" in told
 
 
 def _compare(folder: Path, hashes: Mapping[str, str]) -> None:

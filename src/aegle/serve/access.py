@@ -21,6 +21,7 @@ _ANALYST: Final = (
     "/v1/extract",
     "/v1/feedback",
     "/v1/classify",
+    "/v1/tag",
     "/v1/rerank",
     "/v1/embeddings",
     "/v1/chat/completions",

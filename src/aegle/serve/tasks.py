@@ -28,6 +28,13 @@ class Classify(wire.Body):
     top: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
+class Tag(wire.Body):
+    """Texts in which the names of a label set are to be found."""
+
+    texts: Annotated[list[_Text], Field(min_length=1, max_length=64)]
+    head: Annotated[str, Field(max_length=100, examples=["clinical"])]
+
+
 class Passage(wire.Body):
     """A passage as an object."""
 
@@ -97,6 +104,16 @@ def _read(app: FastAPI, kit: Kit, work: Work, router: Router) -> None:
         if token := router.replied(request, time.perf_counter() - began):
             response.headers["x-aegle-rollout"] = token
         return found
+
+    @app.post("/v1/tag", tags=["models"])
+    def tag(body: Tag, request: Request) -> Any:
+        """What the tagger itself finds by a label set, in characters of the text as it came.
+
+        ``/v1/extract`` says what a text means: by terminologies and rules, too, de-identified.
+        """
+        version, told = scoring.spans(kit, body.texts, body.head)
+        request.scope["aegle"] |= {"model": version, "items": len(body.texts)}
+        return {"model": version, "head": body.head, "results": [{"spans": one} for one in told]}
 
     @app.post("/v1/classify", tags=["models"])
     def classify(body: Classify, request: Request) -> Any:
