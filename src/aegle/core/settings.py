@@ -256,7 +256,7 @@ class Serve(_Table):
 
 
 class Rollout(_Table):
-    """When a challenger is promoted or rolled back; fixed for a rollout when it begins."""
+    """When a challenger is promoted or rolled back; what decides is fixed when a rollout begins."""
 
     alpha_gain: float = Field(
         0.05, gt=0, lt=1, description="most probability of showing a gain where there is none"
