@@ -14,6 +14,7 @@ from aegle.cli import (
     asking,
     assessing,
     compressing,
+    exporting,
     federating,
     filling,
     instructing,
@@ -85,6 +86,7 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+exporting.register(app)
 parity.register(app)
 promoting.register(app)
 rolling.register(app)
