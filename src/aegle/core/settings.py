@@ -234,6 +234,7 @@ class Serve(_Table):
 
     host: str = Field("127.0.0.1", description="beyond this machine every request needs a key")
     port: int = Field(8471, ge=0, le=65535)
+    grpc_port: int = Field(0, ge=0, le=65535, description="Open Inference Protocol; 0: none")
     open_browser: bool = False
     require_keys: bool = Field(False, description="ask for keys on this machine, too: aegle keys")
     open_reason: str = Field(

@@ -20,7 +20,7 @@ from aegle.serve.failures import failure
 from aegle.serve.measures import Measures
 
 MAX_BODY_BYTES: Final = 2_000_000
-_API: Final = ("/v1/", "/admin/")
+_API: Final = ("/v1/", "/v2/", "/admin/")
 _DRAIN_RETRY_S: Final = 5.0
 
 
