@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import threading
-from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +32,8 @@ def hf(args: argparse.Namespace) -> None:
     class Body(BaseModel):
         text: str
 
+    globals()["Body"] = Body  # FastAPI looks annotations up among the module's names
+
     @app.post("/predict")
     def predict(body: Body) -> Any:
         return [
@@ -49,66 +50,21 @@ def hf(args: argparse.Namespace) -> None:
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    globals()["Body"] = Body  # FastAPI looks annotations up among the module's names
     uvicorn.run(app, port=args.port, log_level="warning")
 
 
 def litserve(args: argparse.Namespace) -> None:
     """LitServe around the tagger."""
-    import litserve as ls
+    import serving_lit
 
-    from aegle.lm.tagger import Tagger
-
-    class Api(ls.LitAPI):  # type: ignore[misc]
-        def setup(self, device: str) -> None:
-            self.tagger = Tagger(Path(args.model))
-
-        def decode_request(self, request: Any) -> Any:
-            return request["text"]
-
-        def predict(self, texts: list[str]) -> Any:
-            return self.tagger.tag(texts)
-
-        def encode_response(self, output: Any) -> Any:
-            return {"entities": [[one.start, one.end, one.label] for one in _flat(output)]}
-
-    _lit(ls, Api, args.port)
+    serving_lit.run(serving_lit.Tags(args.model), args.port)
 
 
 def litserve_whole(args: argparse.Namespace) -> None:
     """LitServe around what Aegle's endpoint does."""
-    import litserve as ls
+    import serving_lit
 
-    from aegle.flows import extracting, workspace
-    from aegle.flows.kit import open_kit
-
-    class Api(ls.LitAPI):  # type: ignore[misc]
-        def setup(self, device: str) -> None:
-            layout = workspace.check(Path(args.workspace))
-            self.kit = open_kit(layout, workspace.load_settings(layout)).__enter__()
-
-        def decode_request(self, request: Any) -> Any:
-            return request["text"]
-
-        def predict(self, texts: list[str]) -> Any:
-            return extracting.extract_texts(self.kit, [(text, "clinical") for text in texts])
-
-        def encode_response(self, output: Any) -> Any:
-            return output
-
-    _lit(ls, Api, args.port)
-
-
-def _lit(ls: Any, api: Any, port: int) -> None:
-    try:
-        server = ls.LitServer(api(max_batch_size=16, batch_timeout=0.01), accelerator="cpu")
-    except TypeError:  # before 0.2.11 batching was the server's
-        server = ls.LitServer(api(), accelerator="cpu", max_batch_size=16, batch_timeout=0.01)
-    server.run(port=port, host="127.0.0.1", log_level="warning", generate_client_file=False)
-
-
-def _flat(output: Any) -> list[Any]:
-    return [one for found in output.values() for one in found]
+    serving_lit.run(serving_lit.Whole(args.workspace), args.port)
 
 
 def llama(args: argparse.Namespace) -> None:

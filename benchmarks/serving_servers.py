@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 import psutil
 
+import aegle as source
 from aegle.flows import workspace
 
 START_S: Final = 180.0
@@ -66,7 +67,8 @@ def peer(name: str, python: str, about: Mapping[str, str]) -> Iterator[Running]:
 
 @contextmanager
 def _started(command: list[str], port: int, ready: str) -> Iterator[Running]:
-    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ours = [str(Path(__file__).parent), str(Path(source.__file__).parents[1])]
+    paths = [*ours, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
