@@ -110,7 +110,7 @@ class Batcher(Generic[Job, Result]):
         """What is done before a job of a cost: before a short one only a part of a long one."""
         if cost > self._aside:
             return self._waits + self._doing
-        return self._short + min(self._doing, self._budget)
+        return self._short + min(self._doing, max(self._budget, self._aside))
 
     def _count(self, cost: int, sign: int = 1) -> None:
         self._waits += sign * cost
