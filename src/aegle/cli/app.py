@@ -19,9 +19,11 @@ from aegle.cli import (
     instructing,
     jobs,
     keys,
+    parity,
     promoting,
     retrievers,
     reviewing,
+    rolling,
     serving,
     show,
     training,
@@ -83,7 +85,9 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+parity.register(app)
 promoting.register(app)
+rolling.register(app)
 federating.register(app)
 
 

@@ -19,7 +19,9 @@ OPEN: Final = ("/healthz", "/readyz")
 _ADMIN: Final = ("/admin/",)
 _ANALYST: Final = (
     "/v1/extract",
+    "/v1/feedback",
     "/v1/classify",
+    "/v1/tag",
     "/v1/rerank",
     "/v1/embeddings",
     "/v1/chat/completions",

@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from aegle.flows import commands
 from aegle.flows.kit import Kit
-from aegle.serve import failures, openai, tasks, wire
+from aegle.serve import failures, feedback, openai, tasks, wire
 from aegle.serve.access import Access
 from aegle.serve.audit import Audit
 from aegle.serve.failures import failure
@@ -19,6 +19,7 @@ from aegle.serve.gate import MAX_BODY_BYTES as MAX_BODY_BYTES
 from aegle.serve.gate import Gate
 from aegle.serve.generation import Generations
 from aegle.serve.measures import Measures
+from aegle.serve.route import Router
 from aegle.serve.work import Work
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -42,7 +43,8 @@ class Server:
         access = Access(kit.layout, required=wanted.require_keys or beyond)
         self.audit = Audit(kit.layout.journal)
         self.gate = Gate(access, self.audit, self.measures)
-        self.work = Work(kit, self.measures)
+        self.router = Router(kit, self.measures, idle=lambda: not self.gate.in_flight)
+        self.work = Work(kit, self.measures, self.router)
         self.generations = Generations(kit)
         self.warm = threading.Event()
         self.warm.set()
@@ -51,6 +53,7 @@ class Server:
     def close(self) -> None:
         """Do what waits, and let go of the audit's file."""
         self.work.close()
+        self.router.close()
         self.audit.close()
 
 
@@ -75,8 +78,9 @@ def _app(kit: Kit, server: Server) -> FastAPI:
     failures.attach(app)
     _measure(app, kit, server)
     _ask(app, kit)
-    tasks.attach(app, kit, server.work, server.generations)
+    tasks.attach(app, kit, server.work, server.generations, server.router)
     openai.attach(app, kit, server.work, server.generations)
+    feedback.attach(app, server.router)
     _explore(app, kit)
     _health(app, kit, server)
     return app
