@@ -1,6 +1,6 @@
 """How fast, how cheap and how steady `aegle serve` is, beside what one would write without it.
 
-    python benchmarks/serving.py --data DIR [--parts load peers openai malformed soak]
+    python benchmarks/serving.py --data DIR [--parts load long peers openai faults malformed soak]
         [--rate 20] [--seconds 30] [--rounds 3] [--texts 160] [--workers 8] [--soak 10]
         [--peer-python PYTHON] [--json]
 
@@ -8,6 +8,7 @@ All servers and the load share this machine, one server at a time.
 
 - ``load``: /v1/extract at --rate requests a second, Poisson, mixed lengths (a sentence to a whole
   abstract of BioRED), no text twice and no cache; seconds count from when a request was due.
+- ``long``: short texts at --rate / 4 while a text of 32,000 characters is read again and again.
 - ``peers``: the same endpoint as fast as --workers connections get answers, in turns with FastAPI
   around a Hugging Face pipeline (FP32, one text a call, tags alone) and with LitServe around the
   same ONNX model: tags alone, and doing all that the endpoint does. Documents a second; seconds of
@@ -15,6 +16,7 @@ All servers and the load share this machine, one server at a time.
   where that has none.
 - ``openai``: chat completions of the packaged generator by Aegle and by llama.cpp's own server, in
   turns: overhead, time to first token, tokens a second, and both with a prefix that was seen.
+- ``faults``: one of two servers is killed under load; requests lost, in flight, broken off.
 - ``malformed``: --malformed bodies, cut, mixed and mistyped, to every endpoint: none may be
   answered with 5xx or a traceback. By schemathesis, too, where --peer-python has it.
 - ``soak``: --soak minutes of mixed load; memory's slope after the first third.
@@ -27,6 +29,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -42,10 +45,13 @@ import serving_servers as servers
 from aegle.core.errors import AegleError
 from aegle.metrics.stats import percentile
 from serving_chat import chat
+from serving_faults import faults
 from serving_malformed import malformed
 from serving_soak import soak
 
-PARTS: Final = ("load", "peers", "openai", "malformed", "soak")
+PARTS: Final = ("load", "long", "peers", "openai", "faults", "malformed", "soak")
+STUDENT: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5% points of Student's t, of 1 degree of freedom and more."""
 NO_CACHE: Final = ("serve.cache_mb=0",)
 
 
@@ -60,7 +66,14 @@ def measured(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     if "peers" in args.parts:
         found["peers"] = against(args, workspace, scratch)
         print(json.dumps({"peers": found["peers"]}), flush=True)
-    for name, part in (("openai", chat), ("malformed", malformed), ("soak", soak)):
+    more = (
+        ("long", beside_long),
+        ("openai", chat),
+        ("faults", faults),
+        ("malformed", malformed),
+        ("soak", soak),
+    )
+    for name, part in more:
         if name in args.parts:
             found[name] = part(args, workspace)
             print(json.dumps({name: found[name]}), flush=True)
@@ -86,6 +99,43 @@ def on_clock(ours: servers.Running, args: argparse.Namespace) -> dict[str, Any]:
         **{f"p{q}_ms": _measure(percentile(ms, q)) for q in (50, 95, 99)},
         "core_seconds_per_1000": round(1e3 * cores / len(done), 2),
     }
+
+
+def beside_long(args: argparse.Namespace, workspace: Path) -> dict[str, Any]:
+    """Seconds of sentences while a long text is read without a pause, and of the long one."""
+    short = load.json_post("/v1/extract", lambda text: {"text": text, "domain": "healthcare"})
+    many = load.texts(args.data, 400, seed=3)
+    long = "\n\n".join(many)[:32_000]
+    given = [text for text in many if len(text) < 400][: int(args.seconds * args.rate / 4)]
+    with servers.aegle(workspace, NO_CACHE) as ours:
+        done, longs = asyncio.run(_beside(ours.url, short, given, long, args.rate / 4))
+    ms = [1e3 * one.seconds for one in done if one.status == 200]
+    return {
+        "n": len(done),
+        "failed": len(done) - len(ms),
+        **{f"p{q}_ms": _measure(percentile(ms, q)) for q in (50, 95)},
+        "long_s": [round(one, 1) for one in longs],
+    }
+
+
+async def _beside(
+    url: str, ask: load.Ask, given: list[str], long: str, rate: float
+) -> tuple[list[load.Sample], list[float]]:
+    """Samples of short texts; seconds of each long one."""
+    ended = asyncio.Event()
+    took: list[float] = []
+
+    async def again_and_again() -> None:
+        while not ended.is_set():
+            (one,) = await load.as_fast(url, ask, [f"{len(took)}. {long}"], workers=1)
+            took.append(one.seconds)
+
+    beside = asyncio.create_task(again_and_again())
+    await asyncio.sleep(0.5)
+    done = await load.on_clock(url, ask, given, rate=rate)
+    ended.set()
+    await beside
+    return done, took
 
 
 def against(args: argparse.Namespace, workspace: Path, scratch: Path) -> dict[str, Any]:
@@ -151,13 +201,15 @@ def _round(
 def _ratio(
     ours: list[dict[str, float]], theirs: list[dict[str, float]], key: str
 ) -> dict[str, float]:
-    """The median over rounds, and the least and the most."""
-    each = [one[key] / other[key] for one, other in zip(ours, theirs, strict=True)]
-    return {
-        "value": round(statistics.median(each), 3),
-        "least": round(min(each), 3),
-        "most": round(max(each), 3),
-    }
+    """The geometric mean over rounds, with Student's interval of its logarithm."""
+    logs = [math.log(one[key] / other[key]) for one, other in zip(ours, theirs, strict=True)]
+    middle = statistics.fmean(logs)
+    found = {"value": round(math.exp(middle), 3)}
+    if 1 < len(logs) <= len(STUDENT) + 1:
+        half = STUDENT[len(logs) - 2] * statistics.stdev(logs) / math.sqrt(len(logs))
+        found["low"] = round(math.exp(middle - half), 3)
+        found["high"] = round(math.exp(middle + half), 3)
+    return found
 
 
 def _contract(found: dict[str, Any]) -> dict[str, Any]:

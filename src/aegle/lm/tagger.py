@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from aegle.core.artifacts import read_json
 from aegle.core.errors import BackendError, InputError, NotFoundError
+from aegle.core.turns import turn
 from aegle.lm.encoder import open_session, read_tokenizer
 from aegle.lm.heads import Classifier, read_weights
 from aegle.lm.lately import Lately, Rows
@@ -301,6 +302,7 @@ class Tagger:
                 if not again:
                     self._lately.put(keys[number], (rows[0].copy(), rows[1]))
                 yield number, rows
+            turn()
 
     def close(self) -> None:
         """Let go of the weights."""

@@ -41,7 +41,7 @@ class Work:
         self._vectors: Cache[Vector] = Cache(half)
         how = {"budget": wanted.batch_tokens, "room": wanted.queue_tokens}
         self._extracts: Batcher[tuple[str, str], tuple[str, dict[str, Any]]] = Batcher(
-            "extract", self._read, **how
+            "extract", self._read, aside=wanted.batch_tokens // 2, **how
         )
         self._embeds: Batcher[str, Vector] = Batcher("embed", self._embed, **how)
         measures.watch(
@@ -63,7 +63,9 @@ class Work:
         return [one if isinstance(one, AegleError) else (version, one) for one in found]
 
     def _embed(self, texts: Sequence[str]) -> list[Vector]:
-        return list(self._opened().embed(texts))
+        opened: Encoder | None = self._kit.__dict__.get("encoder")
+        # Once it is open no lock is needed, which a long text may hold for seconds.
+        return list((opened or self._opened()).embed(texts))
 
     def forget(self) -> None:
         """Empty the caches: what they rest on changed, or must be gone."""
