@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from llama_runner import Runner
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -18,7 +19,6 @@ from transformers import (
 )
 
 import tiny_models as tiny
-from llama_runner import Runner
 from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.core.errors import InputError, UsageError
 from aegle.lm.decoder import AegleDecoderConfig

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-peft = pytest.importorskip("peft", reason="the reference is PEFT; extra 'train'")
+pytest.importorskip("peft", reason="the reference is PEFT; extra 'train'")
 
+import peft
 import torch
+from llama_runner import Runner
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -21,7 +23,6 @@ from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.core.errors import InputError, UsageError
 from aegle.lm import lora
 from aegle.lm.gguf import export
-from llama_runner import Runner
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 320,
@@ -164,7 +165,7 @@ def test_a_base_that_is_another_or_is_none(base: Path, plain: Path, tmp_path: Pa
     with pytest.raises(InputError, match="other weights"):
         lora.as_gguf(folder, base / "model.gguf", tmp_path / "cache")
     card.write_text(json.dumps({"base": f"path:{tmp_path}"}))
-    with pytest.raises(UsageError, match="no GGUF file.*merge"):
+    with pytest.raises(UsageError, match=r"no GGUF file.*merge"):
         LlamaCppGenerator(folder)
     card.unlink()
     assert lora.base_of(folder) == f"path:{base}"  # PEFT's own word
