@@ -1,6 +1,7 @@
 """What instruction tuning gives the packaged generator on questions with evidence.
 
     python benchmarks/grounded.py --data DIR [--train 240] [--tests 100] [--out DIR] [--json]
+    python benchmarks/grounded.py --data DIR --adapter aegle-grounded --served --tests 100
 
 PubMedQA's questions with the numbered paragraphs of their abstracts (to be answered by cited
 sentences) or of the nearest other abstracts (to be refused), as `aegle.train.data.instructions`
@@ -15,7 +16,9 @@ to learn from there are ``--answers`` answers to one refusal. With 95% intervals
   answerable ones are not.
 - ``answer_f1``: token F1 with the conclusion's sentences, of questions that can be answered.
 
-``--adapter`` scores one that is there. The last line is one JSON object.
+``--adapter`` scores one that is there. ``--served`` lets llama.cpp answer, as `aegle ask` and
+`aegle serve` do, with the packaged file of 4 bits and the adapter over it; else Transformers does,
+in floats. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegle.answer.support import WEIGHING, Verifier, Weighing
+from aegle.backends.generator_llamacpp import LlamaCppGenerator
 from aegle.core.errors import AegleError
 from aegle.flows import causal
 from aegle.flows.instructing import SERVED
@@ -99,6 +103,24 @@ def answers(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[str]:
     ends = endings(encode)
     how: dict[str, Any] = {"ends": ends, "pad": ends[0], "most": MOST, "size": 8192}
     return [tokenizer.decode(one.ids) for one in replies(model, prompts, **how)]
+
+
+def answers_served(model: Path, rows: Sequence[Row]) -> list[str]:
+    """A greedy reply to each question by what serves the packaged generator."""
+    generator = LlamaCppGenerator(model)
+    try:
+        return [generator.generate(one["messages"][:-1], max_tokens=MOST) for one in rows]
+    finally:
+        generator.close()
+
+
+def answers_floats(adapter: Path | None, rows: Sequence[Row]) -> list[str]:
+    """The same by Transformers, in floats."""
+    from aegle.train.causal import adapters
+    from aegle.train.causal.load import load_causal
+
+    model, tokenizer = load_causal(resolve("smollm2"))
+    return answers(adapters.load(model, adapter) if adapter else model, tokenizer, rows)
 
 
 def verifier() -> Verifier:
@@ -175,17 +197,16 @@ def _measure(one: Any) -> list[float]:
 
 def measured(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     """Examples, training, and the answers of both; the last line's object."""
-    from aegle.train.causal import adapters
-    from aegle.train.causal.load import load_causal
-    from aegle.train.causal.steady import quieten
-
-    quieten()
     parts = pubmedqa(args.data, SERVED, refuse=REFUSE)
     rows = write(parts, out / "examples", args.train, max(1, args.answers))
     test = sorted(rows["test"], key=lambda one: str(one["id"]))[: args.tests]
     result: dict[str, Any] = {"train": len(rows["train"]), "dev": len(rows["dev"])}
-    adapter = args.adapter
-    if not adapter:
+    if args.adapter:
+        adapter = args.adapter if args.adapter.is_dir() else resolve(str(args.adapter))
+    else:
+        from aegle.train.causal.steady import quieten
+
+        quieten()
         changes = {"data": [{**_source(), "train": "train.jsonl", "dev": "dev.jsonl"}]}
         changes |= {key: json.loads(value) for key, value in (one.split("=") for one in args.set)}
         run = causal.train(
@@ -197,10 +218,11 @@ def measured(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     judge = verifier()
     scores, replied = [], []
     for name in ("before", "after"):
-        model, tokenizer = load_causal(resolve("smollm2"))
-        model = adapters.load(model, adapter) if name == "after" else model
         began = time.perf_counter()
-        said = answers(model, tokenizer, test)
+        if args.served:
+            said = answers_served(adapter if name == "after" else resolve("smollm2"), test)
+        else:
+            said = answers_floats(adapter if name == "after" else None, test)
         print(f"{name}: {len(said)} replies in {time.perf_counter() - began:.0f} s", flush=True)
         replied.append(said)
         scores.append(scored(test, said, judge))
@@ -227,7 +249,8 @@ def main() -> None:
     add("--answers", type=int, default=ANSWERS, help="learned from, to one refusal")
     add("--tests", type=int, default=100)
     add("--out", type=Path, help="keeps examples, run and replies, and goes on from them")
-    add("--adapter", type=Path, help="a trained one; nothing is trained")
+    add("--adapter", type=Path, help="a trained one, or a name of aegle models; nothing is trained")
+    add("--served", action="store_true", help="answer by llama.cpp, not by Transformers")
     add("--set", nargs="*", default=[], metavar="KEY=JSON", help="changes to the recipe")
     add("--json", action="store_true", help="the last line always is")
     args = parser.parse_args()

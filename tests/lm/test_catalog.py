@@ -226,7 +226,7 @@ def test_hub_without_its_extra(monkeypatch):
 def test_the_table_is_sound(shelf):
     assert len({entry.name for entry in KNOWN}) == len(KNOWN)
     shipped = [entry for entry in entries() if entry.reference.startswith("shipped:")]
-    names = ["aegle-embed", "aegle-rerank", "aegle-support", "tagger"]
+    names = ["aegle-embed", "aegle-grounded", "aegle-rerank", "aegle-support", "tagger"]
     assert sorted(entry.name for entry in shipped) == names
     assert all(entry.cached for entry in shipped)
     for entry in entries():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import xllamacpp
+from llama_runner import Runner
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -80,33 +80,6 @@ def saved(folder: Path, config: Any) -> Any:
             weight.mul_(4.0) if weight.ndim > 1 else weight.add_(0.1)
     model.save_pretrained(folder)
     return model
-
-
-class Runner:
-    """llama.cpp with one file, asked for the odds of the next token."""
-
-    def __init__(self, file: Path) -> None:
-        params = xllamacpp.CommonParams()
-        params.model.path = str(file)
-        params.n_ctx, params.n_parallel, params.verbosity, params.warmup = 256, 1, -1, False
-        params.cpuparams.n_threads = 1
-        params.cpuparams.poll = params.cpuparams_batch.poll = 0
-        # Half precision, the default of its cache, would be the largest difference.
-        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        self.server = xllamacpp.Server(params)
-
-    def odds(self, prompt: list[int] | str) -> tuple[np.ndarray, int]:
-        """Log-probabilities of every token to follow, before any sampling; the prompt's length."""
-        # Whichever token is drawn, all odds are told; one that ends a character tells them at once.
-        drawn = {"logit_bias": [[tiny.tokenizer().convert_tokens_to_ids("a"), 1000.0]]}
-        asked = {"prompt": prompt, "n_predict": 1, "temperature": 0.0, "n_probs": 320}
-        reply = self.server.handle_completions({**asked, **drawn, "cache_prompt": False})
-        told = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        found = np.full(320, np.nan)
-        for one in told:
-            found[one["id"]] = one["logprob"]
-        return found, reply["usage"]["prompt_tokens"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import xllamacpp  # type: ignore[import-untyped]  # it ships no types
 
-from aegle.core.errors import BackendError, InputError, NotFoundError
-from aegle.lm.catalog import resolve
+from aegle.core.errors import BackendError, InputError, NotFoundError, UsageError
+from aegle.lm import lora
+from aegle.lm.catalog import cache_folder, resolve
 from aegle.lm.chat import request
 
 CONTEXT_TOKENS: Final = 4096
@@ -26,24 +27,28 @@ class LlamaCppGenerator:
     Temperature 0 takes the likeliest token each time: the same conversation, the same reply.
 
     Args:
-        model: a GGUF file, a folder that holds one, or a reference for `aegle.lm.catalog.resolve`.
+        model: a GGUF file, a folder that holds one, a folder with a LoRA adapter of PEFT's (whose
+            base is fetched, `aegle.lm.lora`), or a reference for `aegle.lm.catalog.resolve`.
         threads: 0 for all cores.
         context: most tokens of a conversation with its reply.
 
     Raises:
         NotFoundError: no such file.
         InputError: it is no GGUF file that llama.cpp can load.
+        UsageError: an adapter that llama.cpp has no form for; the message says what to do.
     """
 
     def __init__(
         self, model: Path | str, *, threads: int = 0, context: int = CONTEXT_TOKENS
     ) -> None:
-        file = _gguf(model if isinstance(model, Path) else resolve(model))
-        self.name = f"llamacpp:{model if isinstance(model, str) else file.stem}"
+        path = model if isinstance(model, Path) else resolve(model)
+        file, adapter = _adapted(path) if lora.is_adapter(path) else (_gguf(path), None)
+        shown = file.stem if adapter is None else f"{file.stem}+{path.name}"
+        self.name = f"llamacpp:{model if isinstance(model, str) else shown}"
         try:
-            self._server: Any = xllamacpp.Server(_params(file, threads, context))
+            self._server: Any = xllamacpp.Server(_params(file, threads, context, adapter))
         except RuntimeError as error:
-            raise InputError(f"llama.cpp can't load {file}; is it damaged?") from error
+            raise InputError(_unloaded(path, file, adapter)) from error
         # A server that is ended before its loop has begun never ends (xllamacpp 2026.10.11549): the
         # first reply tells that it has begun.
         self.generate([{"role": "user", "content": "a"}], max_tokens=1)
@@ -191,6 +196,28 @@ def _check(reply: Any) -> None:
     raise BackendError(f"llama.cpp refused the request ({problem.get('type', 'unknown')})")
 
 
+def _adapted(folder: Path) -> tuple[Path, Path]:
+    """A base and the adapter over it, both GGUF."""
+    reference = lora.base_of(folder)
+    base = resolve(reference)
+    try:
+        file = _gguf(base)
+    except (NotFoundError, InputError) as error:
+        raise UsageError(
+            f"{folder} is an adapter on {reference}, which is no GGUF file; {lora.INSTEAD}"
+        ) from error
+    return file, lora.as_gguf(folder, file, cache_folder())
+
+
+def _unloaded(path: Path, file: Path, adapter: Path | None) -> str:
+    if adapter is None:
+        return f"llama.cpp can't load {file}; is it damaged?"
+    return (
+        f"llama.cpp can't load {file} with the adapter {path}; was it trained on this base? If it "
+        f"was, {adapter} may be damaged: remove it, it is made anew"
+    )
+
+
 def _gguf(path: Path) -> Path:
     if path.is_dir():
         files = sorted(path.glob("*.gguf"))
@@ -205,9 +232,11 @@ def _gguf(path: Path) -> Path:
     return path
 
 
-def _params(file: Path, threads: int, context: int) -> Any:
+def _params(file: Path, threads: int, context: int, adapter: Path | None) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
+    if adapter is not None:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
     params.n_ctx = context
     params.n_parallel = 1
     cores = threads or os.cpu_count() or 1

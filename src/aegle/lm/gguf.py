@@ -9,7 +9,6 @@ Letters: H heads, D head width, C width of the stream, E experts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any, Final
 import gguf
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from aegle.core.artifacts import atomic_path, read_json
 from aegle.core.errors import InputError, UsageError
 from aegle.lm import gguf_tokenizer
+from aegle.lm.bf16 import floats
 from aegle.lm.shape import ALIBI, Attention, Experts, Positions, Shape, llama3_factors
 
 Array = NDArray[Any]
@@ -238,15 +238,7 @@ class Weights:
     folder: Path
 
     def __getitem__(self, name: str) -> Array:
-        path = self.folder / self._file(name)
-        try:
-            with safe_open(path, "numpy") as file:
-                if str(file.get_slice(name).get_dtype()) == "BF16":
-                    return _bf16(path, name)
-                found: Array = file.get_tensor(name).astype(np.float32)
-                return found
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} has no weight {name!r} that can be read") from error
+        return floats(self.folder / self._file(name), name)
 
     def _file(self, name: str) -> str:
         index = self.folder / "model.safetensors.index.json"
@@ -273,14 +265,3 @@ class Weights:
     def _has(self, name: str) -> bool:
         with safe_open(self.folder / self._file(name), "numpy") as file:
             return name in file.keys()  # noqa: SIM118  # it is no mapping
-
-
-def _bf16(path: Path, name: str) -> Array:
-    """A bfloat16 tensor, which numpy has no type for: the upper half of a float32."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        start, end = header[name]["data_offsets"]
-        file.seek(start, 1)
-        halves = np.frombuffer(file.read(end - start), np.uint16)
-    whole = (halves.astype(np.uint32) << 16).view(np.float32)
-    return whole.reshape(header[name]["shape"])

@@ -251,6 +251,17 @@ KNOWN: Final = (
 
 SHIPPED: Final = (
     CatalogEntry(
+        name="aegle-grounded",
+        kind="generator",
+        reference="shipped:aegle-grounded",
+        licence="Apache-2.0",
+        package_licence="Apache-2.0",
+        size_bytes=0,
+        use="smollm2 with a LoRA adapter that learned to answer by cited sentences of PubMed "
+        "abstracts; rarely refuses",
+        cached=True,
+    ),
+    CatalogEntry(
         name="tagger",
         kind="tagger",
         reference="shipped:tagger",

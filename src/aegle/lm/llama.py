@@ -71,6 +71,15 @@ _FUNCTIONS: Final[tuple[tuple[str, Any, list[Any]], ...]] = (
     ("llama_get_memory", _POINTER, [_POINTER]),
     ("llama_memory_clear", None, [_POINTER, ctypes.c_bool]),
     ("llama_set_n_threads", None, [_POINTER, ctypes.c_int32, ctypes.c_int32]),
+    ("llama_adapter_lora_init", _POINTER, [_POINTER, ctypes.c_char_p]),
+    (
+        "llama_set_adapters_lora",
+        ctypes.c_int32,
+        [
+            *(_POINTER, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t),
+            ctypes.POINTER(ctypes.c_float),
+        ],
+    ),
     ("llama_free", None, [_POINTER]),
     ("llama_model_free", None, [_POINTER]),
 )
@@ -88,12 +97,17 @@ class Told:
 class Llama:
     """A GGUF file in llama.cpp, on the processor; for one thread of the program at a time.
 
+    Args:
+        file: the model.
+        threads: 0 for all cores.
+        adapter: a LoRA over it, as `aegle.lm.lora.as_gguf` writes it.
+
     Raises:
-        InputError: the file can't be loaded.
+        InputError: a file can't be loaded.
         BackendError: this xllamacpp lacks a function that is needed.
     """
 
-    def __init__(self, file: Path, threads: int = 0) -> None:
+    def __init__(self, file: Path, threads: int = 0, *, adapter: Path | None = None) -> None:
         self._model = self._context = self._batch = None
         self._lib = _library()
         self._lib.llama_log_set(_SILENT, None)  # it tells of every tensor, on standard error
@@ -107,6 +121,8 @@ class Llama:
         if not self._context:
             self.close()
             raise BackendError(f"{file}: llama.cpp has no memory for {MOST} tokens of context")
+        if adapter is not None:
+            self._adapt(adapter)
         many = threads or os.cpu_count() or 1
         # One token at a time is bound by memory: half the threads are as fast, and don't spin.
         self._lib.llama_set_n_threads(self._context, threads or max(1, many // 2), many)
@@ -165,6 +181,14 @@ class Llama:
         if self._model:
             self._lib.llama_model_free(self._model)
         self._model = self._context = self._batch = None
+
+    def _adapt(self, adapter: Path) -> None:
+        """The adapter is the model's: it is freed with it."""
+        found = self._lib.llama_adapter_lora_init(self._model, str(adapter).encode())
+        one, scale = (ctypes.c_void_p * 1)(found), (ctypes.c_float * 1)(1.0)
+        if not found or self._lib.llama_set_adapters_lora(self._context, one, 1, scale):
+            self.close()
+            raise InputError(f"{adapter}: llama.cpp can't put it on this model")
 
     def _clear(self) -> None:
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
