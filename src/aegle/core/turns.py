@@ -1,7 +1,7 @@
 """A turn for others amid long work: who reads a long text says between two parts of it, "now".
 
 What is called need not know who waits, and what waits need not know what is being read: the one
-calls `turn`, the other gives it a meaning with `giving`, for this thread and for as long as it says.
+calls `turn`, the other gives it a meaning with `giving`, for its thread and as long as it says.
 """
 
 from __future__ import annotations
