@@ -12,7 +12,9 @@ All servers and the load share this machine, one server at a time.
 - ``peers``: the same endpoint as fast as --workers connections get answers, in turns with FastAPI
   around a Hugging Face pipeline (FP32, one text a call, tags alone) and with LitServe around the
   same ONNX model: tags alone, and doing all that the endpoint does. Documents a second; seconds of
-  all cores for 1,000 documents, of the server's processes. LitServe runs in --peer-python; null
+  all cores for 1,000 documents, of the server's processes. ``plain`` is the same endpoint with
+  the tagger in FP32, one text at a time, one request after another: what compression and batches
+  save where the work is the same. LitServe runs in --peer-python; null
   where that has none.
 - ``openai``: chat completions of the packaged generator by Aegle and by llama.cpp's own server, in
   turns: overhead, time to first token, tokens a second, and both with a prefix that was seen.
@@ -143,10 +145,12 @@ def against(args: argparse.Namespace, workspace: Path, scratch: Path) -> dict[st
     from aegle.lm.catalog import resolve
 
     model = str(resolve("tagger"))
+    floats = (*NO_CACHE, "serve.batch_tokens=64", f"knowledge.tagger=path:{_floats(scratch)}")
     plain = load.json_post("/predict", lambda text: {"text": text})
     whole = load.json_post("/v1/extract", lambda text: {"text": text, "domain": "healthcare"})
     starts: dict[str, tuple[Callable[[], AbstractContextManager[servers.Running]], load.Ask]] = {
         "aegle": (lambda: servers.aegle(workspace, NO_CACHE), whole),
+        "plain": (lambda: servers.aegle(workspace, floats), whole),
         "hf": (
             lambda: servers.peer("hf", sys.executable, {"model": model, "scratch": str(scratch)}),
             plain,
@@ -161,7 +165,8 @@ def against(args: argparse.Namespace, workspace: Path, scratch: Path) -> dict[st
     for number in range(args.rounds):
         given = load.texts(args.data, args.texts + 16, seed=10 + number)
         for name, (start, ask) in starts.items():
-            rows[name].append(_round(start, ask, given, args))
+            workers = 1 if name == "plain" else args.workers
+            rows[name].append(_round(start, ask, given, args, workers))
             print(name, rows[name][-1], flush=True)
     found: dict[str, Any] = {"rounds": args.rounds, "texts": args.texts, "of": rows}
     for name in rows:
@@ -173,18 +178,29 @@ def against(args: argparse.Namespace, workspace: Path, scratch: Path) -> dict[st
     return found
 
 
+def _floats(scratch: Path) -> Path:
+    """The packaged tagger with weights of 32 bits."""
+    from aegle.compress.encoders import original
+    from aegle.core.ports import quiet
+    from aegle.lm.catalog import resolve
+
+    folder = scratch / "floats"
+    if not folder.exists():
+        original(resolve("tagger"), folder, texts=(), settings={}, progress=quiet)
+    return folder
+
+
 def _round(
     start: Callable[[], AbstractContextManager[servers.Running]],
     ask: load.Ask,
     given: list[str],
     args: argparse.Namespace,
+    workers: int,
 ) -> dict[str, float]:
     with start() as running:
-        asyncio.run(load.as_fast(running.url, ask, given[args.texts :], workers=args.workers))
+        asyncio.run(load.as_fast(running.url, ask, given[args.texts :], workers=workers))
         before = running.core_seconds()
-        done = asyncio.run(
-            load.as_fast(running.url, ask, given[: args.texts], workers=args.workers)
-        )
+        done = asyncio.run(load.as_fast(running.url, ask, given[: args.texts], workers=workers))
         cores = running.core_seconds() - before
         held = running.rss_bytes()
     failed = [one.status for one in done if one.status != 200]
@@ -224,7 +240,8 @@ def _contract(found: dict[str, Any]) -> dict[str, Any]:
         "throughput_vs_hf": of("hf", "throughput"),
         "throughput_vs_litserve": of("litserve", "throughput"),
         "throughput_vs_litserve_whole": of("litserve-whole", "throughput"),
-        "cost_ratio": of("hf", "cost"),
+        "cost_ratio": of("plain", "cost"),
+        "cost_ratio_hf": of("hf", "cost"),
         **found,
     }
 

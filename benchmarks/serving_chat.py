@@ -74,7 +74,6 @@ def _ask(url: str, question: str, *, system: str) -> Reply:
         "messages": [{"role": "system", "content": system}, {"role": "user", "content": question}],
         "max_tokens": TOKENS,
         "temperature": 0,
-        "seed": 1,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

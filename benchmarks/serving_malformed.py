@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -28,32 +30,33 @@ RAW: Final = (
 def malformed(args: argparse.Namespace, workspace: Path) -> dict[str, Any]:
     """Statuses by hundreds, what was wrong, and schemathesis' own verdict where it is there."""
     with servers.aegle(workspace) as ours:
-        told, wrong = _own(ours.url, args.malformed)
+        with httpx.Client(base_url=ours.url, timeout=120) as client:
+            told, wrong = fuzzed(client, args.malformed)
         found: dict[str, Any] = {"n": sum(told.values()), "statuses": dict(told), "wrong": wrong}
         found["schemathesis"] = _schemathesis(ours.url, args.peer_python)
         alive = httpx.get(ours.url + "/readyz").status_code == 200
     return {**found, "alive": alive}
 
 
-def _own(url: str, count: int) -> tuple[Counter[str], list[str]]:
-    drawn = random.Random(0)
+def fuzzed(client: httpx.Client, count: int, *, seed: int = 0) -> tuple[Counter[str], list[str]]:
+    """Statuses by hundreds of so many bodies, and which endpoints failed or showed a traceback."""
+    drawn = random.Random(seed)
     told: Counter[str] = Counter()
     wrong: list[str] = []
-    with httpx.Client(base_url=url, timeout=120) as client:
-        schema = client.get("/openapi.json").json()
-        asked = [
-            (path, method, _sample(schema, one))
-            for path, methods in schema["paths"].items()
-            for method, one in methods.items()
-            # A swap of a model changes the server for all that follow.
-            if method in ("get", "post", "put", "delete") and path != "/admin/models"
-        ]
-        for _ in range(count):
-            path, method, body = drawn.choice(asked)
-            reply = _ask(client, drawn, path, method, body)
-            told[f"{reply.status_code // 100}xx"] += 1
-            if reply.status_code >= 500 or "Traceback" in reply.text:
-                wrong.append(f"{method} {path} {reply.status_code}")
+    schema = client.get("/openapi.json").json()
+    asked = [
+        (path, method, _sample(schema, one))
+        for path, methods in schema["paths"].items()
+        for method, one in methods.items()
+        # A swap of a model changes the server for all that follow.
+        if method in ("get", "post", "put", "delete") and path != "/admin/models"
+    ]
+    for _ in range(count):
+        path, method, body = drawn.choice(asked)
+        reply = _ask(client, drawn, path, method, body)
+        told[f"{reply.status_code // 100}xx"] += 1
+        if reply.status_code >= 500 or "Traceback" in reply.text:
+            wrong.append(f"{method} {path} {reply.status_code}")
     return told, sorted(set(wrong))
 
 
@@ -124,14 +127,15 @@ def _value(schema: dict[str, Any], shape: dict[str, Any], depth: int) -> Any:
 
 
 def _schemathesis(url: str, python: str) -> dict[str, Any] | None:
-    """Its exit code (0: nothing found) and last line; null where it isn't installed."""
+    """Its exit code (0: nothing found) and how many cases; null where it isn't installed."""
     tool = Path(python).with_name("schemathesis")
     if not tool.exists():
         return None
     command = [str(tool), "run", f"{url}/openapi.json", "--checks", "not_a_server_error"]
     command += ["--max-examples", "40", "--seed", "1", "--exclude-path", "/admin/models"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [one for one in done.stdout.splitlines() if one.strip()]
+    with tempfile.TemporaryDirectory() as scratch:  # it leaves a folder where it runs
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=scratch)
+    cases = re.search(r"(\d+) generated", done.stdout)
     if done.returncode:
         print(done.stdout[-3000:], file=sys.stderr)
-    return {"exit": done.returncode, "said": lines[-1] if lines else done.stderr[-300:]}
+    return {"exit": done.returncode, "cases": int(cases[1]) if cases else None}

@@ -99,7 +99,7 @@ def test_vectors_are_the_same_made_together_or_alone(
 
 def test_a_long_text_does_not_hold_up_a_short_one(root: Path) -> None:
     long = " ".join(f"Line {n}. {NOTE}" for n in range(150))
-    with opened(root, batch_tokens=512, cache_mb=0) as (kit, server), TestClient(server.app) as ask:
+    with opened(root, batch_tokens=512, cache_mb=0) as (_, server), TestClient(server.app) as ask:
         alone = [ask.post("/v1/extract", json={"text": one}).json() for one in (long, SHORT)]
         ended: list[str] = []
         told: dict[str, Any] = {}

@@ -42,9 +42,9 @@ class Batcher(Generic[Job, Result]):
     """Does jobs in one thread, those together that came while the last batch was being done.
 
     No job waits for a batch to fill: under little load a batch is one job. First come, first
-    served; a job of more than the budget is a batch of its own. So is a long one, which others need
-    not wait for: wherever its work gives a turn (`aegle.core.turns`), short ones that wait are done,
-    at most ``aside`` of cost at a time, so that it goes on, too.
+    served; a job of more than the budget is a batch of its own. So is a long one, which others
+    need not wait for: wherever its work gives a turn (`aegle.core.turns`), short ones that wait
+    are done, at most ``aside`` of cost at a time, so that it goes on, too.
 
     Args:
         name: of the thread.
@@ -131,7 +131,9 @@ class Batcher(Generic[Job, Result]):
                 self._change.wait_for(lambda: self._queue or self._closed)
                 taken: list[_Waiting[Job, Result]] = []
                 cost = 0
-                while self._queue and (not taken or self._joins(taken[0].cost, cost, self._queue[0].cost)):
+                while self._queue and (
+                    not taken or self._joins(taken[0].cost, cost, self._queue[0].cost)
+                ):
                     one = self._queue.popleft()
                     self._count(one.cost, -1)
                     if self._begun(one):
