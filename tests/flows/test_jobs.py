@@ -50,6 +50,7 @@ def test_kubernetes_takes_them(recipe: Path, nodes: int) -> None:
     for one in found:
         check.validate(one, "1.34", strict=True)
     job = named(found, "Job")
+    assert job["spec"]["backoffLimit"] == about.retries * nodes  # a lost pod ends the others
     job["spec"]["backofLimit"] = 1
     with pytest.raises(check.ValidationError):
         check.validate(job, "1.34", strict=True)

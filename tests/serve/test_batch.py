@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,23 @@ def begun(work: Held, *, budget: int = 20, room: int = 10_000) -> Batcher[int, i
     batcher: Batcher[int, int] = Batcher("test", work, budget=budget, room=room)
     batcher.submit(100, cost=1, deadline_s=60)
     assert work.begun.wait(30)
+    return batcher
+
+
+def measured(work: Any, aside: int | None = None) -> Batcher[int, int]:
+    """A batcher that did four batches, 20 of cost a second at most, and holds the next."""
+    more = {} if aside is None else {"aside": aside}
+    batcher: Batcher[int, int] = Batcher("test", work, budget=20, room=10_000, **more)
+    for _ in range(4):
+        work.begun.clear()
+        work.let.clear()
+        job = batcher.submit(1, cost=1, deadline_s=600)
+        assert work.begun.wait(30)
+        time.sleep(0.05)
+        work.let.set()
+        job.result(30)
+    work.begun.clear()
+    work.let.clear()
     return batcher
 
 
@@ -79,17 +97,28 @@ def test_a_job_larger_than_the_room_is_done_when_nothing_waits() -> None:
 
 def test_what_would_not_be_begun_in_time_is_refused_at_once() -> None:
     work = Held()
-    batcher = begun(work)
-    time.sleep(0.1)
-    work.let.set()  # the first batch did 1 in 0.1 s or more: 10 a second at most
-    work.begun.clear()
-    work.let.clear()
+    batcher = measured(work)
     batcher.submit(1, cost=100, deadline_s=600)
     assert work.begun.wait(30)
     with pytest.raises(BusyError) as caught:
         batcher.submit(2, cost=1, deadline_s=1)
     assert caught.value.retry_after_s >= 5
     work.let.set()
+    batcher.close()
+
+
+def test_a_slow_first_batch_refuses_nobody() -> None:
+    work = Held()
+    batcher = begun(work)
+    time.sleep(0.1)
+    work.let.set()
+    work.begun.clear()
+    work.let.clear()
+    batcher.submit(1, cost=100, deadline_s=600)
+    assert work.begun.wait(30)
+    taken = batcher.submit(2, cost=1, deadline_s=5)
+    work.let.set()
+    assert taken.result(30) == 4
     batcher.close()
 
 
@@ -190,13 +219,7 @@ def test_short_jobs_are_done_amid_a_long_one(costs: list[int]) -> None:
 
 def test_a_short_job_is_not_refused_for_a_long_one_ahead() -> None:
     work = Parts()
-    batcher: Batcher[int, int] = Batcher("test", work, budget=20, room=10_000, aside=8)
-    batcher.submit(1, cost=1, deadline_s=60)
-    assert work.begun.wait(30)
-    time.sleep(0.1)
-    work.let.set()  # 10 a second at most
-    work.begun.clear()
-    work.let.clear()
+    batcher = measured(work, aside=8)
     long = batcher.submit(1000, cost=1000, deadline_s=600)
     assert work.begun.wait(30)
     with pytest.raises(BusyError):

@@ -88,3 +88,19 @@ def test_openapi_has_examples_for_every_body(client: TestClient) -> None:
     for name in ("Ask", "Search", "Extract"):
         fields = schemas[name]["properties"].values()
         assert any("examples" in field for field in fields), name
+
+
+def test_no_text_reaches_the_audit_as_a_model_s_name(small_hospital: Path) -> None:
+    layout = workspace.check(small_hospital)
+    with open_kit(layout, workspace.load_settings(layout)) as kit:
+        client = TestClient(build_app(kit), raise_server_exceptions=False)
+        message = [{"role": "user", "content": "x"}]
+        for path, body in (
+            ("/v1/chat/completions", {"messages": message}),
+            ("/v1/completions", {"prompt": "x"}),
+            ("/v1/embeddings", {"input": "x"}),
+        ):
+            told = client.post(path, json={**body, "model": "Zelph Quorbin has gleepitis"})
+            assert told.status_code == 404
+    written = "".join(one.read_text() for one in layout.journal.glob("requests-*.jsonl"))
+    assert "/v1/chat/completions" in written and "Quorbin" not in written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +98,11 @@ def azureml(recipe: Path, job: Job, *, changes: Mapping[str, Any] | None = None)
             f"{recipe.parent} is uploaded to Azure as a whole and holds {others[0]}; move the "
             "recipe into a folder of recipes alone"
         )
-    sets = [f"--set {key}={_plain(value)}" for key, value in (changes or {}).items()]
+    given = (changes or {}).items()
+    sets = [f"--set {shlex.quote(key)}={_plain(value)}" for key, value in given]
+    file = shlex.quote(recipe.name)
     words = [
-        f"aegle train {recipe.name} --data ${{{{inputs.data}}}} --out ${{{{outputs.runs}}}}",
+        f"aegle train {file} --data ${{{{inputs.data}}}} --out ${{{{outputs.runs}}}}",
         "--resume-if-any --no-track --json",
         *sets,
     ]
@@ -157,7 +160,8 @@ def _read(
 
 def _job(name: str, label: dict[str, str], job: Job, each: int) -> dict[str, Any]:
     spec: dict[str, Any] = {
-        "backoffLimit": job.retries,
+        # A pod that is lost ends the others, and each counts as a failure.
+        "backoffLimit": job.retries * job.nodes,
         "activeDeadlineSeconds": job.limit_s,
         "podReplacementPolicy": "Failed",  # or two would write one checkpoint
         "template": {"metadata": {"labels": label}, "spec": _pod(name, job, each)},

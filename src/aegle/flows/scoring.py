@@ -64,8 +64,8 @@ def score(kit: Kit, question: str, passages: Sequence[str]) -> list[float]:
     return [float(one) for one in model.score(str(asked), read)]
 
 
-def classes(kit: Kit, texts: Sequence[str], head: str) -> list[list[dict[str, Any]]]:
-    """Of each text the labels of a head with their probabilities, likeliest first.
+def classes(kit: Kit, texts: Sequence[str], head: str) -> tuple[str, list[list[dict[str, Any]]]]:
+    """The tagger's version, and each text's labels by a head, likeliest first, with probabilities.
 
     Raises:
         NotFoundError: there is no tagger, or it has no such head for texts.
@@ -84,7 +84,8 @@ def classes(kit: Kit, texts: Sequence[str], head: str) -> list[list[dict[str, An
         labels = tagger.classifiers[head].labels
         readings = tagger.read(list(texts), tasks=list(tagger.heads)[:1])
         told = [one.classes(head) for one in readings]
-    return [
+        version = kit.tagger_version
+    return version, [
         [{"label": labels[n], "score": float(row[n])} for n in row.argsort()[::-1]] for row in told
     ]
 

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 CHARACTERS_A_TOKEN: Final = 4
 """English text under WordPiece; a cost need not be exact, only fair."""
+_TELLS: Final = 4
+"""Batches after which the speed is believed."""
 _SMOOTH: Final = 0.2
 """Weight of the newest batch in the mean speed."""
 
@@ -70,6 +72,7 @@ class Batcher(Generic[Job, Result]):
         self._waits = self._short = 0
         self._doing = 0
         self._speed = 0.0
+        self._measured = 0
         self._lent_s = 0.0
         self._closed = False
         self._change = threading.Condition()
@@ -94,7 +97,8 @@ class Batcher(Generic[Job, Result]):
             if self._closed:
                 raise StoppedError("the server ends; ask another, or later", resumes=False)
             ahead = self._ahead(cost)
-            wait_s = ahead / self._speed if self._speed else 0.0
+            # The first batches open what the later ones use: they don't tell how long those take.
+            wait_s = ahead / self._speed if self._measured >= _TELLS else 0.0
             # A job larger than the room is taken when nothing waits: else it could never be done.
             full = self._queue and self._waits + cost > self._room
             if full or wait_s > deadline_s:
@@ -182,11 +186,13 @@ class Batcher(Generic[Job, Result]):
             self._lent_s = 0.0
             is_long = batch[0].cost > self._aside
             with giving(self._lend if is_long else None):
-                self._do(batch)
+                done = self._do(batch)
             took = max(time.perf_counter() - started - self._lent_s, 1e-6)
             with self._change:
-                speed = self._doing / took
-                self._speed += _SMOOTH * (speed - self._speed) if self._speed else speed
+                if done:  # a batch that failed at once says nothing of how fast work is
+                    self._measured += 1
+                    weight = max(_SMOOTH, 1 / self._measured)
+                    self._speed += weight * (self._doing / took - self._speed)
                 self._doing = 0
 
     def _lend(self) -> None:
@@ -196,7 +202,8 @@ class Batcher(Generic[Job, Result]):
             self._do(batch)
         self._lent_s += time.perf_counter() - started
 
-    def _do(self, batch: Sequence[_Waiting[Job, Result]]) -> None:
+    def _do(self, batch: Sequence[_Waiting[Job, Result]]) -> bool:
+        """Whether it was done, each job or all but those that fail alone."""
         try:
             results = self._work([one.job for one in batch])
             for one, result in zip(batch, results, strict=True):
@@ -209,6 +216,8 @@ class Batcher(Generic[Job, Result]):
             kind = Label(type(error).__name__)
             observe.event("a batch failed", level="error", error=kind)
             _fail(batch, error)
+            return False
+        return True
 
 
 def _fail(batch: Sequence[_Waiting[Job, Result]], error: Exception) -> None:

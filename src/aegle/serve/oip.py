@@ -70,8 +70,8 @@ def models(kit: Kit, work: Work) -> dict[str, Model]:
     async def classify(request: Request, asked: Asked) -> list[Output]:
         head = str(asked.parameters.get("head", "technique"))[:100]
         texts = asked.texts["text"]
-        told = await run_in_threadpool(scoring.classes, kit, texts, head)
-        request.scope["aegle"] |= {"model": kit.tagger_version, "items": len(texts)}
+        made_by, told = await run_in_threadpool(scoring.classes, kit, texts, head)
+        request.scope["aegle"] |= {"model": made_by, "items": len(texts)}
         best = [one[0] for one in told]
         scores = np.array([one["score"] for one in best], np.float32)
         return [Output("label", [str(one["label"]) for one in best]), Output("score", scores)]

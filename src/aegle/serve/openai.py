@@ -170,10 +170,12 @@ def attach(app: FastAPI, kit: Kit, work: Work, generations: Generations) -> None
     @app.post("/v1/chat/completions", tags=["openai"])
     async def chat(body: Chat, request: Request) -> Any:
         """Answer from the workspace (model aegle-rag), or let the generator go on."""
+        if body.model != RAG:
+            _known(body.model, generations)
+        # Not before it is known: a model's name may be any text, and this is audited.
         request.scope["aegle"] |= {"model": body.model, "items": 1}
         if body.model == RAG:
             return await _answered(kit, body, request)
-        _known(body.model, generations)
         return await _reply(body, body.asked(), generations, request, chat=True)
 
     @app.post("/v1/completions", tags=["openai"])

@@ -118,10 +118,10 @@ def _read(app: FastAPI, kit: Kit, work: Work, router: Router) -> None:
     @app.post("/v1/classify", tags=["models"])
     def classify(body: Classify, request: Request) -> Any:
         """What each text is, by a head of the tagger, likeliest first."""
-        told = scoring.classes(kit, body.texts, body.head)
-        request.scope["aegle"] |= {"model": kit.tagger_version, "items": len(body.texts)}
+        version, told = scoring.classes(kit, body.texts, body.head)
+        request.scope["aegle"] |= {"model": version, "items": len(body.texts)}
         return {
-            "model": kit.tagger_version,
+            "model": version,
             "head": body.head,
             "results": [labels[: body.top] for labels in told],
         }

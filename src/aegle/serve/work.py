@@ -144,7 +144,9 @@ class Work:
             for place, future in zip(missing, waiting, strict=True):
                 vector = await result(request, future)
                 found[place] = vector
-                self._vectors.put(keys[place], vector, vector.nbytes + _OVERHEAD, epoch=epoch)
+                # A copy: a row of its batch would hold all of the batch.
+                size = vector.nbytes + _OVERHEAD
+                self._vectors.put(keys[place], vector.copy(), size, epoch=epoch)
         except BaseException:
             for future in waiting:
                 future.cancel()  # no half of a request is done for nobody

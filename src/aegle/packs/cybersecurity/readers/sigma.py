@@ -47,6 +47,8 @@ def load(text: str) -> list[Any]:
                 raise UnsafeInputError("YAML with many aliases or deep nesting")
         return list(yaml.load_all(text, Loader=yaml.CBaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if "nesting depth" in str(getattr(error, "problem", "")):  # PyYAML's own, since 6.0.4
+            raise UnsafeInputError("YAML with many aliases or deep nesting") from error
         raise InputError(f"not YAML ({type(error).__name__})") from error
 
 
