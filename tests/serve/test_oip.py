@@ -80,6 +80,14 @@ def test_any_object_is_read_or_refused(told: dict[str, Any], behind: bytes) -> N
     assert all(isinstance(one, str) for some in found.texts.values() for one in some)
 
 
+def test_a_long_header_and_two_inputs_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="header"):
+        tensors.read(b"{}", "9" * 5000)
+    one = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"]}
+    with pytest.raises(UsageError, match="one name"):
+        tensors.read(json.dumps({"inputs": [one, one]}).encode(), None)
+
+
 def test_outputs_come_as_they_are_wanted() -> None:
     made = [Output("label", ["a", "ü"]), Output("score", np.array([[0.5], [2]], np.float32))]
     body, headers = tensors.write(
@@ -224,6 +232,10 @@ def test_grpc_answers_and_refuses(served: tuple[str, str, str]) -> None:
             with pytest.raises(grpc.RpcError) as refused:
                 call("ModelInfer", wrong, secret)
             assert refused.value.code() == status
+        dots = MESSAGES["ModelMetadataRequest"](name="..", version="..").SerializeToString()
+        with pytest.raises(grpc.RpcError) as refused:
+            call("ModelMetadata", dots)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         rng = np.random.default_rng(0)
         for _ in range(60):  # bytes of a real request, bent
             bent = bytearray(raw)

@@ -132,7 +132,8 @@ _ASKS: Final[dict[str, Callable[[Any], tuple[str, str, bytes, dict[str, str]]]]]
 
 
 def _path(name: str, version: str) -> str:
-    if not re.fullmatch(r"[\w.-]+", name) or not re.fullmatch(r"[\w.-]*", version):
+    # Beginning with a letter or digit: ".." would be another path.
+    if not re.fullmatch(r"\w[\w.-]*", name) or not re.fullmatch(r"(\w[\w.-]*)?", version):
         raise UsageError("a model's name and version have letters, digits, dots and dashes")
     return f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
 

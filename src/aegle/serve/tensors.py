@@ -104,7 +104,8 @@ def read(body: bytes, header_size: str | None) -> Asked:
     """
     size = len(body)
     if header_size is not None:
-        if not header_size.isascii() or not header_size.isdigit() or int(header_size) > size:
+        digits = header_size.isascii() and header_size.isdigit() and len(header_size) <= 12
+        if not digits or int(header_size) > size:
             raise UsageError(f"the header {HEADER} must be at most the body's length")
         size = int(header_size)
     try:
@@ -116,6 +117,8 @@ def read(body: bytes, header_size: str | None) -> Asked:
     texts, at = {}, size
     for tensor in told["inputs"]:
         name, values, used = _input(tensor, body[at:])
+        if name in texts:
+            raise UsageError("two inputs have one name")
         texts[name] = values
         at += used
     if at != len(body):
