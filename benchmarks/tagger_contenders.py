@@ -65,7 +65,7 @@ def separate(given: Mapping[str, Any]) -> Read:
     return read
 
 
-def hugging_face(given: Mapping[str, Any]) -> Read:
+def token_pipeline(given: Mapping[str, Any]) -> Any:
     """A token-classification pipeline on the same encoder, FP32, with the largest label set."""
     import torch
     from transformers import (
@@ -91,10 +91,17 @@ def hugging_face(given: Mapping[str, Any]) -> Read:
         tokenizer_file=str(folder / "tokenizer.json"), model_max_length=512,
         pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]",
     )  # fmt: skip
-    asked = pipeline(
+    return pipeline(
         "token-classification", model=network.eval(), tokenizer=tokenizer, device="cpu",
         aggregation_strategy="simple", stride=64,
     )  # fmt: skip
+
+
+def hugging_face(given: Mapping[str, Any]) -> Read:
+    """The pipeline, by the better of batches of 1 and 16."""
+    import torch
+
+    asked = token_pipeline(given)
 
     def read(texts: Sequence[str], size: int = 16) -> Any:
         with torch.inference_mode():

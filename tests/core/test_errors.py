@@ -37,7 +37,7 @@ def test_a_missing_extra_names_the_command() -> None:
     assert set(plugins.EXTRAS.values()) == {
         "private",
         "federated",
-        "ray", "deepspeed", "sign",
+        "ray", "deepspeed", "sign", "grpc",
         "documents", "ocr", "telemetry", "hub", "train", "track", "search",
         "lancedb", "pgvector", "faiss", "qdrant", "milvus",
     }  # fmt: skip

@@ -69,3 +69,31 @@ def test_pairs_are_judged_by_the_words_within(tagger: Tagger) -> None:
     things = [("chemical", [(0, 7)]), ("disease", [(12, 21)])]
     assert reading.pairs("relation", things, within=(0, 21))[0, 1, 1] > 0.9
     assert reading.pairs("relation", things, within=(8, 8))[0, 1, 0] == 1
+
+
+def test_what_was_tagged_just_now_is_read_without_the_encoder(tagger: Tagger) -> None:
+    text = "zorblax for gleepitis, on day 3"
+    (fresh,) = tagger.read([text])
+    asked = []
+
+    class Counting:
+        def run(self, *told):
+            asked.append(told)
+            return session.run(*told)
+
+    session = tagger._session
+    tagger._lately.clear()  # of the tests before
+    tagger._session = Counting()
+    try:
+        tagger.tag([text])
+        tagger.tag([text + " again"])
+        assert len(asked) == 2
+        (known, other) = tagger.read([text, "no zorblax"])
+        assert len(asked) == 3  # for the other text alone
+        tagger.read([text])
+        assert len(asked) == 4  # told once
+    finally:
+        tagger._session = session
+    assert known.found == fresh.found and other.found["biomedical"]
+    spans = [(one.start, one.end) for one in fresh.found["biomedical"]]
+    np.testing.assert_array_equal(known.spans("assertion", spans), fresh.spans("assertion", spans))

@@ -26,16 +26,37 @@ def figure(value: float) -> dict[str, float]:
     return {"value": value, "low": value, "high": value, "n": 40}
 
 
-def certificate(digest: str, kept: float = 0.99) -> dict[str, Any]:
-    labels = {"drug": {"kept": figure(kept), "gold": 12}}
-    stages = [{"name": name, "digest": digest, "labels": labels} for name in ("original", "served")]
-    return {"model": digest, "keep": 0.95, "critical": ["drug"], "stages": stages}
+def certificate(digest: str, right: int = 4) -> dict[str, Any]:
+    """40 drugs in 10 groups: all found by the original, ``right`` of 4 a group when served."""
+    stages = [
+        {
+            "name": name,
+            "digest": digest,
+            "counts": {"drug": [[group, 4, 4, found] for group in range(10)]},
+        }
+        for name, found in (("original", 4), ("served", right))
+    ]
+    data = {"files": {"test.jsonl": "1" * 64}, "documents": "2" * 64}
+    return {
+        "model": digest,
+        "documents": 20,
+        "groups": 10,
+        "labels": ["drug"],
+        "keep": 0.95,
+        "critical": ["drug"],
+        "data": data,
+        "scorer": {"sha256": "3" * 64},
+        "stages": stages,
+    }
 
 
 def proof(kind: str, digest: str) -> dict[str, Any]:
-    if kind == "parity":
-        return certificate(digest)
     return {"model": digest, "figures": {"f1": figure(0.9)}, "limits": {"f1": {"at_least": 0.8}}}
+
+
+def attach(registry: Registry, kind: str, digest: str, keys: Keys) -> None:
+    found = proof(kind, digest) if kind != "parity" else keys.signed(kind, certificate(digest))
+    registry.attach("triage", 1, kind, found)
 
 
 @pytest.fixture
@@ -48,12 +69,18 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "registry", Keys(tmp_path / "key"))
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path / "key")
+
+
+@pytest.fixture
+def registry(tmp_path: Path, keys: Keys) -> Registry:
+    return Registry(tmp_path / "registry", keys)
 
 
 def added(registry: Registry, model: Path, **more: Any) -> Any:
-    told: dict[str, Any] = {"data": HASH, "recipe": {"steps": 3}, "code": "aegle 1", **more}
+    told: dict[str, Any] = {"data": HASH, "recipe": {"steps": 3}, "code": "aegle 1"}
+    told |= {"critical": ["drug"], **more}
     return registry.add("triage", model, **told)
 
 
@@ -63,6 +90,7 @@ def test_versions_carry_their_lineage(registry: Registry, model: Path) -> None:
     assert (first.number, second.number) == (1, 2)
     assert second.lineage["parents"] == ["triage/1"]
     assert second.lineage["data"] == HASH
+    assert (first.derived, second.derived) == (False, True)
     with pytest.raises(NotFoundError, match="no version '9'"):
         added(registry, model, parents=["triage/9"])
     with pytest.raises(UsageError, match="needs its data's hashes"):
@@ -115,31 +143,68 @@ def test_evidence_can_not_change_places(registry: Registry, model: Path, tmp_pat
         stranger.open("triage", other.number)
 
 
-def test_a_champion_needs_all_evidence(registry: Registry, model: Path) -> None:
+def test_a_champion_needs_all_evidence(registry: Registry, model: Path, keys: Keys) -> None:
     digest = added(registry, model).digest
     for kind in gate.KINDS:
         with pytest.raises(UsageError, match=f"missing: {kind} "):
             registry.alias("triage", "champion", 1)
-        registry.attach("triage", 1, kind, proof(kind, digest))
+        attach(registry, kind, digest, keys)
     registry.alias("triage", "champion", 1, because="first")
     assert registry.open("triage", "champion").number == 1
     assert registry.history("triage")[0]["because"] == "first"
 
 
-def test_what_fails_is_refused(registry: Registry, model: Path) -> None:
+def test_what_fails_is_refused(registry: Registry, model: Path, keys: Keys) -> None:
     digest = added(registry, model).digest
-    with pytest.raises(InputError, match=r"served keeps 94\.0% of drug, 95% is needed"):
-        registry.attach("triage", 1, "parity", certificate(digest, 0.94))
-    lenient = certificate(digest, 0.94) | {"keep": 0.5, "passes": True}
-    assert gate.wrong("parity", lenient, digest)
-    short = certificate(digest)
-    short["stages"] = short["stages"][:1]
-    assert "end with served" in gate.wrong("parity", short, digest)[0]
+    lost = certificate(digest, 3)
+    with pytest.raises(InputError, match=r"served: drug is lost: keeps 75\.0%"):
+        registry.attach("triage", 1, "parity", keys.signed("parity", lost))
+    with pytest.raises(InputError, match="signature"):
+        registry.attach("triage", 1, "parity", certificate(digest))
     low = {"model": digest, "figures": {"f1": figure(0.5)}, "limits": {"f1": {"at_least": 0.8}}}
     assert gate.wrong("fairness", low, digest) == ["f1 is 0.5, the limit is at least 0.8"]
     assert gate.wrong("latency", {"model": digest, "figures": {"f1": figure(1)}}, digest)
     assert gate.wrong("scores", {"model": digest, "figures": {"f1": figure(float("nan"))}}, digest)
     assert gate.wrong("scores", [], digest)
+
+
+def test_a_certificate_is_not_believed(registry: Registry, model: Path) -> None:
+    """Its verdict, its list and its figures are its own; counts, hashes and the rule decide."""
+    digest = added(registry, model).digest
+
+    def why(**change: Any) -> str:
+        told = {**certificate(digest), **change}
+        return "; ".join(gate.wrong("parity", told, digest, critical=["drug"], trained={"9" * 64}))
+
+    good, lost = certificate(digest), certificate(digest, 3)
+    assert why() == ""
+    assert "lost" in why(stages=lost["stages"], passes=True, reasons=[], keep=0.1)
+    assert "lost" in why(stages=lost["stages"], critical=[])
+    assert why(keep=float("nan")) == ""
+    assert "lost" in why(stages=lost["stages"], keep=float("nan"))
+    assert "end with served" in why(stages=good["stages"][:1])
+    assert "end with served" in why(stages=[*good["stages"], good["stages"][1]])
+    assert "dose is critical and was not measured" in why(critical=["dose"])
+    assert gate.wrong("parity", good, digest) == ["no label is critical; name them: --critical"]
+    other = [good["stages"][0], {**good["stages"][1], "digest": "4" * 64}]
+    assert why(stages=other) == "what was served is another model"
+    between = [good["stages"][0], {**other[1], "name": "compressed"}, good["stages"][1]]
+    assert why(stages=between) == "what was served is not the stage compressed"
+    itself = gate.wrong("parity", good, digest, critical=["drug"], derived=True)
+    assert itself == ["its original is this version itself, which was made of another model"]
+    learned = {"files": {"test.jsonl": "9" * 64}, "documents": "2" * 64}
+    assert why(data=learned) == "test.jsonl was trained on, too"
+    for change in (
+        {"data": {"files": {}, "documents": "2" * 64}},
+        {"scorer": {"sha256": ""}},
+        {"labels": ["drug", "dose"]},
+        {"groups": 0},
+        {"groups": 9},
+        {"stages": [good["stages"][0], {**good["stages"][1], "counts": {"drug": [[0, 4, 4]]}}]},
+        {"stages": [good["stages"][0], {**good["stages"][1], "counts": {"drug": [[0, 4, 4, 5]]}}]},
+        {"stages": [good["stages"][0], {**good["stages"][1], "counts": {"drug": [[0, 4, 4, 4]]}}]},
+    ):
+        assert "not in the form of parity" in why(**change), change
 
 
 def test_code_and_links_are_refused(registry: Registry, model: Path) -> None:
@@ -172,6 +237,7 @@ def test_the_shell_names_what_is_missing(model: Path, tmp_path: Path) -> None:
     data.write_text("{}")
     where = ["--registry", str(tmp_path / "r"), "--key", str(tmp_path / "key")]
     line = ["registry", "add", "triage", str(model), "--data", str(data), *where, "--json"]
+    line += ["--critical", "drug"]
     made = run.invoke(app, line)
     assert made.exit_code == 0, made.output
     digest = json.loads(made.output)["digest"]
@@ -180,7 +246,10 @@ def test_the_shell_names_what_is_missing(model: Path, tmp_path: Path) -> None:
     assert all(kind in str(refused.exception) for kind in gate.KINDS)
     for kind in gate.KINDS:
         file = tmp_path / f"{kind}.json"
-        file.write_text(json.dumps(proof(kind, digest)))
+        found = proof(kind, digest)
+        if kind == "parity":
+            found = Keys(tmp_path / "key").signed(kind, certificate(digest))
+        file.write_text(json.dumps(found))
         told = ["registry", "evidence", "triage", kind, str(file), "--version", "1", *where]
         assert run.invoke(app, told).exit_code == 0
     done = run.invoke(app, ["promote", "triage", "--version", "1", *where])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegle.core.errors import AegleError, BusyError, InputError, StoppedError
+from aegle.core.turns import giving, turn
 from aegle.serve.batch import Batcher
 
 
@@ -150,3 +151,93 @@ def test_closing_does_what_waits_and_takes_nothing_more() -> None:
     assert [one.result(0) for one in futures] == [2, 4]
     with pytest.raises(StoppedError):
         batcher.submit(4, cost=1, deadline_s=60)
+
+
+class Parts:
+    """Work that reads a job of cost n (its number) in n parts, with a turn after each."""
+
+    def __init__(self) -> None:
+        self.let, self.begun = threading.Event(), threading.Event()
+        self.ended: list[int] = []
+        self.shares: list[int] = []
+
+    def __call__(self, jobs: Sequence[int]) -> list[int]:
+        self.shares.append(sum(jobs))
+        for _ in range(sum(jobs)):
+            self.begun.set()
+            assert self.let.wait(30)
+            turn()
+        self.ended += jobs
+        return list(jobs)
+
+
+@given(costs=st.lists(st.integers(1, 30), max_size=12))
+def test_short_jobs_are_done_amid_a_long_one(costs: list[int]) -> None:
+    work = Parts()
+    batcher: Batcher[int, int] = Batcher("test", work, budget=20, room=10_000, aside=8)
+    long = batcher.submit(1000, cost=1000, deadline_s=60)
+    assert work.begun.wait(30)
+    futures = [batcher.submit(cost, cost=cost, deadline_s=60) for cost in costs]
+    work.let.set()
+    assert [one.result(30) for one in [long, *futures]] == [1000, *costs]
+    batcher.close()
+    assert batcher.waiting == 0
+    short = [cost for cost in costs if cost <= 8]
+    assert work.ended == [*short, 1000, *(cost for cost in costs if cost > 8)]
+    amid = work.shares[1 : len(work.shares) - sum(cost > 8 for cost in costs)]
+    assert all(share <= 8 for share in amid)
+
+
+def test_a_short_job_is_not_refused_for_a_long_one_ahead() -> None:
+    work = Parts()
+    batcher: Batcher[int, int] = Batcher("test", work, budget=20, room=10_000, aside=8)
+    batcher.submit(1, cost=1, deadline_s=60)
+    assert work.begun.wait(30)
+    time.sleep(0.1)
+    work.let.set()  # 10 a second at most
+    work.begun.clear()
+    work.let.clear()
+    long = batcher.submit(1000, cost=1000, deadline_s=600)
+    assert work.begun.wait(30)
+    with pytest.raises(BusyError):
+        batcher.submit(9, cost=9, deadline_s=30)
+    short = batcher.submit(2, cost=2, deadline_s=30)
+    work.let.set()
+    assert short.result(30) == 2
+    assert long.result(30) == 1000
+    batcher.close()
+
+
+def test_a_short_job_that_fails_amid_a_long_one_fails_alone() -> None:
+    work = Parts()
+
+    def fails(jobs: Sequence[int]) -> list[int]:
+        if 3 in jobs:
+            raise ZeroDivisionError
+        return work(jobs)
+
+    batcher: Batcher[int, int] = Batcher("test", fails, budget=20, room=10_000, aside=8)
+    long = batcher.submit(100, cost=100, deadline_s=60)
+    assert work.begun.wait(30)
+    bad = batcher.submit(3, cost=3, deadline_s=60)
+    work.let.set()
+    with pytest.raises(ZeroDivisionError):
+        bad.result(30)
+    assert long.result(30) == 100
+    batcher.close()
+
+
+def test_in_a_turn_there_are_no_turns() -> None:
+    told: list[int] = []
+
+    def give() -> None:
+        told.append(1)
+        turn()
+
+    turn()
+    with giving(give):
+        turn()
+        with giving(None):
+            turn()
+    turn()
+    assert told == [1]

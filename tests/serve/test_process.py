@@ -138,6 +138,11 @@ def test_rerank_and_classify(server: Running) -> None:
     told = server.post("/v1/classify", {"texts": ["dumped LSASS memory"], "top": 2})
     assert len(told.json()["results"][0]) == 2
     assert server.post("/v1/classify", {"texts": ["x"], "head": "none"}).status_code == 404
+    text = "Takes warfarin daily."
+    found = server.post("/v1/tag", {"texts": [text], "head": "clinical"}).json()["results"][0]
+    assert "warfarin" in [text[one["start"] : one["end"]] for one in found["spans"]]
+    assert server.post("/v1/tag", {"texts": ["x"], "head": "none"}).status_code == 404
+    assert server.post("/v1/tag", {"texts": ["x"], "head": "clinical"}, "reader").status_code == 403
 
 
 @pytest.mark.usefixtures("writes")

@@ -97,6 +97,27 @@ def test_vectors_are_the_same_made_together_or_alone(
     assert np.abs(together - alone).max() <= 1e-3
 
 
+def test_a_long_text_does_not_hold_up_a_short_one(root: Path) -> None:
+    long = " ".join(f"Line {n}. {NOTE}" for n in range(150))
+    with opened(root, batch_tokens=512, cache_mb=0) as (_, server), TestClient(server.app) as ask:
+        alone = [ask.post("/v1/extract", json={"text": one}).json() for one in (long, SHORT)]
+        ended: list[str] = []
+        told: dict[str, Any] = {}
+
+        def extract(name: str, text: str) -> None:
+            told[name] = ask.post("/v1/extract", json={"text": text}).json()
+            ended.append(name)
+
+        slow = threading.Thread(target=extract, args=("long", long))
+        slow.start()
+        while not server.work._extracts._doing:
+            time.sleep(0.001)
+        extract("short", SHORT)
+        slow.join(120)
+        assert ended == ["short", "long"]
+        assert [told["long"], told["short"]] == alone, "as if nobody had been let in"
+
+
 def test_a_result_is_kept_until_what_it_rests_on_changes(
     served: tuple[Kit, Server], root: Path
 ) -> None:

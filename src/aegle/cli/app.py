@@ -14,14 +14,17 @@ from aegle.cli import (
     asking,
     assessing,
     compressing,
+    exporting,
     federating,
     filling,
     instructing,
     jobs,
     keys,
+    parity,
     promoting,
     retrievers,
     reviewing,
+    rolling,
     serving,
     show,
     training,
@@ -83,7 +86,10 @@ retrievers.register(app)
 tuning.register(app)
 ablating.register(app)
 compressing.register(app)
+exporting.register(app)
+parity.register(app)
 promoting.register(app)
+rolling.register(app)
 federating.register(app)
 
 

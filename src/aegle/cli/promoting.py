@@ -24,6 +24,13 @@ Key = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name in the registry.")]
 Which = Annotated[str, typer.Option("--version", metavar="N", help="A number or an alias.")]
+Critical = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LABEL", help="That may not be lost; repeatable. Else the packs'."),
+]
+Parity = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A certificate of `aegle parity` to attach.")
+]
 _FOLDER = Path("registry")
 
 group = typer.Typer(no_args_is_help=True, help="Versions of models, their lineage and evidence.")
@@ -43,19 +50,24 @@ def add(
     parent: Annotated[
         list[str] | None, typer.Option(metavar="MODEL/N", help="Made of; repeatable.")
     ] = None,
+    critical: Critical = None,
+    parity: Parity = None,
     registry: Where = _FOLDER,
     json_: Json = False,
 ) -> None:
     """Copy a model's folder in as the next version, with hashes of all that it came from."""
     store = _flow("opened")(registry, key)
-    made = _flow("add")(store, model, source, data=data, recipe=recipe, parents=parent or ())
+    more = {"recipe": recipe, "parents": parent or (), "critical": critical or (), "parity": parity}
+    made = _flow("add")(store, model, source, data=data, **more)
     show.emit(made, json_, _shown)
 
 
 @group.command("evidence")
 def evidence(
     model: Name,
-    kind: Annotated[str, typer.Argument(help="scores, parity, robustness, fairness, latency.")],
+    kind: Annotated[
+        str, typer.Argument(help="scores, parity, robustness, fairness, latency, rollout.")
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON.")],
     version: Which,
     key: Key,
@@ -82,6 +94,17 @@ def promote(
     ),
     because: Annotated[str, typer.Option(metavar="TEXT", help="For the history.")] = "",
     tracker: Annotated[str, typer.Option(metavar="URI", help="An MLflow registry, too.")] = "",
+    critical: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="More that may not be lost; repeatable."),
+    ] = None,
+    parity: Parity = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND", help="Leave out rollout; the history tells it, with --because."
+        ),
+    ] = None,
     registry: Where = _FOLDER,
     json_: Json = False,
 ) -> None:
@@ -93,7 +116,8 @@ def promote(
       aegle promote triage --because "canary of November" --tracker sqlite:///mlflow.db
     """
     store = _flow("opened")(registry, key)
-    about = {"alias": alias, "because": because, "tracker": tracker}
+    about: dict[str, Any] = {"alias": alias, "because": because, "tracker": tracker}
+    about |= {"critical": critical or (), "parity": parity, "without": without or ()}
     show.emit(_flow("promote")(store, model, version, **about), json_, _shown)
 
 

@@ -20,6 +20,9 @@ def serve(
     workspace_dir: Workspace,
     host: Host = "",
     port: Port = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Open Inference Protocol; 0: none.")
+    ] = None,
     set_: Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Open the console and the HTTP API; other commands on the workspace go through it.
@@ -35,6 +38,8 @@ def serve(
         options["serve.host"] = host
     if port is not None:
         options["serve.port"] = port
+    if grpc_port is not None:
+        options["serve.grpc_port"] = grpc_port
     plugins.load("aegle.serve.run:serve")(layout, workspace.load_settings(layout, options))
 
 

@@ -210,6 +210,7 @@ class Pack:
         ties: (head type, tail type) -> relation type, for entities of one row or record.
         tags: -> Tags; empty when the domain takes nothing from the tagger.
         doubts: -> Weigh, what of the identifiers that the tagger sees is believed; empty: all.
+        critical: label set of the tagger -> labels that no smaller model may lose.
     """
 
     name: str
@@ -228,6 +229,7 @@ class Pack:
     terminologies: Mapping[str, str] = field(default_factory=dict)
     tags: str = ""
     doubts: str = ""
+    critical: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 Recognisers = Sequence[Recogniser]

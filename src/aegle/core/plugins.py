@@ -58,6 +58,8 @@ EXTRAS: Final[dict[str, str]] = {
     "mlflow": "track",
     "optuna": "search",
     "cryptography": "sign",
+    "grpc": "grpc",
+    "onnxscript": "train",
     "lancedb": "lancedb",
     "psycopg": "pgvector",
     "faiss": "faiss",

@@ -237,6 +237,7 @@ class Serve(_Table):
 
     host: str = Field("127.0.0.1", description="beyond this machine every request needs a key")
     port: int = Field(8471, ge=0, le=65535)
+    grpc_port: int = Field(0, ge=0, le=65535, description="Open Inference Protocol; 0: none")
     open_browser: bool = False
     require_keys: bool = Field(False, description="ask for keys on this machine, too: aegle keys")
     open_reason: str = Field(
@@ -256,6 +257,37 @@ class Serve(_Table):
     drain_s: float = Field(
         60, gt=0, description="when told to end, how long accepted requests may take"
     )
+
+
+class Rollout(_Table):
+    """When a challenger is promoted or rolled back; what decides is fixed when a rollout begins."""
+
+    alpha_gain: float = Field(
+        0.05, gt=0, lt=1, description="most probability of showing a gain where there is none"
+    )
+    alpha_harm: float = Field(
+        0.05, gt=0, lt=1, description="most probability of a rollback where nothing is worse"
+    )
+    margin: float = Field(
+        0, ge=0, le=0.5, description="so much quality (feedback, 0 to 1) may be lost for promotion"
+    )
+    errors: float = Field(
+        0.01, gt=0, lt=1, description="share of texts that the challenger may fail at"
+    )
+    slower: float = Field(
+        0.25, ge=0, description="it may take 1 + this times as long, at half of the texts"
+    )
+    agreement: float = Field(
+        0.5, ge=0, lt=1, description="least share of facts in common with the champion; 0: any"
+    )
+    p95_ms: float = Field(
+        100, gt=0, description="limit of its time to read a text, for the evidence on latency"
+    )
+    patience_s: float = Field(
+        2, gt=0, description="after so long the champion answers in the challenger's place"
+    )
+    queue: int = Field(64, ge=1, description="how many texts may wait to be read in the shadow")
+    characters: int = Field(20_000, ge=1, description="longer texts aren't read in the shadow")
 
 
 class Observe(_Table):
@@ -280,6 +312,7 @@ class Settings(_Table):
     answers: Answers = Answers()
     backends: Backends = Backends()
     serve: Serve = Serve()
+    rollout: Rollout = Rollout()
     observe: Observe = Observe()
 
 

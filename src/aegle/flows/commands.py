@@ -32,6 +32,11 @@ COMMANDS: Final[dict[str, str]] = {
     "review_next": "aegle.flows.reviewing:review_next",
     "review_label": "aegle.flows.reviewing:review_label",
     "review_export": "aegle.flows.reviewing:review_export",
+    "rollout_start": "aegle.flows.rolling:start",
+    "rollout_grow": "aegle.flows.rolling:grow",
+    "rollout_stop": "aegle.flows.rolling:stop",
+    "rollout_status": "aegle.flows.rolling:status",
+    "rollout_evidence": "aegle.flows.rolling:evidence",
 }
 """Name -> function of a kit and keywords, imported when called: a command that another process
 runs needs no model here. Those in `REPORTING` also take ``progress``."""

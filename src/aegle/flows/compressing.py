@@ -102,7 +102,7 @@ def compress(
     source = resolve(f"path:{model}" if Path(model).exists() else model)
     _check(source, out, trials, minutes)
     kind: str = load("aegle.compress.source:kind_of")(source)
-    chosen, (source, dequantised) = methods(kind, methods_wanted), _floats(kind, source)
+    chosen, (source, dequantised) = methods(kind, methods_wanted), floats(kind, source)
     parent = sha256_tree(source)
     with locked(out):
         folder = out / "trials" / search.key_of(parent, "float") / "model"
@@ -128,7 +128,7 @@ def _searched(run: _Run, chosen: Sequence[Known]) -> None:
         _try(run, entry)
 
 
-def _floats(kind: str, source: Path) -> tuple[Path, bool]:
+def floats(kind: str, source: Path) -> tuple[Path, bool]:
     """What methods start from, and whether it was made of a quantised GGUF file's numbers."""
     if kind != "decoder" or (source.is_dir() and any(source.glob("*.safetensors"))):
         return source, False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from aegle.core.ports import Index, Vectors
 from aegle.core.records import Chunk, Document, Facts, Stored
@@ -16,8 +17,19 @@ from aegle.flows.domains import tags_of
 from aegle.flows.kit import Kit
 from aegle.graph.build import build
 
+if TYPE_CHECKING:
+    from aegle.lm.tagger import Tagger
+
 _TOGETHER: Final = 100_000
 """Characters that the tagger reads at a time: enough to fill its batches, and not the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A tagger beside the kit's own, and its version."""
+
+    tagger: Tagger
+    version: str
 
 
 def derive(kit: Kit, documents: Sequence[Document]) -> list[Stored]:
@@ -37,10 +49,12 @@ def derive(kit: Kit, documents: Sequence[Document]) -> list[Stored]:
     ]
 
 
-def facts_of_all(kit: Kit, documents: Sequence[Document]) -> Iterator[Facts]:
-    """The facts of each document, by the packs of its domain and the tagger."""
+def facts_of_all(
+    kit: Kit, documents: Sequence[Document], by: Reader | None = None
+) -> Iterator[Facts]:
+    """The facts of each document, by the packs of its domain and the tagger, or another's."""
     for group in _together(documents):
-        for document, told in zip(group, _told(kit, group), strict=True):
+        for document, told in zip(group, _told(kit, group, by), strict=True):
             yield facts_of(kit, document, told)
 
 
@@ -74,9 +88,9 @@ def _together(documents: Sequence[Document]) -> Iterator[list[Document]]:
         yield group
 
 
-def _told(kit: Kit, documents: Sequence[Document]) -> list[Told | None]:
+def _told(kit: Kit, documents: Sequence[Document], by: Reader | None) -> list[Told | None]:
     """What the tagger says of documents; None of those whose source states what they name."""
-    tagger, made_by = kit.tagger, kit.tagger_version
+    tagger, made_by = (kit.tagger, kit.tagger_version) if by is None else (by.tagger, by.version)
     if tagger is None:
         return [None] * len(documents)
     tags = [

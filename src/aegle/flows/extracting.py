@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aegle.core.errors import AegleError
@@ -11,7 +11,7 @@ from aegle.core.ports import Progress
 from aegle.core.records import Document, RawDocument
 from aegle.core.text import RawText
 from aegle.flows import ingest
-from aegle.flows.derive import facts_of_all
+from aegle.flows.derive import Reader, facts_of_all
 from aegle.flows.kit import Kit
 from aegle.flows.knowledge import facts_json
 
@@ -39,22 +39,43 @@ def extract_text(kit: Kit, text: str, *, domain: str = "general") -> dict[str, A
     return found
 
 
-def extract_texts(kit: Kit, asked: Sequence[tuple[str, str]]) -> list[dict[str, Any] | AegleError]:
+def extract_texts(
+    kit: Kit,
+    asked: Sequence[tuple[str, str]],
+    *,
+    seen: Callable[[Sequence[Document]], None] = lambda documents: None,
+) -> list[dict[str, Any] | AegleError]:
     """As `extract_text` for texts with their domains, which the tagger reads together.
 
-    A text that can't be read costs only itself: its place holds the error.
+    A text that can't be read costs only itself: its place holds the error. ``seen`` gets the safe
+    documents that were read.
     """
-    safe: dict[int, Document] = {}
-    found: dict[int, dict[str, Any] | AegleError] = {}
     with kit.lock:
-        for place, (text, domain) in enumerate(asked):
+        found = prepared(kit, asked)
+        documents = [one for one in found if isinstance(one, Document)]
+        told = iter(read(kit, documents))
+        seen(documents)
+        return [next(told) if isinstance(one, Document) else one for one in found]
+
+
+def prepared(kit: Kit, asked: Sequence[tuple[str, str]]) -> list[Document | AegleError]:
+    """Texts with their domains as safe documents; the kit's own tagger looks for identifiers."""
+    found: list[Document | AegleError] = []
+    with kit.lock:
+        for text, domain in asked:
             origin = Origin("text")
             raw = RawDocument(source=str(origin), kind="note", domain=domain, text=RawText(text))
             try:
-                safe[place] = ingest.prepare(kit, raw)[0]
+                found.append(ingest.prepare(kit, raw)[0])
             except AegleError as error:
-                found[place] = error
-        told = facts_of_all(kit, list(safe.values()))
-        for (place, document), facts in zip(safe.items(), told, strict=True):
-            found[place] = {"text": str(document.text), **facts_json(facts)}
-    return [found[place] for place in range(len(asked))]
+                found.append(error)
+    return found
+
+
+def read(kit: Kit, documents: Sequence[Document], by: Reader | None = None) -> list[dict[str, Any]]:
+    """The facts of safe documents. Who reads by the kit's own tagger holds the kit's lock."""
+    told = facts_of_all(kit, documents, by)
+    return [
+        {"text": str(document.text), **facts_json(facts)}
+        for document, facts in zip(documents, told, strict=True)
+    ]

@@ -12,7 +12,7 @@ from aegle.core.artifacts import read_json, sha256_tree
 from aegle.core.errors import InputError, UsageError
 from aegle.core.plugins import find
 from aegle.core.ports import Tracker
-from aegle.registry import gate
+from aegle.flows.critical import of_model
 from aegle.registry.sign import Keys
 from aegle.registry.store import Registry, Version
 
@@ -36,8 +36,13 @@ def add(
     data: Sequence[Path],
     recipe: Path | None = None,
     parents: Sequence[str] = (),
+    critical: Sequence[str] = (),
+    parity: Path | None = None,
 ) -> dict[str, Any]:
     """Add a model's folder as the next version of a name, with hashes of its data.
+
+    ``critical``: labels that it may not lose; none: what the packs say of a tagger's label sets.
+    ``parity``: a certificate of `aegle parity`, attached at once.
 
     Raises `UsageError` for two data files of one name, and what `Registry.add` does.
     """
@@ -48,9 +53,12 @@ def add(
     if recipe is not None:
         told = {"name": recipe.name, "sha256": sha256_tree(recipe)}
     code = f"aegle {installed('aegle')}"
-    return plain(
-        registry.add(name, source, data=hashes, recipe=told, code=code, parents=tuple(parents))
-    )
+    how: dict[str, Any] = {"data": hashes, "recipe": told, "code": code}
+    named = tuple(critical) or of_model(source)
+    made = registry.add(name, source, **how, parents=tuple(parents), critical=named)
+    if parity is None:
+        return plain(made, registry.champion(name))
+    return attach(registry, name, str(made.number), "parity", parity)
 
 
 def attach(registry: Registry, name: str, which: str, kind: str, file: Path) -> dict[str, Any]:
@@ -59,7 +67,7 @@ def attach(registry: Registry, name: str, which: str, kind: str, file: Path) -> 
     if not isinstance(found, Mapping):
         raise InputError(f"{file} holds no JSON object")
     registry.attach(name, which, kind, found)
-    return plain(registry.open(name, which))
+    return plain(registry.open(name, which), registry.champion(name))
 
 
 def promote(
@@ -70,8 +78,14 @@ def promote(
     alias: str = "champion",
     because: str = "",
     tracker: str = "",
+    critical: Sequence[str] = (),
+    parity: Path | None = None,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Let an alias stand for a version; in MLflow as well, where a tracker's URI is given.
+
+    ``critical``: labels that may not be lost, beside the version's own. ``parity``: a certificate
+    of `aegle parity` that is attached before.
 
     Our own store decides; MLflow repeats it. Where MLflow fails after that, the alias here stands;
     the error is the tracker's own.
@@ -80,14 +94,18 @@ def promote(
         UsageError: evidence is missing or fails; each kind is named.
         BackendError: MLflow did not answer.
     """
-    version = registry.alias(name, alias, which, because=because)
+    if parity is not None:
+        attach(registry, name, which, "parity", parity)
+    how: dict[str, Any] = {"critical": critical, "without": without}
+    version = registry.alias(name, alias, which, because=because, **how)
     if tracker:
         follower: Tracker = find("tracker", "mlflow")(tracker)
         try:
             repeated(follower, version, alias)
         finally:
             follower.close()
-    return plain(version) | {"alias": alias}
+    # Who is champion now needs no rollout against itself.
+    return plain(version, registry.champion(name)) | {"alias": alias}
 
 
 def repeated(tracker: Tracker, version: Version, alias: str) -> str:
@@ -102,7 +120,8 @@ def repeated(tracker: Tracker, version: Version, alias: str) -> str:
 
 def listed(registry: Registry, name: str) -> dict[str, Any]:
     """Versions, what each lacks, aliases and their history."""
-    versions = [plain(registry.open(name, number)) for number in registry.numbers(name)]
+    champion = registry.champion(name)
+    versions = [plain(registry.open(name, number), champion) for number in registry.numbers(name)]
     return {
         "model": name,
         "versions": versions,
@@ -111,7 +130,7 @@ def listed(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def plain(version: Version) -> dict[str, Any]:
-    """A version as plain values, with what it lacks to be champion."""
+def plain(version: Version, champion: str = "") -> dict[str, Any]:
+    """A version as plain values, with what it lacks to follow a champion, by its digest."""
     told = asdict(version) | {"folder": str(version.folder)}
-    return told | {"missing": gate.missing(version.evidence, version.digest)}
+    return told | {"missing": version.missing(champion=champion)}

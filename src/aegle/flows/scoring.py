@@ -87,3 +87,27 @@ def classes(kit: Kit, texts: Sequence[str], head: str) -> list[list[dict[str, An
     return [
         [{"label": labels[n], "score": float(row[n])} for n in row.argsort()[::-1]] for row in told
     ]
+
+
+def spans(kit: Kit, texts: Sequence[str], head: str) -> tuple[str, list[list[dict[str, Any]]]]:
+    """The tagger's version, and of each text what a label set finds in it: places, no words.
+
+    Raises:
+        NotFoundError: there is no tagger, or it has no such label set.
+    """
+    with kit.lock:
+        tagger = kit.tagger
+        known = list(tagger.heads) if tagger else []
+        if tagger is None or head not in known:
+            raise NotFoundError(
+                f"the tagger has no such label set; there are: {', '.join(known) or 'none'}"
+            )
+        told = tagger.tag(list(texts), tasks=[head])
+        version = kit.tagger_version
+    return version, [
+        [
+            {"start": one.start, "end": one.end, "label": one.label, "score": float(one.score)}
+            for one in some[head]
+        ]
+        for some in told
+    ]

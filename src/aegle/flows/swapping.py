@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aegle.core import plugins
 from aegle.core.errors import UsageError
 from aegle.core.ports import Generator
+from aegle.flows import rolling
 from aegle.flows.kit import Kit
 
 _TRIED = "Denies chest pain. Takes warfarin 5 mg daily."
@@ -18,7 +19,10 @@ def tagger(kit: Kit, model: str) -> str:
     Raises:
         NotFoundError: no such model, or it is no tagger.
         InputError: its files are damaged.
+        UsageError: a rollout compares with the tagger that would go.
     """
+    if rolling.running(kit):
+        raise UsageError("a rollout compares with this tagger; first: aegle rollout stop")
     folder = kit._model(model)
     fresh = plugins.load("aegle.lm.tagger:Tagger")(folder, threads=kit.settings.backends.threads)
     fresh.read([_TRIED])

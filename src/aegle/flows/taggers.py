@@ -45,14 +45,17 @@ def version(kit: _Opens) -> str:
     Raises:
         NotFoundError: the folder holds no tagger.
     """
-    if kit.tagger_folder is None:
-        return ""
+    return "" if kit.tagger_folder is None else named(kit.tagger_folder)
+
+
+def named(folder: Path) -> str:
+    """The version of a tagger in a folder, as `version`; raises as that."""
     try:
-        card = (kit.tagger_folder / "card.json").read_bytes()
+        card = (folder / "card.json").read_bytes()
         told = str(json.loads(card)["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotFoundError(f"{kit.tagger_folder} is no tagger: its card.json is none") from error
-    manifest = kit.tagger_folder / "manifest.json"
+        raise NotFoundError(f"{folder} is no tagger: its card.json is none") from error
+    manifest = folder / "manifest.json"
     content = manifest.read_bytes() if manifest.is_file() else card
     return f"{told}+{hashlib.sha256(content).hexdigest()[:8]}"
 

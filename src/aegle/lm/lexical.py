@@ -20,6 +20,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from aegle.core.turns import turn
 from aegle.lm.pieces import Ints
 
 BITS: Final = 20
@@ -28,6 +29,8 @@ seldom meets one of them."""
 
 _FORMS: Final = 50_000
 _REACH: Final = 3
+_TOGETHER: Final = 1024
+"""Words that are summed at a time: they take little memory, and others get a turn."""
 _AFFIX: Final = (2, 3, 4, 5)
 _RUN: Final = re.compile(r"(.)\1{2,}", re.DOTALL)
 _KINDS: Final = str.maketrans(
@@ -158,8 +161,17 @@ class Lexical:
 
     def logits(self, text: str, spans_W2: Ints) -> NDArray[np.float32]:
         """(W, all tags): zeros for a head that has no part in it."""
+        features_WF = features(text, spans_W2)
+        out = np.empty((len(features_WF), len(self._bias)), np.float32)
+        for start in range(0, len(out), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            out[some] = self._summed(features_WF[some])
+            turn()
+        return out
+
+    def _summed(self, features_WF: Ints) -> NDArray[np.float32]:
         width = len(self._bias)
-        rows_N = self._row_of[features(text, spans_W2).ravel()]
+        rows_N = self._row_of[features_WF.ravel()]
         kept = np.flatnonzero(self._counts[rows_N])
         rows_N = rows_N[kept]
         counts_N = self._counts[rows_N]
@@ -170,7 +182,7 @@ class Lexical:
         summed = np.bincount(
             words * width + self._columns[entries],
             weights=self._values[entries],
-            minlength=len(spans_W2) * width,
+            minlength=len(features_WF) * width,
         )
         out: NDArray[np.float32] = (summed.reshape(-1, width) + self._bias).astype(np.float32)
         return out

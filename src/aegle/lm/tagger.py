@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ from safetensors.numpy import load_file
 
 from aegle.core.artifacts import read_json
 from aegle.core.errors import BackendError, InputError, NotFoundError
+from aegle.core.turns import turn
 from aegle.lm.encoder import open_session, read_tokenizer
 from aegle.lm.heads import Classifier, read_weights
+from aegle.lm.lately import Lately, Rows
 from aegle.lm.lexical import Lexical
 from aegle.lm.pair_words import PairWords
 from aegle.lm.pairs import depends_on_batch
@@ -132,6 +135,7 @@ class Tagger:
         self._lexical = self._read_lexical(folder, at)
         self._tokenizer = read_tokenizer(folder / "tokenizer.json")
         self._session: Any = open_session(folder / GRAPH, threads)
+        self._lately = Lately()
         self._alone = depends_on_batch(folder / GRAPH)
         self._width = next(
             int(o.shape[2]) for o in self._session.get_outputs() if o.name == "states"
@@ -195,7 +199,7 @@ class Tagger:
         @lru_cache(maxsize=2)
         def again(place: int) -> Halves:
             cut = pieces(self._tokenizer, [parts[place].block])
-            return self._words(cut, states=True)[1][0].astype(np.float16)
+            return self._words(cut, states=True)[1][0]
 
         held = all(len(part.states_WC) == len(part.spans_W2) for part in parts)
         return Reading(
@@ -245,7 +249,7 @@ class Tagger:
                     texts[number][start:end],
                     found,
                     one.spans_W2 + start,
-                    kept.astype(np.float16),
+                    kept,
                 )
 
     def _with_forms(self, logits: Floats, text: str, cut: Pieces, wanted: Sequence[str]) -> Floats:
@@ -258,28 +262,52 @@ class Tagger:
         """(W, all tags) of each text: the encoder's raw logits, heads side by side."""
         return self._words(texts, states=False)[0]
 
-    def _words(self, texts: Sequence[Pieces], *, states: bool) -> tuple[list[Floats], list[Floats]]:
+    def _words(self, texts: Sequence[Pieces], *, states: bool) -> tuple[list[Floats], list[Halves]]:
         """Logits (W, all tags) and states (W, C; C = 0 if not asked for) of each text's words."""
-        names = ("tags", "states") if states else ("tags",)
         cut = list(windows(texts, size=self._size, overlap=self._overlap))
         owned = owners(texts, cut)
-        widths = (sum(1 + 2 * len(head.labels) for head in self.heads.values()), self._width)
-        out: list[list[Floats]] = [
-            [np.zeros((len(one.first_W), width), np.float32) for one in texts]
-            for width in (widths[0], widths[1] if states else 0)
+        width = sum(1 + 2 * len(head.labels) for head in self.heads.values())
+        logits = [np.zeros((len(one.first_W), width), np.float32) for one in texts]
+        state = [
+            np.zeros((len(one.first_W), self._width if states else 0), np.float16) for one in texts
         ]
-        for group in _buckets(cut, alone=self._alone):
-            told = self._run(texts, [cut[number] for number in group], names)
-            for row, number in enumerate(group):
-                window = cut[number]
-                which = np.searchsorted(texts[window.text].first_W, owned[number] + window.start)
-                for into, values in zip(out, told, strict=False):
-                    into[window.text][which] = values[row, owned[number] + 1]
-        return out[0], out[1]
+        for number, (tags_SK, states_SC) in self._read_windows(texts, cut, again=states):
+            window = cut[number]
+            which = np.searchsorted(texts[window.text].first_W, owned[number] + window.start)
+            logits[window.text][which] = tags_SK[owned[number] + 1]
+            if states:
+                state[window.text][which] = states_SC[owned[number] + 1]
+        return logits, state
+
+    def _read_windows(
+        self, texts: Sequence[Pieces], cut: Sequence[Window], *, again: bool
+    ) -> Iterator[tuple[int, Rows]]:
+        """What the encoder says of each window; not run for those that it read just now.
+
+        Args:
+            texts, cut: the windows and their texts.
+            again: this is the second reading (of what de-identification left): nothing is held
+                for a third.
+        """
+        keys = [_key(texts[window.text], window) for window in cut]
+        known = [self._lately.take(key) if again else None for key in keys]
+        yield from ((number, rows) for number, rows in enumerate(known) if rows is not None)
+        left = [number for number, rows in enumerate(known) if rows is None]
+        for group in _buckets([cut[number] for number in left], alone=self._alone):
+            numbers = [left[place] for place in group]
+            tags, states = self._run(texts, [cut[number] for number in numbers])
+            for row, number in enumerate(numbers):
+                size = cut[number].end - cut[number].start + 2
+                rows = tags[row, :size], states[row, :size].astype(np.float16)
+                if not again:
+                    self._lately.put(keys[number], (rows[0].copy(), rows[1]))
+                yield number, rows
+            turn()
 
     def close(self) -> None:
         """Let go of the weights."""
         self._session = None
+        self._lately.clear()
 
     def _spans(self, task: str, logits: Floats, text: Pieces, bias: float) -> list[Found]:
         head = self.heads[task]
@@ -287,9 +315,8 @@ class Tagger:
         spans = to_characters(decode(rows, bias=head.bias + bias), text.spans_W2)
         return [Found(start, end, head.labels[label], score) for start, end, label, score in spans]
 
-    def _run(
-        self, texts: Sequence[Pieces], cut: Sequence[Window], names: Sequence[str]
-    ) -> list[Floats]:
+    def _run(self, texts: Sequence[Pieces], cut: Sequence[Window]) -> list[Floats]:
+        """Logits (B, S, all tags) and states (B, S, C)."""
         longest = max(window.end - window.start for window in cut) + 2
         ids, mask, cases = (np.zeros((len(cut), longest), np.int64) for _ in range(3))
         ids[:] = self._ends[2]
@@ -299,7 +326,7 @@ class Tagger:
             raise BackendError("the tagger is closed; open it again")
         try:
             found: list[Floats] = self._session.run(
-                list(names), {"input_ids": ids, "attention_mask": mask, "cases": cases}
+                ["tags", "states"], {"input_ids": ids, "attention_mask": mask, "cases": cases}
             )
         except Exception as error:  # ONNX Runtime's errors share no base class but this one
             raise BackendError(f"the tagger failed ({type(error).__name__})") from error
@@ -319,6 +346,14 @@ def _together(texts: Sequence[str]) -> Iterator[list[tuple[int, int, int]]]:
             size += end - start
     if group:
         yield group
+
+
+def _key(text: Pieces, window: Window) -> bytes:
+    """A digest of what the encoder is given of a window."""
+    digest = blake2b(digest_size=16)
+    digest.update(np.ascontiguousarray(text.ids_P[window.start : window.end]).tobytes())
+    digest.update(np.ascontiguousarray(text.cases_P[window.start : window.end]).tobytes())
+    return digest.digest()
 
 
 def fill(

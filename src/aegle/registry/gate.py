@@ -8,43 +8,72 @@ are asked for: figures alone don't say whether they are good enough.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from aegle.core.errors import UsageError
 from aegle.core.records import Measure
+from aegle.registry import parity, rollout
 
 KINDS: Final = ("scores", "parity", "robustness", "fairness", "latency")
 LIMITED: Final = ("robustness", "fairness", "latency")
-KEEP: Final = 0.95
-"""Least share of the original's score on a critical label; a certificate may ask for more."""
-SERVED: Final = "served"
+ROLLOUT: Final = "rollout"
+"""Asked for where there is a champion to be compared with."""
 
 
-def missing(evidence: Mapping[str, Any], digest: str) -> list[str]:
-    """What is missing or fails, a sentence each, in the order of `KINDS`."""
+def missing(
+    evidence: Mapping[str, Any],
+    digest: str,
+    champion: str = "",
+    *,
+    critical: Sequence[str] = (),
+    trained: Collection[str] = (),
+    derived: bool = False,
+) -> list[str]:
+    """What is missing or fails, a sentence each, in the order of `KINDS`.
+
+    ``champion``: the digest of the champion that this version would follow; then `ROLLOUT`, too.
+    ``critical``: labels that the version may not lose. ``trained``: hashes of its training data.
+    ``derived``: it was made of another model, which its certificate must compare it with.
+    """
     found = []
     for kind in KINDS:
         if kind not in evidence:
             found.append(f"{kind} (none attached)")
         else:
-            found += [f"{kind}: {one}" for one in wrong(kind, evidence[kind], digest)]
+            told: dict[str, Any] = {"critical": critical, "trained": trained, "derived": derived}
+            reasons = wrong(kind, evidence[kind], digest, **told)
+            found += [f"{kind}: {one}" for one in reasons]
+    if champion and champion != digest:
+        found += rollout.missing(evidence.get(ROLLOUT), digest, champion)
     return found
 
 
-def wrong(kind: str, found: Any, digest: str) -> list[str]:
+def wrong(
+    kind: str,
+    found: Any,
+    digest: str,
+    *,
+    critical: Sequence[str] = (),
+    trained: Collection[str] = (),
+    derived: bool = False,
+) -> list[str]:
     """Why evidence doesn't hold for the version with this digest; empty where it does.
 
     Raises:
         UsageError: no such kind.
     """
-    if kind not in KINDS:
-        raise UsageError(f"evidence is {', '.join(KINDS)}, not {kind!r}")
+    if kind not in (*KINDS, ROLLOUT):
+        raise UsageError(f"evidence is {', '.join((*KINDS, ROLLOUT))}, not {kind!r}")
     try:
         if found["model"] != digest:
             return [f"it is about model {str(found['model'])[:12]}, this one is {digest[:12]}"]
-        return _parity(found) if kind == "parity" else _figures(kind, found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if kind == ROLLOUT:
+            return rollout.wrong(found)
+        if kind == "parity":
+            return parity.wrong(found, critical, trained, derived=derived)
+        return _figures(kind, found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return [f"it is not in the form of {kind} ({type(error).__name__}: {error})"]
 
 
@@ -63,32 +92,6 @@ def _figures(kind: str, found: Any) -> list[str]:
         value = figures[name].value
         if value < bound if way == "at_least" else value > bound:
             out.append(f"{name} is {value:.4g}, the limit is {way.replace('_', ' ')} {bound:.4g}")
-    return out
-
-
-def _parity(found: Any) -> list[str]:
-    stages, keep = list(found["stages"]), max(KEEP, float(found["keep"]))
-    names = [one["name"] for one in stages]
-    if not math.isfinite(keep) or names[:1] != ["original"] or names[-1] != SERVED:
-        return [f"its stages are {', '.join(names)}; they begin with original, end with {SERVED}"]
-    if len(set(names)) != len(names):
-        return ["a stage is there twice"]
-    if stages[-1]["digest"] != found["model"]:
-        return ["what was served is another model"]
-    critical = list(found["critical"])
-    if not critical:
-        return ["no label is critical"]
-    out = []
-    for stage in stages[1:]:
-        for label in critical:
-            kept, gold = (
-                measure(stage["labels"][label]["kept"]).value,
-                int(stage["labels"][label]["gold"]),
-            )
-            if gold < 1:
-                out.append(f"{label} is critical and not in the documents")
-            elif not kept >= keep:
-                out.append(f"{stage['name']} keeps {kept:.1%} of {label}, {keep:.0%} is needed")
     return out
 
 

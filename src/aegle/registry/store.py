@@ -33,6 +33,8 @@ class Version:
         digest: `aegle.core.artifacts.sha256_tree` of that folder.
         lineage: data (name -> hash), recipe, code, parents (``name/number``), when it was added.
         evidence: kind -> what was attached.
+        critical: labels that it may not lose, as its owner or the packs said when it was added.
+        derived: made of another model, by its lineage or by what its own files say.
     """
 
     name: str
@@ -41,6 +43,21 @@ class Version:
     digest: str
     lineage: Mapping[str, Any]
     evidence: Mapping[str, Any]
+    critical: tuple[str, ...] = ()
+    derived: bool = False
+
+    def missing(self, critical: Sequence[str] = (), *, champion: str = "") -> list[str]:
+        """What it lacks to follow a champion, by its digest; ``critical``: more labels that it may
+        not lose."""
+        return gate.missing(self.evidence, self.digest, champion, **self.bound(critical))
+
+    def bound(self, critical: Sequence[str] = ()) -> dict[str, Any]:
+        """What `gate` compares a certificate with, beside the digest."""
+        return {
+            "critical": [*dict.fromkeys([*self.critical, *critical])],
+            "trained": frozenset(self.lineage["data"].values()),
+            "derived": self.derived,
+        }
 
 
 class Registry:
@@ -67,15 +84,16 @@ class Registry:
         recipe: Any,
         code: str,
         parents: Sequence[str] = (),
+        critical: Sequence[str] = (),
     ) -> Version:
         """Copy a model's folder in as the next version.
 
         Args:
             name: lower case letters, digits, ``.``, ``_``, ``-``.
             source: the folder; files of `SAFE_SUFFIXES` only, no links.
-            data: name of a data set -> its SHA-256.
-            recipe: plain values. ``code``: the version of the code that made it.
-            parents: ``name/number`` of versions here.
+            data: name of a data set -> its SHA-256. ``recipe``: plain values.
+            code: the version of the code that made it.
+            parents: ``name/number`` of versions here. ``critical``: labels that may not be lost.
 
         Raises:
             UsageError: a name that can't be one, or no data.
@@ -101,7 +119,8 @@ class Registry:
                     shutil.copyfile(source / one, into)
                 lineage = {"data": dict(data), "recipe": recipe, "code": code}
                 lineage |= {"parents": list(parents), "added": round(time.time())}
-                self._sign(part, {"name": name, "number": number, "lineage": lineage}, files)
+                about = {"name": name, "number": number, "lineage": lineage}
+                self._sign(part, {**about, "critical": list(critical)}, files)
                 part.rename(target)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -141,23 +160,52 @@ class Registry:
             path.stem: self._evidence(path, body["digest"])
             for path in sorted((folder / "evidence").glob("*.json"))
         }
-        about = (body["digest"], body["lineage"], evidence)
-        return Version(name, number, folder / "model", *about)
+        about = (body["digest"], body["lineage"], evidence, tuple(body.get("critical", ())))
+        derived = bool(body["lineage"]["parents"]) or _compressed(folder / "model")
+        return Version(name, number, folder / "model", *about, derived)
 
     def attach(self, name: str, which: str | int, kind: str, found: Mapping[str, Any]) -> None:
         """Keep evidence of a kind for a version; what was there of that kind is replaced.
 
+        A parity certificate is a record that this registry's key signed (`aegle parity --key`).
+
         Raises:
             UsageError: no kind of `aegle.registry.gate.KINDS`.
-            InputError: it is not about this version, not in its form, or says that it fails.
+            InputError: it is not about this version, not in its form, not signed where it must
+                be, or says that it fails.
         """
+        if kind == "parity":
+            found = self._keys.opened(kind, found, name="the parity certificate")
         with self._locked():
             version = self.open(name, which)
-            if reasons := gate.wrong(kind, found, version.digest):
-                raise InputError(f"refused as {kind} of {name}/{version.number}: {reasons[0]}")
+            if reasons := gate.wrong(kind, found, version.digest, **version.bound()):
+                told = "; ".join(reasons)
+                raise InputError(f"refused as {kind} of {name}/{version.number}: {told}")
             body = {"of": kind, "digest": version.digest, "found": dict(found)}
             path = version.folder.parent / "evidence" / f"{kind}.json"
             write_json(path, self._keys.signed("evidence", body))
+
+    def withdraw(self, name: str, which: str | int, kind: str) -> None:
+        """Take evidence of a kind away, because it no longer holds; none there is no error."""
+        with self._locked():
+            folder = self.open(name, which).folder.parent / "evidence"
+            if kind not in (*gate.KINDS, gate.ROLLOUT):
+                raise UsageError(f"there is no evidence of a kind {kind!r}")
+            (folder / f"{kind}.json").unlink(missing_ok=True)
+
+    def champion(self, name: str) -> str:
+        """The digest of the champion, by its signed manifest; empty where there is none.
+
+        Raises:
+            InputError: that was changed.
+        """
+        number = self.aliases(name).get("champion")
+        if number is None:
+            return ""
+        body = self._read(self._version(name, number) / "manifest.json", "manifest")
+        if (body["name"], body["number"]) != (name, number):
+            raise InputError(f"the manifest of {name}/{number} is another version's")
+        return str(body["digest"])
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version."""
@@ -167,18 +215,36 @@ class Registry:
         """Every change of an alias, oldest first: alias, version, before, when, because."""
         return list(self._names(name)["history"])
 
-    def alias(self, name: str, alias: str, which: str | int, *, because: str = "") -> Version:
+    def alias(
+        self,
+        name: str,
+        alias: str,
+        which: str | int,
+        *,
+        because: str = "",
+        critical: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> Version:
         """Let an alias stand for a version; ``champion`` only with all evidence.
 
+        Args:
+            because: for the history.
+            critical: labels that may not be lost, beside the version's own.
+            without: ``rollout`` promotes without that, which the history tells with its reason.
+
         Raises:
-            UsageError: another alias than `ALIASES`, or missing evidence: each named.
+            UsageError: another alias than `ALIASES`, or missing evidence: each named; another
+                kind left out, or no reason for it.
             NotFoundError, InputError: as `open`.
         """
         if alias not in ALIASES:
             raise UsageError(f"an alias is {' or '.join(ALIASES)}, not {alias!r}")
+        if set(without) - {gate.ROLLOUT} or (without and not because.strip()):
+            raise UsageError("only rollout may be left out, and only with a reason: --because")
         with self._locked():
             version = self.open(name, which)
-            missing = gate.missing(version.evidence, version.digest)
+            champion = "" if without else self.champion(name)
+            missing = version.missing(critical, champion=champion)
             if alias == "champion" and missing:
                 raise UsageError(
                     f"{name}/{version.number} can't be champion; missing: {'; '.join(missing)}"
@@ -186,6 +252,7 @@ class Registry:
             told = self._names(name)
             change = {"alias": alias, "version": version.number, "because": because}
             change |= {"before": told["now"].get(alias), "when": round(time.time())}
+            change |= {"without": list(without)} if without else {}
             told["now"][alias] = version.number
             told["history"].append(change)
             write_json(self._folder / name / "aliases.json", self._keys.signed("aliases", told))
@@ -258,6 +325,13 @@ def _files(folder: Path) -> list[str]:
     if not found:
         raise InputError(f"{folder}: there is no such folder, or it holds no files")
     return found
+
+
+def _compressed(folder: Path) -> bool:
+    """Whether a model's own manifest says that it was made smaller of another."""
+    manifest = folder / "manifest.json"
+    told = read_json(manifest) if manifest.is_file() else {}
+    return isinstance(told, dict) and "compressed" in told
 
 
 def _compare(folder: Path, hashes: Mapping[str, str]) -> None:

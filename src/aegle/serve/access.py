@@ -14,12 +14,14 @@ from aegle.flows import keys
 from aegle.flows.keys import Key
 from aegle.flows.workspace import Layout
 
-OPEN: Final = ("/healthz", "/readyz")
+OPEN: Final = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 """Told to anybody: an orchestrator's probes have no key."""
 _ADMIN: Final = ("/admin/",)
 _ANALYST: Final = (
     "/v1/extract",
+    "/v1/feedback",
     "/v1/classify",
+    "/v1/tag",
     "/v1/rerank",
     "/v1/embeddings",
     "/v1/chat/completions",
@@ -35,7 +37,8 @@ def role_for(path: str) -> str:
         return ""
     if path.startswith(_ADMIN):
         return "admin"
-    return "analyst" if path.startswith(_ANALYST) else "reader"
+    infers = path.startswith("/v2/") and path.endswith("/infer")
+    return "analyst" if infers or path.startswith(_ANALYST) else "reader"
 
 
 class Bucket:

@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from aegle.flows import commands
 from aegle.flows.kit import Kit
-from aegle.serve import failures, openai, tasks, wire
+from aegle.serve import failures, feedback, oip, openai, tasks, wire
 from aegle.serve.access import Access
 from aegle.serve.audit import Audit
 from aegle.serve.failures import failure
@@ -19,6 +19,7 @@ from aegle.serve.gate import MAX_BODY_BYTES as MAX_BODY_BYTES
 from aegle.serve.gate import Gate
 from aegle.serve.generation import Generations
 from aegle.serve.measures import Measures
+from aegle.serve.route import Router
 from aegle.serve.work import Work
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -42,7 +43,8 @@ class Server:
         access = Access(kit.layout, required=wanted.require_keys or beyond)
         self.audit = Audit(kit.layout.journal)
         self.gate = Gate(access, self.audit, self.measures)
-        self.work = Work(kit, self.measures)
+        self.router = Router(kit, self.measures, idle=lambda: not self.gate.in_flight)
+        self.work = Work(kit, self.measures, self.router)
         self.generations = Generations(kit)
         self.warm = threading.Event()
         self.warm.set()
@@ -51,6 +53,7 @@ class Server:
     def close(self) -> None:
         """Do what waits, and let go of the audit's file."""
         self.work.close()
+        self.router.close()
         self.audit.close()
 
 
@@ -75,8 +78,10 @@ def _app(kit: Kit, server: Server) -> FastAPI:
     failures.attach(app)
     _measure(app, kit, server)
     _ask(app, kit)
-    tasks.attach(app, kit, server.work, server.generations)
+    tasks.attach(app, kit, server.work, server.generations, server.router)
     openai.attach(app, kit, server.work, server.generations)
+    feedback.attach(app, server.router)
+    oip.attach(app, kit, server.work, lambda: not _missing(kit) and server.warm.is_set())
     _explore(app, kit)
     _health(app, kit, server)
     return app
@@ -122,6 +127,11 @@ def _explore(app: FastAPI, kit: Kit) -> None:
         return commands.call(kit, "document", {"document_id": document_id})
 
 
+def _missing(kit: Kit) -> list[str]:
+    """What isn't open yet of what every request needs."""
+    return [port for port in ("encoder", "corpus", "index") if port not in kit.__dict__]
+
+
 def _health(app: FastAPI, kit: Kit, server: Server) -> None:
     @app.get("/healthz", tags=["operations"])
     def healthz() -> dict[str, str]:
@@ -131,8 +141,7 @@ def _health(app: FastAPI, kit: Kit, server: Server) -> None:
     @app.get("/readyz", tags=["operations"], responses={503: {"model": wire.Failure}})
     def readyz() -> Any:
         """The stores are open and the encoder is loaded; 503 until then."""
-        missing = [port for port in ("encoder", "corpus", "index") if port not in kit.__dict__]
-        if missing:
+        if missing := _missing(kit):
             return failure("BackendError", f"not open yet: {', '.join(missing)}", 503)
         if not server.warm.is_set():
             return failure("BackendError", "the models are being warmed up", 503)

@@ -36,8 +36,13 @@ def failure(
         fallback = "server_error" if status >= 500 else "invalid_request_error"
         kind = _KINDS.get(status, fallback)
         body = {"message": message, "type": kind, "param": None, "code": None}
-    headers = {"retry-after": str(math.ceil(retry_after_s))} if retry_after_s else None
-    return JSONResponse({"error": body}, status_code=status, headers=headers)
+    if path.startswith("/v2/"):  # the Open Inference Protocol's shape
+        return JSONResponse({"error": message}, status_code=status, headers=_later(retry_after_s))
+    return JSONResponse({"error": body}, status_code=status, headers=_later(retry_after_s))
+
+
+def _later(retry_after_s: float) -> dict[str, str] | None:
+    return {"retry-after": str(math.ceil(retry_after_s))} if retry_after_s else None
 
 
 def _told(error: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from aegle.serve.failures import failure
 from aegle.serve.measures import Measures
 
 MAX_BODY_BYTES: Final = 2_000_000
-_API: Final = ("/v1/", "/admin/")
+_API: Final = ("/v1/", "/v2/", "/admin/")
 _DRAIN_RETRY_S: Final = 5.0
 
 
@@ -109,7 +109,7 @@ class _One:
         self._started = time.perf_counter()
         self._status = self._in = self._out = 0
         self._whole = False
-        scope["aegle"] = {"model": "", "items": 0, "cached": 0}
+        scope["aegle"] = {"model": "", "items": 0, "cached": 0, "caller": key.sha256 if key else ""}
 
     async def answer(self, app: ASGIApp, headers: Headers, receive: Receive) -> None:
         declared = headers.get("content-length", "0")

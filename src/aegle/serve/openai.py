@@ -20,8 +20,9 @@ from aegle.core.errors import AegleError, BackendError, NotFoundError, UsageErro
 from aegle.flows import commands
 from aegle.flows.kit import Kit
 from aegle.serve.generation import Generations, together
+from aegle.serve.waiting import until_left
 from aegle.serve.wire import Body
-from aegle.serve.work import Work, until_left
+from aegle.serve.work import Work
 
 RAG: Final = "aegle-rag"
 """Answers from the workspace, or refuses; the last message is the question."""

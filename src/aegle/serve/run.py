@@ -9,7 +9,7 @@ import threading
 import time
 import webbrowser
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -48,9 +48,22 @@ def _bind(host: str, port: int) -> socket.socket:
 class _Draining(uvicorn.Server):
     """Told to end, it ends what was accepted and sends new requests away; told twice, it ends."""
 
-    def __init__(self, config: uvicorn.Config, gate: Gate, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, gate: Gate, drain_s: float, beside: Any = None
+    ) -> None:
         super().__init__(config)
         self._gate, self._drain_s, self._told_at = gate, drain_s, 0.0
+        self._beside = beside
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._beside is not None:
+            await self._beside.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._beside is not None:
+            await self._beside.stop(_LINGER_S)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._gate.draining:
@@ -133,6 +146,10 @@ def _serve(kit: Kit, layout: Layout, listener: socket.socket) -> None:
     for_others.start()
     warm = threading.Thread(target=_warm, args=(kit, server), daemon=True)
     warm.start()
+    beside = None
+    if wanted.grpc_port:
+        service = plugins.load("aegle.serve.oip_grpc:Service")
+        beside = service(server.app, f"{host}:{wanted.grpc_port}")
     sys.stdout.write(f"Aegle serves {layout.root} at {url}  (Ctrl-C ends)\n")
     sys.stdout.flush()
     if wanted.open_browser:
@@ -146,7 +163,7 @@ def _serve(kit: Kit, layout: Layout, listener: socket.socket) -> None:
             timeout_graceful_shutdown=_SOCKETS_S,
         )
         with to_events():
-            _Draining(config, server.gate, wanted.drain_s).run(sockets=[listener])
+            _Draining(config, server.gate, wanted.drain_s, beside).run(sockets=[listener])
     finally:
         for_others.stop()
         warm.join(timeout=30)

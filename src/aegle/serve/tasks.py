@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +14,7 @@ from aegle.flows import scoring, swapping
 from aegle.flows.kit import Kit
 from aegle.serve import wire
 from aegle.serve.generation import Generations
+from aegle.serve.route import Router
 from aegle.serve.work import Work
 
 _Text = Annotated[str, Field(max_length=200_000)]
@@ -24,6 +26,13 @@ class Classify(wire.Body):
     texts: Annotated[list[_Text], Field(min_length=1, max_length=64)]
     head: Annotated[str, Field(max_length=100, examples=["technique"])] = "technique"
     top: Annotated[int, Field(ge=1, le=1000)] = 5
+
+
+class Tag(wire.Body):
+    """Texts in which the names of a label set are to be found."""
+
+    texts: Annotated[list[_Text], Field(min_length=1, max_length=64)]
+    head: Annotated[str, Field(max_length=100, examples=["clinical"])]
 
 
 class Passage(wire.Body):
@@ -49,9 +58,9 @@ class Swap(wire.Body):
     model: Annotated[str, Field(min_length=1, max_length=500, description="as aegle models")]
 
 
-def attach(app: FastAPI, kit: Kit, work: Work, generations: Generations) -> None:
+def attach(app: FastAPI, kit: Kit, work: Work, generations: Generations, router: Router) -> None:
     """Add the endpoints to the app."""
-    _read(app, kit, work)
+    _read(app, kit, work, router)
 
     @app.post("/v1/rerank", tags=["models"])
     def rerank(body: Rerank, request: Request) -> Any:
@@ -83,11 +92,28 @@ def attach(app: FastAPI, kit: Kit, work: Work, generations: Generations) -> None
         return {"port": body.port, "model": body.model, "version": version}
 
 
-def _read(app: FastAPI, kit: Kit, work: Work) -> None:
+def _read(app: FastAPI, kit: Kit, work: Work, router: Router) -> None:
     @app.post("/v1/extract", response_model=wire.Facts, tags=["knowledge"])
-    async def extract(body: wire.Extract, request: Request) -> Any:
-        """Entities, assertions, relations and concepts of a text."""
-        return await work.extract(request, body.text, body.domain)
+    async def extract(body: wire.Extract, request: Request, response: Response) -> Any:
+        """Entities, assertions, relations and concepts of a text.
+
+        During a rollout the header X-Aegle-Rollout is the id that feedback is given for.
+        """
+        began = time.perf_counter()
+        found = await work.extract(request, body.text, body.domain)
+        if token := router.replied(request, time.perf_counter() - began):
+            response.headers["x-aegle-rollout"] = token
+        return found
+
+    @app.post("/v1/tag", tags=["models"])
+    def tag(body: Tag, request: Request) -> Any:
+        """What the tagger itself finds by a label set, in characters of the text as it came.
+
+        ``/v1/extract`` says what a text means: by terminologies and rules, too, de-identified.
+        """
+        version, told = scoring.spans(kit, body.texts, body.head)
+        request.scope["aegle"] |= {"model": version, "items": len(body.texts)}
+        return {"model": version, "head": body.head, "results": [{"spans": one} for one in told]}
 
     @app.post("/v1/classify", tags=["models"])
     def classify(body: Classify, request: Request) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -13,7 +12,7 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
-from aegle.core.errors import AegleError, StoppedError
+from aegle.core.errors import AegleError
 from aegle.core.ports import Encoder
 from aegle.flows import extracting
 from aegle.flows.kit import Kit
@@ -21,6 +20,8 @@ from aegle.lm.encoder import first
 from aegle.serve.batch import Batcher, tokens_of
 from aegle.serve.cache import Cache
 from aegle.serve.measures import Measures
+from aegle.serve.route import Router
+from aegle.serve.waiting import result
 
 Vector = NDArray[np.float32]
 _OVERHEAD: Final = 200
@@ -32,15 +33,15 @@ _READ_TOKENS: Final = 256
 class Work:
     """The encoders of a kit behind batches and caches. Made before the app, closed after it."""
 
-    def __init__(self, kit: Kit, measures: Measures) -> None:
-        self._kit = kit
+    def __init__(self, kit: Kit, measures: Measures, router: Router) -> None:
+        self._kit, self._router = kit, router
         wanted = kit.settings.serve
         half = int(wanted.cache_mb * 500_000)
         self._facts: Cache[str] = Cache(half)
         self._vectors: Cache[Vector] = Cache(half)
         how = {"budget": wanted.batch_tokens, "room": wanted.queue_tokens}
         self._extracts: Batcher[tuple[str, str], tuple[str, dict[str, Any]]] = Batcher(
-            "extract", self._read, **how
+            "extract", self._read, aside=wanted.batch_tokens // 2, **how
         )
         self._embeds: Batcher[str, Vector] = Batcher("embed", self._embed, **how)
         measures.watch(
@@ -58,11 +59,13 @@ class Work:
         # One lock around both: a result belongs to the tagger that is named beside it.
         with self._kit.lock:
             version = self._kit.tagger_version
-            found = extracting.extract_texts(self._kit, asked)
+            found = extracting.extract_texts(self._kit, asked, seen=self._router.offer)
         return [one if isinstance(one, AegleError) else (version, one) for one in found]
 
     def _embed(self, texts: Sequence[str]) -> list[Vector]:
-        return list(self._opened().embed(texts))
+        opened: Encoder | None = self._kit.__dict__.get("encoder")
+        # Once it is open no lock is needed, which a long text may hold for seconds.
+        return list((opened or self._opened()).embed(texts))
 
     def forget(self) -> None:
         """Empty the caches: what they rest on changed, or must be gone."""
@@ -96,6 +99,9 @@ class Work:
         """The facts of a text, see `aegle.flows.extracting.extract_text`."""
         told = request.scope["aegle"]
         told["items"] = 1
+        arm = self._router.assign(request)
+        if arm is not None and (other := await self._router.challenged(request, arm, text, domain)):
+            return other
         told["model"] = version = await self._version()
         key, epoch = self._facts.key(version, domain, text), self._facts.epoch
         kept = self._facts.get(key)
@@ -151,35 +157,3 @@ def _watch(measures: Measures, name: str, cache: Cache[Any]) -> None:
     measures.watch(f"aegle_cache_{name}_hits", "Found in the cache", lambda: cache.hits)
     measures.watch(f"aegle_cache_{name}_misses", "Made anew", lambda: cache.misses)
     measures.watch(f"aegle_cache_{name}_bytes", "Held by the cache", lambda: cache.used_bytes)
-
-
-async def result(request: Request, future: Future[Any]) -> Any:
-    """What a future becomes; cancelled when the client leaves before it is begun.
-
-    Raises:
-        StoppedError: the client left.
-    """
-    return await until_left(request, asyncio.wrap_future(future))
-
-
-async def until_left(request: Request, made: asyncio.Future[Any]) -> Any:
-    """What is made for a client; cancelled when the client leaves.
-
-    Raises:
-        StoppedError: the client left.
-    """
-    left = asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
-        if made.done():
-            return made.result()
-        request.scope["aegle"]["left"] = 1
-        raise StoppedError("the client left", resumes=False)
-    finally:
-        made.cancel()
-        left.cancel()
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

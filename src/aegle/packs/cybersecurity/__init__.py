@@ -37,4 +37,5 @@ PACK = Pack(
     ties=TIES,
     tags=f"{_HERE}.tags:tags",
     doubts=f"{_HERE}.identifiers:doubts",
+    critical={"security": ("malware", "vulnerability")},
 )

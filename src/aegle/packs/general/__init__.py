@@ -26,4 +26,5 @@ PACK = Pack(
     cues=f"{_HERE}.cues:cues",
     rules=f"{_HERE}.rules:rules",
     doubts=f"{_HERE}.doubts:doubts",
+    critical={"identifiers": ("person", "address", "date", "phone", "email")},
 )

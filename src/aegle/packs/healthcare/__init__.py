@@ -44,4 +44,9 @@ PACK = Pack(
     ties={("device", "ward"): "located_in"},
     tags=f"{_HERE}.tags:tags",
     doubts=f"{_HERE}.identifiers:doubts",
+    critical={
+        "clinical": ("problem", "medication"),
+        "biomedical": ("disease", "chemical"),
+        "biology": ("disease", "chemical"),
+    },
 )
