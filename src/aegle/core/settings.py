@@ -224,7 +224,10 @@ class Backends(_Table):
         "trained for it, as aegle-embed (256, 128, 64); after a change: aegle reindex",
     )
     generator: str = "llamacpp"
-    generator_model: str = Field("smollm2", description="a name of `aegle models`, path: or hf:")
+    generator_model: str = Field(
+        "smollm2",
+        description="a model, or a LoRA adapter over one: a name of `aegle models`, path: or hf:",
+    )
     generator_url: str = Field("", description="base URL of an OpenAI-compatible server")
     threads: int = Field(0, ge=0, description="threads of the encoder and generator; 0: all cores")
 

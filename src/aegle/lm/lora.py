@@ -24,9 +24,9 @@ from aegle.core.artifacts import read_json, sha256_file
 from aegle.core.errors import InputError, UsageError
 from aegle.lm import gguf_plain
 from aegle.lm.bf16 import floats
-from aegle.lm.fetch import ADAPTER as CONFIG
-from aegle.lm.fetch import digest
+from aegle.lm.fetch import ADAPTER, digest
 
+CONFIG: Final = ADAPTER
 WEIGHTS: Final = "adapter_model.safetensors"
 ABOUT: Final = "adapter.json"
 CARD: Final = "card.json"
