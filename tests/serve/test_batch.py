@@ -107,6 +107,23 @@ def test_what_would_not_be_begun_in_time_is_refused_at_once() -> None:
     batcher.close()
 
 
+def test_a_batch_that_fails_at_once_says_nothing_of_speed() -> None:
+    work = Held()
+    batcher = measured(work)
+    held = batcher._work
+    batcher._work = lambda jobs: 1 / 0  # type: ignore[assignment,return-value]
+    for _ in range(4):
+        with pytest.raises(ZeroDivisionError):
+            batcher.submit(100, cost=1, deadline_s=600).result(30)
+    batcher._work = held
+    batcher.submit(1, cost=100, deadline_s=600)
+    assert work.begun.wait(30)
+    with pytest.raises(BusyError):
+        batcher.submit(2, cost=1, deadline_s=1)
+    work.let.set()
+    batcher.close()
+
+
 def test_a_slow_first_batch_refuses_nobody() -> None:
     work = Held()
     batcher = begun(work)

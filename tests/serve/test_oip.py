@@ -138,8 +138,14 @@ def test_it_says_what_the_other_endpoints_say(client: TestClient) -> None:
         want = client.post("/v1/extract", json={"text": text, "domain": "healthcare"}).json()
         assert json.loads(fact)["entities"] == want["entities"]
     vectors = client.post("/v2/models/embed/infer", json=asked(*texts)).json()["outputs"][0]
-    want = client.post("/v1/embeddings", json={"input": texts, "model": "x"}).json()
-    assert vectors["shape"][0] == 2 and want is not None
+    name = client.get("/v1/models").json()["data"][1]["id"]
+    want = client.post("/v1/embeddings", json={"input": texts, "model": name}).json()["data"]
+    rows = np.reshape(vectors["data"], vectors["shape"])
+    assert np.allclose(rows, [one["embedding"] for one in want], atol=1e-3)
+    told = client.post("/v2/models/classify/infer", json=asked(*texts)).json()["outputs"]
+    best = client.post("/v1/classify", json={"texts": texts, "top": 1}).json()["results"]
+    assert [one["label"] for (one,) in best] == told[0]["data"]
+    assert np.allclose([one["score"] for (one,) in best], told[1]["data"], atol=1e-3)
     assert client.get("/v2").json()["name"] == "aegle"
     assert (
         client.get("/v2/health/live").status_code

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegle.flows import extracting, keys, workspace
+from aegle.flows import extracting, keys, scoring, swapping, workspace
 from aegle.flows.kit import Kit, open_kit
 from aegle.serve.app import Server
 
@@ -228,3 +228,35 @@ def test_every_request_leaves_a_line_and_no_line_a_text(root: Path) -> None:
         assert "zelphirant" not in shown
         assert reader not in shown
         keys.remove(kit.layout, "ward")
+
+
+def test_a_kept_vector_holds_no_more_than_it_is_counted_with(root: Path) -> None:
+    with opened(root) as (_, server):
+        client = TestClient(server.app)
+        texts = [f"host {n} is down" for n in range(20)]
+        name = client.get("/v1/models").json()["data"][1]["id"]
+        told = client.post("/v1/embeddings", json={"input": texts, "model": name})
+        assert told.status_code == 200
+        vectors = [value for value, _ in server.work._vectors._values.values()]
+        assert len(vectors) == 20 and all(one.base is None for one in vectors)
+
+
+def test_classify_names_the_tagger_that_answered(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A swap that comes while texts are classified is not told as who classified them."""
+    with opened(root) as (kit, server):
+        before, other = kit.tagger_version, tmp_path / "other"
+        shutil.copytree(kit.tagger_folder, other)
+        card = json.loads((other / "card.json").read_text())
+        (other / "card.json").write_text(json.dumps(card | {"version": "new-1"}))
+        real = scoring.classes
+
+        def then_swapped(*told: Any) -> Any:
+            found = real(*told)
+            swapping.tagger(kit, f"path:{other}")
+            return found
+
+        monkeypatch.setattr(scoring, "classes", then_swapped)
+        told = TestClient(server.app).post("/v1/classify", json={"texts": [SHORT]}).json()
+        assert told["model"] == before and kit.tagger_version.startswith("new-1")

@@ -63,7 +63,13 @@ def models(kit: Kit, work: Work) -> dict[str, Model]:
         if domain not in DOMAINS:
             raise UsageError(f"domain is one of {', '.join(DOMAINS)}")
         texts = asked.texts["text"]
-        found = await asyncio.gather(*(work.extract(request, text, domain) for text in texts))
+        asks = [asyncio.create_task(work.extract(request, text, domain)) for text in texts]
+        try:
+            found = await asyncio.gather(*asks)
+        except BaseException:
+            for one in asks:
+                one.cancel()  # no half of a request is done for nobody
+            raise
         request.scope["aegle"]["items"] = len(texts)
         return [Output("facts", [json.dumps(one) for one in found])]
 

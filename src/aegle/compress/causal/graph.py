@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,12 +142,8 @@ def _exported(source: Path, model: Any) -> Any:
     flat, layer = {0: free, 1: free}, ({0: free, 2: free}, {0: free, 2: free})
     layers = model.config.num_hidden_layers
     given, said = _names(layers)
-    # The exporter tells every operator of torchvision that it does without.
-    talk = logging.getLogger("torch.onnx")
-    level = talk.level
-    talk.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), _silent("torch.onnx"):
             warnings.simplefilter("ignore")
             return torch.onnx.export(
                 _Cached(model),
@@ -162,6 +159,16 @@ def _exported(source: Path, model: Any) -> Any:
             f"{source}: no graph can be made of it ({type(error).__name__}); its cache has to be "
             "one pair of keys and values a layer. `gguf` writes it for llama.cpp"
         ) from error
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Without what a library tells of each step, in its logger or on standard error."""
+    talk = logging.getLogger(name)
+    level = talk.level
+    talk.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
         talk.setLevel(level)
 
@@ -194,8 +201,10 @@ def _fewer(file: Path, bits: int) -> None:
     import onnx as format
 
     graph = format.load(file)
+    # It sets its own level when it is made, and tells of every product.
     small = MatMulNBitsQuantizer(graph, bits=bits, block_size=BLOCK, is_symmetric=True)
-    small.process()
+    with _silent(MatMulNBitsQuantizer.__module__):
+        small.process()
     for old in file.parent.glob(f"{file.name}*"):
         old.unlink()
     small.model.save_model_to_file(str(file), use_external_data_format=True)
