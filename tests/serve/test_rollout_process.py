@@ -88,6 +88,7 @@ def test_a_rollback_under_load_fails_no_request_and_outlives_a_kill(tmp_path: Pa
         process.wait(60)
     with serving(place) as (url, _):
         shown = run.invoke(app, ["rollout", "status", *where, "--page", str(tmp_path / "p.html")])
+        assert "of units got the challenger" in (tmp_path / "p.html").read_text()
         again = json.loads(shown.output)
         assert again["status"] == "rolled back"
         assert again["figures"]["errors"] == told["figures"]["errors"]

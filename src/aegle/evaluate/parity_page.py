@@ -9,11 +9,12 @@ from typing import Any, Final
 from aegle.evaluate import plot
 
 _STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 78rem; padding: 0 1rem;
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 88rem; padding: 0 1rem;
   color: #1a1a1a; background: #fff }
 svg { max-width: 100%; height: auto }
 svg text { font: 12px system-ui, sans-serif; fill: #333 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0;
+  display: block; overflow-x: auto }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #e5e5e5 }
 td { white-space: nowrap }
 th:first-child, td:first-child, td.why { text-align: left }

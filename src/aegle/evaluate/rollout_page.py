@@ -30,6 +30,7 @@ def page(told: Mapping[str, Any]) -> str:
     """The page of what ``aegle rollout status`` tells; it holds figures and no text."""
     plan = told["plan"]
     verdict = told["status"] + (f" ({told['reason']})" if told["reason"] else "")
+    get = "got" if told["status"] in ("rolled back", "stopped") else "get"  # ended: nobody does
     plots = "".join(_plot(name, told) for name in _TITLES if told["trail"].get(name))
     warning = (
         "<p><strong>Feedback comes oftener from one version than its share of units: no gain can "
@@ -41,7 +42,7 @@ def page(told: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Rollout</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(told['challenger']['version'])} against "
         f"{escape(told['champion']['version'])}</h1>"
-        f"<p>Status: <strong>{escape(verdict)}</strong>; {told['share']:.0%} of units get the "
+        f"<p>Status: <strong>{escape(verdict)}</strong>; {told['share']:.0%} of units {get} the "
         f"challenger. Evidence: {escape(told['evidence'] or 'none written')}.</p>{warning}"
         f"<p>Intervals hold at all times together, however often one looks. A gain is shown where "
         f"there is none with a probability of {plan['alpha_gain']:g} at most; harm, over all four "
@@ -56,7 +57,8 @@ def _plot(name: str, told: Mapping[str, Any]) -> str:
     last = rows[-1]
     # The first intervals are all there is: what they hide in the picture is of no interest.
     reach = max(last[3] - last[2], abs(last[1] - tolerated), 0.02)
-    ends = (last[1] - 2 * reach, last[1] + 2 * reach, tolerated)
+    least = -1.0 if name == "quality" else 0.0  # a difference, or a share
+    ends = (max(last[1] - 2 * reach, least), min(last[1] + 2 * reach, 1.0), tolerated)
     x, y = plot.axes([max(1.0, one[0]) for one in rows] + [last[0] + 1], ends, log=True)
     within = [(one[0], *(min(max(value, y.low), y.high) for value in one[1:])) for one in rows]
     upper = " ".join(f"{x.at(n):.1f},{y.at(high):.1f}" for n, _, _, high in within)
